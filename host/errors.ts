@@ -1,0 +1,90 @@
+/**
+ * The three ways a thing can go wrong.
+ *
+ * A **Refusal** is expected: it has a closed code, is thrown where it is known and caught in `deliver.ts` (or by the
+ * command that was typed). A **Fault** is our bug: a plain Error, never caught; the process restarts and recovers.
+ * A **Trap** is the handler's: `plugin/cell.ts` turns it into a Refusal.
+ */
+
+/** Every refusal there is. A code is a promise to its reader: it never changes its meaning. */
+export const refusalCodes = [
+  // wire: what cannot be read
+  'malformed',
+  'too-large',
+  'unknown-suite',
+  // crypto: who sent it
+  'unknown-connection',
+  'misrouted',
+  'unopenable',
+  'replayed',
+  'expired',
+  'handshake-failed',
+  // contracts: may they
+  'connection-inactive',
+  'contract-invalid',
+  'contract-stale',
+  'contract-frozen',
+  'unsupported-event',
+  'not-permitted',
+  'malformed-request',
+  'field-undeclared',
+  'field-declined',
+  'retention-expired',
+  'rate-limited',
+  'consent-denied',
+  'consent-expired',
+  // plugin: the handler and its limits
+  'manifest-invalid',
+  'component-invalid',
+  'not-granted',
+  'handler-refused',
+  'handler-trapped',
+  'handler-deadline',
+  'handler-memory',
+  'handler-stack',
+  'handler-calls',
+  'handler-output',
+  'handler-lied',
+  'busy',
+  // storage: what the disk says
+  'conflict',
+  'storage-failed',
+  'journal-torn',
+  'journal-tampered',
+  'journal-gap',
+  'journal-foreign',
+  'journal-behind',
+  'key-missing',
+  'audit-broken',
+  // vault: the owner's side
+  'vault-unknown',
+  'vault-locked',
+  'device-unknown',
+  'command-invalid',
+  // image: what may run
+  'image-changed',
+  'image-missing',
+  'image-unlisted',
+  // messaging: the broker
+  'bus-unavailable',
+  // the command line
+  'usage',
+] as const
+
+export type RefusalCode = (typeof refusalCodes)[number]
+
+/** An expected no. The message is lower case, names the thing, says what to do and holds no secret. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: RefusalCode
+
+  constructor(code: RefusalCode, message: string = code, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** Marks the arm of a switch that no value can reach. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`)
+}

@@ -1,0 +1,50 @@
+/** What one invocation reads through, and what it leaves behind. */
+import type { Change, Expectation, Namespace } from '#host/storage/port.ts'
+
+/** Who asks and under what, as the handler's `session` interface shows it. */
+export interface SessionContext {
+  readonly connection: string
+  readonly kind: 'service' | 'peer'
+  readonly contractVersion: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly approved: boolean
+}
+
+/**
+ * The live things behind a grant. The host makes one per invocation from the grant alone, so that a label, field or
+ * alias that is not in it cannot be reached: absent and forbidden look alike.
+ */
+export interface Sources {
+  /** Admitted personal fields by name. */
+  readonly fields: ReadonlyMap<string, string>
+  /** Granted namespaces by label (`connection`), each with its right. */
+  readonly namespaces: ReadonlyMap<string, { readonly namespace: Namespace; readonly writable: boolean }>
+  /** Granted keys by alias. The secret stays behind `sign`. */
+  readonly keys: ReadonlyMap<string, { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>
+  /** Granted outgoing targets. */
+  readonly outbox: ReadonlySet<'owner' | 'connection'>
+}
+
+export interface Outgoing {
+  readonly to: 'owner' | 'connection'
+  readonly type: string
+  readonly body: Uint8Array
+}
+
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+}
+
+/** What a call that ended well leaves: nothing of it has happened yet. */
+export interface Effects {
+  /** The reply body, or `undefined` for `accepted`. */
+  readonly reply: Uint8Array | undefined
+  readonly changes: readonly Change[]
+  /** Revisions the handler read or relied on. */
+  readonly expected: readonly Expectation[]
+  readonly outgoing: readonly Outgoing[]
+  readonly log: readonly LogLine[]
+  readonly hostCalls: number
+}

@@ -1,0 +1,2 @@
+/** Runs once before the tests: filled in by the plug-in build. */
+export function setup(): void {}
