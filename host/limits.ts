@@ -17,18 +17,68 @@ export const CBOR_ITEMS_MAX = 65_536
 export const EVENT_LIFE_MS_MAX = 7 * 24 * 3_600_000
 /** Clocks of honest parties differ; more than this and `ts` is refused. */
 export const CLOCK_SKEW_MS_MAX = 5 * 60_000
+/** Longest subject of the grammar: two ids of 64, a noun and a verb of 32 each, the fixed words and the dots. */
+export const SUBJECT_CHARS_MAX = 220
+/** Least padded size: small answers (yes, no, refused) all look alike. */
+export const PADDED_BYTES_MIN = 64
+/** The CBOR writer's buffer that is kept: events, headers and records fit; larger values get one of their own. */
+export const CBOR_SPARE_BYTES = 16 * KiB
+/** Text of a refusal or a reply's message: one line for a person. */
+export const MESSAGE_CHARS_MAX = 1_024
 
 // crypto -------------------------------------------------------------------------------------------------------------
 
 /** Receive window per direction and lane: what may arrive late (IPsec uses 64 to 1,024; brokers reorder more). */
 export const WINDOW_BITS = 1_024
+/** A vault's public profile: two keys, a signature (6.6 KB) and the published manifests of its handlers. */
+export const PROFILE_BYTES_MAX = 256 * KiB
+/** CBOR items of one profile: some hundred handlers. */
+export const PROFILE_ITEMS_MAX = 32_768
+/** Highest sequence number of an epoch: six bytes, exact as a number, out of reach in any epoch's life. */
+export const SEQUENCE_MAX = 2 ** 48 - 1
+/** Messages sent in one epoch before the next KEM step: what one stolen epoch key can open. */
+export const REKEY_MESSAGES = 64
+/** Age of an epoch before the next KEM step, for connections that say little. */
+export const REKEY_AGE_MS = 3_600_000
+/** An offered KEM step that had no answer is sent again, unchanged, after this long. */
+export const REKEY_RETRY_MS = 30_000
+/** An epoch is readable this long after its successor was heard: what was under way arrives. */
+export const EPOCH_OVERLAP_MS = 2 * 60_000
+/** Epochs kept at once, however fast a peer rekeys: bounds one session's memory. */
+export const EPOCHS_MAX = 4
+/** Ids of retired epochs remembered, to tell a late message from one on the wrong subject. */
+export const RETIRED_EPOCHS_MAX = 8
 
 // contracts ----------------------------------------------------------------------------------------------------------
 
+/** CBOR items in one contract: 64 fields of 15, and as much again for the rest. */
+export const CONTRACT_ITEMS_MAX = 2_048
 /** Fields in one contract: a form nobody reads is no consent. */
 export const CONTRACT_FIELDS_MAX = 64
 /** Bytes of one signed contract. */
 export const CONTRACT_BYTES_MAX = 64 * KiB
+/** A field's name, as asked for and as refused: no asker fills the trail with a long one. */
+export const FIELD_NAME_CHARS_MAX = 64
+/** A purpose is one sentence on the owner's screen. */
+export const PURPOSE_CHARS_MAX = 200
+/** A service's name, in the owner's list of connections. */
+export const SERVICE_NAME_CHARS_MAX = 100
+/** A link to terms or a privacy page: what browsers and proxies agree on is far more. */
+export const LINK_CHARS_MAX = 512
+/** Event types one contract may ask for: each is a line the owner reads. */
+export const CONTRACT_EVENTS_MAX = 32
+/** Categories of stored data in one contract. */
+export const CONTRACT_CATEGORIES_MAX = 16
+/** Longer than ten years is `until-revoked` and has to say so. */
+export const RETENTION_DAYS_MAX = 3_650
+/** Requests per hour a contract may ask for: about 28 a second, all day. */
+export const REQUESTS_PER_HOUR_MAX = 100_000
+/** Bytes a contract may ask to store: state of an open vault is held in memory. */
+export const CONTRACT_STORAGE_BYTES_MAX = 64 * MiB
+/** A signed acceptance: a hash, a few numbers, at most 64 declined names and one signature. */
+export const ACCEPTANCE_BYTES_MAX = 16 * KiB
+/** The rate bucket is full again this long after its first token was drawn. */
+export const RATE_WINDOW_MS = 3_600_000
 /** `session` retention: one working day, counted from the handshake or the last accepted version. */
 export const SESSION_RETENTION_MS = 12 * 3_600_000
 /** A question to the owner stays open this long, unless the event expires before. */
@@ -48,6 +98,12 @@ export const KEY_BYTES_MAX = 512
 export const VALUE_BYTES_MAX = 1 * MiB
 /** Items in one scan page. */
 export const SCAN_ITEMS_MAX = 256
+/** One read while a log is indexed or a vault recovered: frames of many vaults lie mixed, most are under 2 KiB. */
+export const LOG_WINDOW_BYTES = 64 * KiB
+/** Keys in one run of a namespace's order: an insert moves half of them, a lookup halves the list of runs. */
+export const KEY_RUN_MAX = 512
+/** Counted refusals until their first row; twice as many until each next one, so that a flood costs log2 commits. */
+export const REFUSALS_COUNTED_FIRST = 64
 
 // plugin -------------------------------------------------------------------------------------------------------------
 
@@ -73,3 +129,137 @@ export const LOG_BYTES_MAX = 16 * KiB
 export const RANDOM_BYTES_MAX = 1_024
 /** Outgoing events and notices of one event. */
 export const OUTBOX_ITEMS_MAX = 16
+/** One manifest file: the two we ship are 2 KiB; the rest is room for a standard's schemas. */
+export const MANIFEST_BYTES_MAX = 64 * KiB
+/** Event types in one manifest. */
+export const MANIFEST_EVENTS_MAX = 32
+/** Nesting of a handler author's JSON Schema: the check recurses this deep. */
+export const SCHEMA_DEPTH_MAX = 16
+/** Subschemas in one JSON Schema: bounds the work of one check. */
+export const SCHEMA_NODES_MAX = 1_024
+/** Nesting of a request or reply body: what a schema leaves open must not exhaust the stack. */
+export const BODY_DEPTH_MAX = 32
+/** A handler's refusal code, which its manifest's readers see in the audit trail. */
+export const REFUSAL_CODE_BYTES_MAX = 64
+/** A handler's refusal message: one sentence for the asker. */
+export const REFUSAL_MESSAGE_BYTES_MAX = 256
+/** Writes and outgoing events of one event together: with its reply and audit row they fit one journal frame. */
+export const EFFECT_BYTES_MAX = 4 * MiB
+/** Different keys one event may read: each is an expectation the commit checks. */
+export const READ_KEYS_MAX = 4_096
+/** One lifted call: a value over its limit by up to as much again is told so; past that the event ends. */
+export const LIFT_BYTES_MAX = 2 * VALUE_BYTES_MAX
+/** A message to sign: enough for any challenge or receipt; larger things are hashed first. */
+export const SIGN_BYTES_MAX = 64 * KiB
+/** What every log line costs beyond its text, so that empty lines are not free. */
+export const LOG_LINE_BYTES = 16
+/** The memory a cell and its host share for one call or answer: the largest value, its key and their lengths. */
+export const CHANNEL_BYTES = VALUE_BYTES_MAX + 4 * KiB
+/** JavaScript heap of a cell: lifted values and buffered effects, not the guest's own memory. */
+export const CELL_HEAP_MB = 64
+/** Young generation of a cell: small, since one event allocates little and leaves nothing. */
+export const CELL_YOUNG_HEAP_MB = 8
+/** Native stack of a cell: the guest's recursion ends here (0.5 to 16 were all safe). */
+export const CELL_STACK_MB = 1
+/** A cell that is not ready by then is given up: workers need 20 ms, instances of QuickJS 2 ms each. */
+export const CELL_START_MS_MAX = 10_000
+/** What a deadline allows a report that left its cell in time while the host was late. */
+export const REPORT_GRACE_MS = 20
+/** Pause before a cell that failed to start is tried again. */
+export const CELL_RETRY_MS = 250
+/** Events that wait for a cell; past it the sender is told to come back. */
+export const POOL_QUEUE_MAX = 1_024
+
+// messaging ----------------------------------------------------------------------------------------------------------
+
+/** A delivery that is not settled by then comes again: NATS' own default, far above any handler's deadline. */
+export const ACK_WAIT_MS = 30_000
+/** Lane patterns of one cell: one per event type and direction. */
+export const LANE_PATTERNS_MAX = 1_024
+/** Stored bytes of the critical lane; full means the sender is told, never that something is dropped. */
+export const CRITICAL_LANE_BYTES_MAX = 1_024 * MiB
+/** The same on the memory bus, which also holds every one of them in the heap. */
+export const MEMORY_LANE_BYTES_MAX = 128 * MiB
+/** A critical message nobody fetched: longer than any event lives, so that nothing expires on the way. */
+export const CRITICAL_AGE_MS_MAX = 30 * 24 * 3_600_000
+/** Bytes of the best-effort lane; the oldest go first. */
+export const BEST_EFFORT_LANE_BYTES_MAX = 64 * MiB
+/** A best-effort message is worth nothing after a minute. */
+export const BEST_EFFORT_AGE_MS_MAX = 60_000
+/** Partitions of a lane, fixed when its stream is made: one process still pulls 64, three machines share 16 well. */
+export const PARTITIONS = 16
+/** Consumers of one stream: ours and as many again for a migration; no tenant makes one. */
+export const STREAM_CONSUMERS_MAX = 2 * PARTITIONS
+/** Messages one partition fetches ahead: enough to hide a round trip, few enough to give back when draining. */
+export const PARTITION_FETCH_AHEAD = 16
+/** Unsettled deliveries of one partition at the broker, over all hosts that pull it. */
+export const PARTITION_UNSETTLED_MAX = 1_024
+/** The broker's own de-duplication window: its default; nothing relies on it. */
+export const DUPLICATE_WINDOW_MS = 120_000
+/** An answer of the broker: a cluster that elects a leader needs 4 to 9 s, and then the sender asks again. */
+export const BROKER_ANSWER_MS_MAX = 5_000
+/** Pause between two attempts to reach a broker that went away. */
+export const BROKER_RECONNECT_MS = 250
+/** An ack on the memory bus waits this long for a message to share its fsync with: NATS writes acks as lazily. */
+export const ACK_FLUSH_MS = 20
+/** How long the memory bus holds a message back when told to reorder: long enough to be overtaken. */
+export const REORDER_HOLD_MS = 2
+/** Past this the memory bus empties its log as soon as nothing in it is awaited. */
+export const BUS_LOG_BYTES_IDLE = 1 * MiB
+
+// enclave ------------------------------------------------------------------------------------------------------------
+
+/** `image.json`: 4,096 files of some 200 bytes each. */
+export const IMAGE_LISTING_BYTES_MAX = 1 * MiB
+/** Files of one image: handlers, manifests, WIT and a runtime. */
+export const IMAGE_FILES_MAX = 4_096
+/** One file of an image: the runtime itself is the largest (120 MB). */
+export const IMAGE_FILE_BYTES_MAX = 256 * MiB
+/** All files of an image: they stay in memory while the host runs. */
+export const IMAGE_BYTES_MAX = 512 * MiB
+/** A path in an image. */
+export const IMAGE_PATH_CHARS_MAX = 255
+
+// component loader ---------------------------------------------------------------------------------------------------
+
+/** Nesting of components, and of instance types in one: QuickJS builds need 2. */
+export const COMPONENT_DEPTH_MAX = 8
+/** Core modules of a component, nested ones included: QuickJS builds have 9. */
+export const COMPONENT_MODULES_MAX = 32
+/** Items of one list in a component: bounds what a few bytes can ask for (QuickJS builds reach 90). */
+export const COMPONENT_VECTOR_ITEMS_MAX = 4_096
+/** A name in a component: mangled ones of C++ and Rust stay under it. */
+export const COMPONENT_NAME_BYTES_MAX = 1_024
+/** Definitions run while linking, nested components counted as often as they are instantiated (QuickJS: 600). */
+export const COMPONENT_LINK_STEPS_MAX = 16_384
+/** Nodes of one WIT type written out: bounds lifting code and flat signatures. */
+export const TYPE_NODES_MAX = 1_024
+/** Nesting of one WIT type: lifting recurses this deep. */
+export const TYPE_DEPTH_MAX = 32
+/** Mutable globals of a component: each is copied at every reset (QuickJS: 12). */
+export const MUTABLE_GLOBALS_MAX = 1_024
+/** Elements of all tables together that a reset copies one by one, when the code can write them. */
+export const TABLE_COPY_ELEMENTS_MAX = 4_096
+/** Resource handles one instance holds at a time. */
+export const HANDLES_MAX = 1_024
+/** One line a guest prints: longer ones are cut here. */
+export const PRINT_LINE_BYTES_MAX = 1_024
+
+// vault --------------------------------------------------------------------------------------------------------------
+
+/** All writes of one commit: half a frame, so that the reply, the row and the windows always fit. */
+export const COMMIT_BYTES_MAX = 4 * MiB
+/** Unsealed messages (profile, hello) of one connection in an hour: they cost a signature check each. */
+export const GREETINGS_PER_HOUR = 60
+/** A handler runs again this often when another event changed what it read; then the asker may retry. */
+export const COMMIT_ATTEMPTS_MAX = 4
+/** What a vault sends may be on its way this long: an owner's phone is off for a day. */
+export const OUTGOING_LIFE_MS = 24 * 3_600_000
+/** A letter the bus did not take is offered again after this time. */
+export const RELAY_AFTER_MS = 2_000
+/** How often the host looks for questions that ran out, letters that stayed and refusals to count. */
+export const TICK_MS = 1_000
+/** One personal field. */
+export const FIELD_VALUE_CHARS_MAX = 4_096
+/** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */
+export const INBOX_PRUNE_PER_COMMIT = 4

@@ -58,6 +58,8 @@ export interface VaultStore extends AsyncDisposable {
   readonly vault: string
   /** The last commit applied. */
   readonly head: Receipt
+  /** Calls of `commit` so far, refused ones included: who prepares rows for a commit knows by it that the commit is over. */
+  readonly attempts: number
   /** An empty namespace and one that does not exist look the same. */
   namespace(name: NamespaceName): Namespace
   /** Names that hold at least one key, sorted. */
@@ -71,13 +73,14 @@ export interface VaultStore extends AsyncDisposable {
   commit(changes: readonly Change[], options: { now: number; expected?: readonly Expectation[] }): Promise<Receipt>
 }
 
-/** An append-only log of bytes: a local file today. */
+/** An append-only log of bytes: a local file today. Operations run one after the other, in the order called. */
 export interface LogStore extends AsyncDisposable {
   /** Bytes that are durable. */
   readonly size: number
   /** Resolves when every byte is durable (fdatasync). Any failure is final: later calls reject with `storage-failed`. */
   append(chunks: readonly Uint8Array[]): Promise<void>
-  read(): Promise<Uint8Array>
+  /** Durable bytes from `from` up to `to`, all of them when no range is given. */
+  read(range?: { readonly from: number; readonly to: number }): Promise<Uint8Array>
   /** Cuts a torn tail; durable when it resolves. */
   truncate(size: number): Promise<void>
   /** Lets go at once, as a crash would: nothing is flushed, pending appends reject. */

@@ -1,0 +1,97 @@
+/** One epoch of a session: its keys, its sequence numbers and what was received in it (research: key schedule of vine/1). */
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+
+import { CID_BYTES, type Lane } from '#host/wire/envelope.ts'
+
+import { AEAD_KEY_BYTES, NONCE_BYTES } from './aead.ts'
+import { expand, wrapSecret } from './kdf.ts'
+import { createWindow, type Window } from './window.ts'
+
+/** Who sent the hello. */
+export type Role = 'initiator' | 'responder'
+
+export interface Epoch {
+  readonly number: number
+  /** Secret the next epoch grows from; gone once it did. */
+  root: KeyObject | undefined
+  /** Gone once a later epoch is sent in. */
+  tx: KeyObject | undefined
+  readonly rx: KeyObject
+  readonly txCid: Uint8Array
+  readonly rxCid: Uint8Array
+  readonly startedAt: number
+  /** This side made the answer: it sends here only after it heard the other side here. */
+  readonly answered: boolean
+  /** Next sequence number to send, by lane. */
+  readonly nextSeq: [number, number]
+  readonly windows: readonly [Window, Window]
+  /** Opened and not yet committed or dropped, by lane. */
+  readonly inFlight: readonly [Set<number>, Set<number>]
+  /** Readable until then; undefined while no later epoch was heard. */
+  retireAt: number | undefined
+}
+
+/** What is stored of an epoch apart from its secrets' live parts. */
+export type EpochKeys = Pick<
+  Epoch,
+  'number' | 'root' | 'tx' | 'rx' | 'txCid' | 'rxCid' | 'startedAt' | 'answered' | 'retireAt'
+>
+
+/** An epoch in which nothing was sent or received. */
+export function createEpoch(keys: EpochKeys): Epoch {
+  return {
+    ...keys,
+    nextSeq: [0, 0],
+    windows: [createWindow(), createWindow()],
+    inFlight: [new Set(), new Set()],
+  }
+}
+
+/** Derives an epoch from its root, which is wiped. */
+export function deriveEpoch(
+  root: Uint8Array,
+  { role, number, startedAt, answered }: { role: Role } & Pick<Epoch, 'number' | 'startedAt' | 'answered'>,
+): Epoch {
+  const number32 = new Uint8Array(4)
+  new DataView(number32.buffer).setUint32(0, number)
+  const directions = { initiator: Uint8Array.of(0x69), responder: Uint8Array.of(0x72) }
+  const mine = directions[role]
+  const theirs = directions[role === 'initiator' ? 'responder' : 'initiator']
+  const cid = (direction: Uint8Array) => expand(root, 'cid', direction, number32).slice(0, CID_BYTES)
+  return createEpoch({
+    number,
+    tx: wrapSecret(expand(root, 'msg', mine, number32)),
+    rx: wrapSecret(expand(root, 'msg', theirs, number32)),
+    txCid: cid(mine),
+    rxCid: cid(theirs),
+    startedAt,
+    answered,
+    retireAt: undefined,
+    root: wrapSecret(root),
+  })
+}
+
+/** The other side has sent something in this epoch that was committed. */
+export function heard(epoch: Epoch): boolean {
+  return epoch.windows[0].top >= 0 || epoch.windows[1].top >= 0
+}
+
+/** Taken, or being worked on. */
+export function taken(epoch: Epoch, { lane, seq }: { lane: Lane; seq: number }): boolean {
+  return epoch.windows[lane].seen(seq) || epoch.inFlight[lane].has(seq)
+}
+
+/**
+ * Key and nonce of one message, for that message alone: derived from the whole header, so from its random id, and from
+ * the place, which each side derives for itself.
+ */
+export function messageKey(
+  direction: KeyObject,
+  { header, bind }: { header: Uint8Array; bind: Uint8Array },
+): { key: KeyObject; nonce: Uint8Array } {
+  const output = createHmac('sha512', direction).update('vine/1 mk\0').update(header).update(bind).digest()
+  const key = createSecretKey(output.subarray(0, AEAD_KEY_BYTES))
+  const nonce = Uint8Array.from(output.subarray(AEAD_KEY_BYTES, AEAD_KEY_BYTES + NONCE_BYTES))
+  output.fill(0)
+  return { key, nonce }
+}

@@ -1,0 +1,135 @@
+/**
+ * One message in, at most one set of effects out.
+ *
+ *     bytes → decode → Envelope → open → Opened → admit → Admitted → dispatch → Executed → complete → durable → publish
+ *
+ * Each step takes what the one before gave. This is the one place that catches a Refusal.
+ */
+import { Refusal } from '#host/errors.ts'
+import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
+import type { Bus, Message } from '#host/messaging/port.ts'
+import type { Pool } from '#host/plugin/pool.ts'
+import type { Registry } from '#host/plugin/registry.ts'
+import { admit, type Admitted } from '#host/vault/admit.ts'
+import { commit } from '#host/vault/commit.ts'
+import { complete } from '#host/vault/complete.ts'
+import { dispatch } from '#host/vault/dispatch.ts'
+import { greet, isGreeting } from '#host/vault/greet.ts'
+import { once } from '#host/vault/once.ts'
+import { type Opened, open, type Rekeying } from '#host/vault/open.ts'
+import type { Letter } from '#host/vault/outbox.ts'
+import { obey } from '#host/vault/owner.ts'
+import { present, PUBLISH } from '#host/vault/present.ts'
+import { publish } from '#host/vault/publish.ts'
+import { refuse } from '#host/vault/refuse.ts'
+import { follow } from '#host/vault/rekey.ts'
+import { suspend } from '#host/vault/suspend.ts'
+import type { Vault } from '#host/vault/vault.ts'
+import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
+import { parseSubject, type Subject } from '#host/wire/subject.ts'
+import type { Watch } from './watch.ts'
+
+/** Where a message came in, once that much is known. */
+interface Arrival {
+  readonly vault: Vault
+  readonly subject: Subject
+  readonly data: Uint8Array
+}
+
+/** What delivering needs of the host. */
+export interface Deliverer {
+  readonly bus: Bus
+  readonly registry: Registry
+  readonly pool: Pool
+  /** An open vault, opened now if need be; `undefined` when this host does not have it. */
+  vault(id: string): Promise<Vault | undefined>
+  /** Milliseconds since the epoch. */
+  now(): number
+  random(length: number): Uint8Array
+}
+
+/** Resolves when everything the message caused is durable and handed to the bus: it may be acknowledged. */
+export async function deliver(message: Message, host: Deliverer, watch: Watch): Promise<void> {
+  let arrival: Arrival | undefined
+  let opened: Opened | undefined
+  try {
+    arrival = await arrive(message, host)
+    const letters = isGreeting(arrival.subject)
+      ? await greet({ ...arrival, ...moment(host) })
+      : await hear(arrival, (event) => (opened = event))
+    await send(arrival.vault, letters)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    watch.refused(error.code)
+    if (arrival) await send(arrival.vault, await refuse(error, { ...arrival, opened, ...moment(host) }))
+  } finally {
+    watch.end()
+  }
+
+  async function hear(arrived: Arrival, hold: (event: Opened) => void): Promise<readonly Letter[]> {
+    const envelope = decode(arrived.data)
+    watch.step('decode')
+    const heard = open({ ...arrived, envelope }, host.now())
+    watch.step('open')
+    if (heard.kind === 'rekey') return turn(heard, host)
+    hold(heard)
+    return once(heard, () => handle(heard, host, watch))
+  }
+
+  async function send(vault: Vault, letters: readonly Letter[]): Promise<void> {
+    await publish(letters, { bus: host.bus, outbox: vault.outbox })
+    watch.step('publish')
+  }
+}
+
+/** An opened event to whoever it is for: the owner's commands, the host's own types, a handler. */
+async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
+  const { party, event } = opened
+  if (party.party === 'device') return obey(opened, party, { ...host, ...moment(host) })
+  if (event.type === PUBLISH) return present(opened, party, moment(host))
+  const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })
+  watch.step('admit')
+  if (admitted.kind === 'asking') return suspend(admitted, moment(host))
+  return execute(admitted, host, watch)
+}
+
+/** Runs the handler and commits; again when another event changed what it had read. */
+async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
+  for (let attempt = 1; ; attempt++) {
+    const executed = await dispatch(admitted, { pool: host.pool, now: host.now() })
+    watch.step('dispatch')
+    try {
+      const letters = await complete(executed, moment(host))
+      watch.step('commit')
+      return letters
+    } catch (error) {
+      const conflict = error instanceof Refusal && error.code === 'conflict'
+      if (!conflict || attempt === COMMIT_ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+/** The session moves to its next epoch: no event, no handler, no row. */
+function turn(heard: Rekeying, host: Deliverer): Promise<readonly Letter[]> {
+  const { changes, messages } = follow(heard, moment(host))
+  return commit({ vault: heard.vault, ...moment(host), changes, plain: messages, rows: [] })
+}
+
+/** @throws Refusal `malformed`, `vault-unknown` */
+async function arrive({ subject: text, data }: Message, host: Deliverer): Promise<Arrival> {
+  const subject = parseSubject(text)
+  const vault = await host.vault(subject.vault)
+  if (!vault) throw new Refusal('vault-unknown', 'this host does not have that vault')
+  return { vault, subject, data }
+}
+
+/** @throws Refusal `malformed` also for a handshake envelope where a sealed event belongs */
+function decode(data: Uint8Array): DataEnvelope {
+  const envelope = decodeEnvelope(data)
+  if (envelope.kind === 'hello' || envelope.kind === 'accept') throw new Refusal('malformed', 'no event in this envelope')
+  return envelope
+}
+
+function moment({ now, random }: Deliverer): { now: number; random: Deliverer['random'] } {
+  return { now: now(), random }
+}

@@ -1,0 +1,153 @@
+/** The closed table of host calls that leave a cell, and how they lie in shared memory. */
+import { unreachable } from '#host/errors.ts'
+
+import type { FrameReader, FrameWriter } from './frame.ts'
+
+export type Call =
+  | { readonly op: 'field'; readonly name: string }
+  | { readonly op: 'get'; readonly label: string; readonly key: string }
+  | ScanCall
+  | { readonly op: 'public-key'; readonly alias: string }
+  | { readonly op: 'sign'; readonly alias: string; readonly message: Uint8Array }
+
+export interface ScanCall {
+  readonly op: 'scan'
+  readonly label: string
+  readonly prefix: string
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+/** One key as it stands in the vault. */
+export interface StoredItem {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly revision: number
+}
+
+export type Answer =
+  /** Not in the grant, or not there: the answer does not say which. */
+  | { readonly kind: 'unavailable' }
+  /** The event is over its limit of calls or keys: the cell ends it. */
+  | { readonly kind: 'over' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** No item: the key is absent from a granted namespace. */
+  | { readonly kind: 'item'; readonly item: StoredItem | undefined }
+  | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
+
+const ops = ['field', 'get', 'scan', 'public-key', 'sign'] as const satisfies readonly Call['op'][]
+const kinds = ['unavailable', 'over', 'text', 'bytes', 'item', 'page'] as const satisfies readonly Answer['kind'][]
+
+export function encodeCall(call: Call, into: FrameWriter): void {
+  into.u8(ops.indexOf(call.op))
+  switch (call.op) {
+    case 'field':
+      return into.text(call.name)
+    case 'get':
+      into.text(call.label)
+      return into.text(call.key)
+    case 'scan':
+      into.text(call.label)
+      into.text(call.prefix)
+      into.u32(call.limit)
+      return encodeOptional(call.after, into)
+    case 'public-key':
+      return into.text(call.alias)
+    case 'sign':
+      into.text(call.alias)
+      return into.bytes(call.message)
+    default:
+      return unreachable(call)
+  }
+}
+
+/** @throws RangeError when the frame is no call */
+export function decodeCall(from: FrameReader): Call {
+  const op = ops[from.u8()]
+  switch (op) {
+    case 'field':
+      return { op, name: from.text() }
+    case 'get':
+      return { op, label: from.text(), key: from.text() }
+    case 'scan':
+      return { op, label: from.text(), prefix: from.text(), limit: from.u32(), after: decodeOptional(from) }
+    case 'public-key':
+      return { op, alias: from.text() }
+    case 'sign':
+      return { op, alias: from.text(), message: from.bytes() }
+    case undefined:
+      throw new RangeError('no such host call')
+    default:
+      return unreachable(op)
+  }
+}
+
+export function encodeAnswer(answer: Answer, into: FrameWriter): void {
+  into.u8(kinds.indexOf(answer.kind))
+  switch (answer.kind) {
+    case 'unavailable':
+    case 'over':
+      return
+    case 'text':
+      return into.text(answer.text)
+    case 'bytes':
+      return into.bytes(answer.bytes)
+    case 'item':
+      into.u8(answer.item === undefined ? 0 : 1)
+      if (answer.item !== undefined) encodeItem(answer.item, into)
+      return
+    case 'page':
+      into.u32(answer.items.length)
+      for (const item of answer.items) encodeItem(item, into)
+      return encodeOptional(answer.next, into)
+    default:
+      return unreachable(answer)
+  }
+}
+
+/** @throws RangeError when the frame is no answer */
+export function decodeAnswer(from: FrameReader): Answer {
+  const kind = kinds[from.u8()]
+  switch (kind) {
+    case 'unavailable':
+    case 'over':
+      return { kind }
+    case 'text':
+      return { kind, text: from.text() }
+    case 'bytes':
+      return { kind, bytes: from.bytes() }
+    case 'item':
+      return { kind, item: from.u8() === 0 ? undefined : decodeItem(from) }
+    case 'page': {
+      const items = Array.from({ length: from.u32() }, () => decodeItem(from))
+      return { kind, items, next: decodeOptional(from) }
+    }
+    case undefined:
+      throw new RangeError('no such answer')
+    default:
+      return unreachable(kind)
+  }
+}
+
+/** Bytes an item takes in an answer, beyond its key and value. */
+export const ITEM_OVERHEAD_BYTES = 16
+
+function encodeItem(item: StoredItem, into: FrameWriter): void {
+  into.text(item.key)
+  into.bytes(item.value)
+  into.u53(item.revision)
+}
+
+function decodeItem(from: FrameReader): StoredItem {
+  return { key: from.text(), value: from.bytes(), revision: from.u53() }
+}
+
+function encodeOptional(value: string | undefined, into: FrameWriter): void {
+  into.u8(value === undefined ? 0 : 1)
+  if (value !== undefined) into.text(value)
+}
+
+function decodeOptional(from: FrameReader): string | undefined {
+  return from.u8() === 0 ? undefined : from.text()
+}

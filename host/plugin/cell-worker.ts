@@ -1,0 +1,120 @@
+/** The thread in which handlers run, one event at a time, each on an instance that holds nothing of another event. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+
+import { LIFT_BYTES_MAX } from '#host/limits.ts'
+
+import { type CellEnd, cellEnd } from './channel.ts'
+import { type Instance, instantiate } from './component/instantiate.ts'
+import type { Component } from './component/load.ts'
+import { Trap } from './component/trap.ts'
+import { guestImports } from './guest-imports.ts'
+import type { HandlerAnswer } from './refusal.ts'
+import type { CellHandler, CellJob, FromCell, Outcome, Report } from './report.ts'
+import { openDoors } from './self-test.ts'
+import { cellSeat, type Seat } from './visit.ts'
+
+/** What a cell is started with. */
+export interface CellStart {
+  readonly channel: SharedArrayBuffer
+  readonly handlers: readonly (CellHandler & { readonly component: Component })[]
+}
+
+/** A handler in this cell. */
+interface Stand {
+  readonly name: string
+  readonly seat: Seat
+  make(): Instance
+  instance: Instance | undefined
+}
+
+if (parentPort !== null) startCell(parentPort, workerData as CellStart)
+
+function startCell(port: MessagePort, start: CellStart): void {
+  const post = (message: FromCell): void => port.postMessage(message)
+  const doors = openDoors(import.meta.filename)
+  if (doors.length > 0) return post({ kind: 'unfit', handler: undefined, why: `not shut in: ${doors.join(', ')}` })
+
+  const channel = cellEnd(start.channel, () => port.postMessage(0))
+  const stands: Stand[] = []
+  for (const handler of start.handlers) {
+    const stand = standOf(handler, channel)
+    try {
+      stand.instance = stand.make()
+    } catch (error) {
+      return post({ kind: 'unfit', handler: handler.name, why: messageOf(error) })
+    }
+    stands.push(stand)
+  }
+  port.on('message', (job: CellJob) => {
+    const stand = stands[job.handler]
+    if (stand === undefined) throw new Error(`no handler ${job.handler}`)
+    const report = visit(stand, job)
+    channel.finish(job.sequence)
+    post({ kind: 'report', report })
+    // The report is on its way: the host works while the instance forgets.
+    renew(stand, channel)
+  })
+  post({ kind: 'ready' })
+}
+
+function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stand {
+  const seat = cellSeat(handler, (call) => channel.call(call))
+  const imports = guestImports(seat)
+  const wasi = { nowMs: () => seat.now(), write: (line: string) => seat.print('debug', line) }
+  const make = (): Instance => {
+    channel.countCreated()
+    return instantiate(handler.component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi })
+  }
+  return { name: handler.name, seat, make, instance: undefined }
+}
+
+/** Runs one event. What it kept back leaves the cell only when it ended well. */
+function visit(stand: Stand, job: CellJob): Report {
+  const { seat } = stand
+  seat.begin(job)
+  let outcome: Outcome
+  try {
+    stand.instance ??= stand.make()
+    outcome = outcomeOf(stand.instance.call('handle', [job.body]), seat.handler.outputBytesMax)
+  } catch (error) {
+    outcome = { kind: 'failed', reason: error instanceof Trap ? error.reason : 'trap', message: messageOf(error) }
+    // What a trap leaves behind is nobody's to reset.
+    stand.instance = undefined
+  }
+  const failure = seat.failure()
+  const { writes, outgoing, log, logCut, hostCalls } = seat.end()
+  if (failure !== undefined) outcome = { kind: 'failed', ...failure }
+  if (outcome.kind === 'done') outcome = { ...outcome, writes, outgoing }
+  return { sequence: job.sequence, outcome, hostCalls, log, logCut }
+}
+
+/** `handle`'s result, as the component loader lifts it. */
+type Handled =
+  | { readonly tag: 'ok'; readonly val: { readonly tag: 'accepted' } | { readonly tag: 'reply'; readonly val: Uint8Array } }
+  | { readonly tag: 'err'; readonly val: HandlerAnswer }
+
+function outcomeOf(result: unknown, outputBytesMax: number): Outcome {
+  const handled = result as Handled
+  if (handled.tag === 'err') return { kind: 'refused', answer: handled.val }
+  const reply = handled.val.tag === 'reply' ? handled.val.val : undefined
+  if (reply !== undefined && reply.length > outputBytesMax) {
+    return { kind: 'failed', reason: 'output', message: `replied with more than ${outputBytesMax} bytes` }
+  }
+  return { kind: 'done', reply, writes: [], outgoing: [] }
+}
+
+/** Back to the snapshot, or a new instance: nothing of this event is there for the next. */
+function renew(stand: Stand, channel: CellEnd): void {
+  if (stand.instance?.reset() === true) return
+  channel.countReplaced()
+  stand.instance = undefined
+  try {
+    stand.instance = stand.make()
+  } catch {
+    // The next event makes it again, and answers for what happens.
+  }
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, 200)
+}

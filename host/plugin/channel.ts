@@ -1,0 +1,89 @@
+/**
+ * One host call at a time over shared memory: the cell writes a call, wakes the host and sleeps; the host writes the
+ * answer over it and wakes the cell. Also the counters that must be readable while a cell does not answer.
+ */
+import { CHANNEL_BYTES } from '#host/limits.ts'
+
+import { type Answer, type Call, decodeAnswer, decodeCall, encodeAnswer, encodeCall } from './calls.ts'
+import { frameReader, frameWriter } from './frame.ts'
+
+/** Words of the header, each an Int32. */
+const STATE = 0
+const LENGTH = 1
+const FINISHED = 2
+const CREATED = 3
+const REPLACED = 4
+const HEADER_BYTES = 64
+
+const IDLE = 0
+const CALLED = 1
+const ANSWERED = 2
+
+export function newChannel(): SharedArrayBuffer {
+  return new SharedArrayBuffer(HEADER_BYTES + CHANNEL_BYTES)
+}
+
+/** The cell's end. */
+export interface CellEnd {
+  /** Blocks until the host has answered. */
+  call(call: Call): Answer
+  /** Says that the event of this sequence number is over, before its report is on the way. */
+  finish(sequence: number): void
+  countCreated(): void
+  countReplaced(): void
+}
+
+export function cellEnd(memory: SharedArrayBuffer, wake: () => void): CellEnd {
+  const words = new Int32Array(memory, 0, HEADER_BYTES / 4)
+  const data = new Uint8Array(memory, HEADER_BYTES)
+  const writer = frameWriter(memory, HEADER_BYTES)
+  return {
+    call(call) {
+      writer.reset()
+      encodeCall(call, writer)
+      words[LENGTH] = writer.length()
+      Atomics.store(words, STATE, CALLED)
+      wake()
+      while (Atomics.load(words, STATE) === CALLED) Atomics.wait(words, STATE, CALLED)
+      Atomics.store(words, STATE, IDLE)
+      return decodeAnswer(frameReader(data.slice(0, words[LENGTH])))
+    },
+    finish: (sequence) => void Atomics.store(words, FINISHED, sequence | 0),
+    countCreated: () => void Atomics.add(words, CREATED, 1),
+    countReplaced: () => void Atomics.add(words, REPLACED, 1),
+  }
+}
+
+/** The host's end. Nothing the cell wrote is trusted. */
+export interface HostEnd {
+  /**
+   * Answers the call that waits.
+   *
+   * @throws RangeError when there is none, or when it does not decode
+   */
+  answer(serve: (call: Call) => Answer): void
+  /** Whether the cell said that this event is over. */
+  finished(sequence: number): boolean
+  counts(): { readonly created: number; readonly replaced: number }
+}
+
+export function hostEnd(memory: SharedArrayBuffer): HostEnd {
+  const words = new Int32Array(memory, 0, HEADER_BYTES / 4)
+  const data = new Uint8Array(memory, HEADER_BYTES)
+  const writer = frameWriter(memory, HEADER_BYTES)
+  return {
+    answer(serve) {
+      if (Atomics.load(words, STATE) !== CALLED) throw new RangeError('no call waits')
+      const length = words[LENGTH] ?? 0
+      if (length < 0 || length > CHANNEL_BYTES) throw new RangeError('a call has an impossible length')
+      const answer = serve(decodeCall(frameReader(data.slice(0, length))))
+      writer.reset()
+      encodeAnswer(answer, writer)
+      words[LENGTH] = writer.length()
+      Atomics.store(words, STATE, ANSWERED)
+      Atomics.notify(words, STATE)
+    },
+    finished: (sequence) => Atomics.load(words, FINISHED) === (sequence | 0),
+    counts: () => ({ created: Atomics.load(words, CREATED), replaced: Atomics.load(words, REPLACED) }),
+  }
+}

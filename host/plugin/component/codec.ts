@@ -1,0 +1,66 @@
+/** Compiles a WIT type into functions that carry its values across. Source: CanonicalABI.md, "Lifting", "Lowering". */
+import { type Context, type CoreValue } from './context.ts'
+import { handleCodec } from './codec-handle.ts'
+import { listCodec } from './codec-list.ts'
+import { recordCodec, tupleCodec } from './codec-record.ts'
+import { charCodec, flagsCodec, scalarCodec } from './codec-scalar.ts'
+import { stringCodec } from './codec-string.ts'
+import { enumCodec, optionCodec, resultCodec, variantCodec } from './codec-variant.ts'
+import type { Plan } from './plan.ts'
+import type { ValueType } from './types.ts'
+
+/**
+ * `load` and `store` work on memory at a pointer that is checked already; `lift` and `lower` on flat core values from
+ * position `at` on. All throw a Trap when the guest lied.
+ */
+export interface Codec {
+  load(context: Context, at: number): unknown
+  store(context: Context, value: unknown, at: number): void
+  lift(context: Context, flat: readonly CoreValue[], at: number): unknown
+  lower(context: Context, value: unknown, flat: CoreValue[], at: number): void
+}
+
+export type CodecOf = (type: ValueType) => Codec
+
+/** One codec per type, made when first asked for. */
+export function openCodecs(plan: Plan): CodecOf {
+  const codecs = new Map<ValueType, Codec>()
+  const codecOf = (type: ValueType): Codec => {
+    const known = codecs.get(type)
+    if (known !== undefined) return known
+    const codec = makeCodec(plan, type, codecOf)
+    codecs.set(type, codec)
+    return codec
+  }
+  return codecOf
+}
+
+function makeCodec(plan: Plan, type: ValueType, codecOf: CodecOf): Codec {
+  switch (type.kind) {
+    case 'string':
+      return stringCodec
+    case 'char':
+      return charCodec
+    case 'list':
+      return listCodec(type.element, codecOf)
+    case 'record':
+      return recordCodec(type.fields, codecOf)
+    case 'tuple':
+      return tupleCodec(type.items, codecOf)
+    case 'variant':
+      return variantCodec(type.cases, codecOf)
+    case 'option':
+      return optionCodec(type.some, codecOf)
+    case 'result':
+      return resultCodec(type, codecOf)
+    case 'enum':
+      return enumCodec(type.names)
+    case 'flags':
+      return flagsCodec(type.names)
+    case 'own':
+    case 'borrow':
+      return handleCodec(type.kind, type.resource, plan.resources[type.resource]?.owner)
+    default:
+      return scalarCodec(type.kind)
+  }
+}

@@ -1,0 +1,118 @@
+/** From component bytes to something that can be instantiated: decoded, vetted, linked, patched and compiled. */
+import { Refusal } from '#host/errors.ts'
+import { COMPONENT_BYTES_MAX, MUTABLE_GLOBALS_MAX, TABLE_COPY_ELEMENTS_MAX } from '#host/limits.ts'
+
+import { type CoreModule, readCoreModule } from './core-module.ts'
+import { invalid } from './cursor.ts'
+import { decodeComponent } from './decode.ts'
+import { type Linked, linkComponent } from './link.ts'
+import { patchModule } from './patch.ts'
+import type { ImportPlan, Plan } from './plan.ts'
+import { isFixedWasi } from './wasi.ts'
+
+export interface LoadLimits {
+  /** Of all linear memories of an instance together. */
+  readonly memoryBytesMax: number
+  /** Of each table. */
+  readonly tableElementsMax: number
+}
+
+/** Passes by structured clone: a worker gets it without compiling again. */
+export interface Component {
+  readonly modules: readonly WebAssembly.Module[]
+  readonly plan: Plan
+  /**
+   * Names of the interfaces it imports something live from: functions or resources. Interfaces of types alone, and
+   * what the fixed WASI table answers, are left out.
+   */
+  readonly imports: readonly string[]
+  /** Functions to call: `handle`, or `interface#function`. */
+  readonly exports: readonly string[]
+}
+
+const PAGE_BYTES = 65_536
+
+/** @throws Refusal component-invalid / too-large */
+export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component {
+  if (bytes.length > COMPONENT_BYTES_MAX) {
+    throw new Refusal('too-large', `component: ${bytes.length} bytes, more than ${COMPONENT_BYTES_MAX}`)
+  }
+  const decoded = decodeComponent(bytes)
+  const cores = decoded.modules.map(readCoreModule)
+  const linked = linkComponent(decoded.root, cores)
+  const memoryPages = shareMemory(linked, cores, Math.floor(limits.memoryBytesMax / PAGE_BYTES))
+  vetTables(cores, limits.tableElementsMax)
+  const modules = cores.map((core, index) => {
+    const memoryPagesMax = memoryPages[index] ?? 0
+    return compile(patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax }))
+  })
+  const plan: Plan = {
+    resources: linked.resources,
+    imports: linked.imports,
+    instances: linked.instances,
+    trampolines: linked.trampolines,
+    lifts: linked.lifts,
+    exports: linked.exports,
+    components: linked.components,
+    ...planReset(linked, cores),
+    memoryPagesMax: Math.max(0, ...memoryPages),
+  }
+  return { modules, plan, imports: namedImports(linked), exports: linked.exports.map((item) => item.name) }
+}
+
+function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes)
+  } catch (error) {
+    throw invalid('a core module is not valid', error)
+  }
+}
+
+/**
+ * The maximum of each module's memory, in pages. The memory that starts largest may grow by what the minima leave of
+ * the limit; the others (of linker shims) stay as they start. So no arrangement of modules holds more than the limit.
+ */
+function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: number): number[] {
+  const counts = cores.map((_, index) => linked.instances.filter((instance) => instance.module === index).length)
+  const minima = cores.map((core) => core.memory?.min ?? 0)
+  const total = minima.reduce((sum, min, index) => sum + min * (counts[index] ?? 0), 0)
+  if (total > pagesMax) {
+    throw new Refusal('too-large', `component: starts with ${total * PAGE_BYTES} bytes of memory: raise its limit`)
+  }
+  const candidates = cores.map((core, index) => (core.memory !== undefined && counts[index] === 1 ? core.memory.min : -1))
+  const main = candidates.indexOf(Math.max(0, ...candidates))
+  return minima.map((min, index) => (index === main ? min + pagesMax - total : min))
+}
+
+function vetTables(cores: readonly CoreModule[], elementsMax: number): void {
+  for (const table of cores.flatMap((core) => core.tables)) {
+    if (table.min > elementsMax) throw new Refusal('too-large', `component: a table of ${table.min} elements`)
+  }
+}
+
+function planReset(linked: Linked, cores: readonly CoreModule[]): Pick<Plan, 'copiesTables' | 'isResettable'> {
+  let globals = 0
+  let elements = 0
+  for (const { module } of linked.instances) {
+    globals += cores[module]?.mutableGlobals.length ?? 0
+    elements += cores[module]?.tables.reduce((sum, table) => sum + table.min, 0) ?? 0
+  }
+  if (globals > MUTABLE_GLOBALS_MAX) throw new Refusal('too-large', `component: ${globals} mutable globals`)
+  const copiesTables = cores.some((core) => core.code.writesTables)
+  const dropsSegments = cores.some((core) => core.code.dropsSegments)
+  return { copiesTables, isResettable: !dropsSegments && (!copiesTables || elements <= TABLE_COPY_ELEMENTS_MAX) }
+}
+
+function namedImports(linked: Linked): string[] {
+  const names = [
+    ...linked.imports.map(nameOf),
+    ...linked.resources.flatMap(({ name, owner }) =>
+      owner.kind === 'host' ? [nameOf({ interface: owner.interface, name })] : [],
+    ),
+  ]
+  return [...new Set(names)].filter((name) => !isFixedWasi(name)).sort()
+}
+
+function nameOf({ interface: owner, name }: Pick<ImportPlan, 'interface' | 'name'>): string {
+  return owner === '$root' ? name : owner
+}

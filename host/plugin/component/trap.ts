@@ -1,0 +1,36 @@
+/** How a guest's call ends badly, and how a host function says `err`. */
+
+/**
+ * - `trap`: it hit `unreachable`, divided by zero, left its memory, exited.
+ * - `stack`: it recursed past the end of the stack.
+ * - `memory`: it trapped while holding most of the memory it may have.
+ * - `lied`: it broke the canonical ABI: a handle it does not hold, a pointer out of range, text that is not UTF-8.
+ * - `output`: it handed over more than the host lifts.
+ */
+export type TrapReason = 'trap' | 'stack' | 'memory' | 'lied' | 'output'
+
+/** The guest's failure. The instance it came from is spent. */
+export class Trap extends Error {
+  override readonly name = 'Trap'
+  readonly reason: TrapReason
+
+  constructor(reason: TrapReason, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** Thrown by a host function whose WIT result is a `result`: the guest gets `err` with this payload. */
+export class HostError extends Error {
+  override readonly name = 'HostError'
+  readonly payload: unknown
+
+  constructor(payload?: unknown) {
+    super('the host answers err')
+    this.payload = payload
+  }
+}
+
+export function lied(what: string): Trap {
+  return new Trap('lied', what)
+}

@@ -1,0 +1,149 @@
+/** From a cell's report to effects. Neither the cell nor the guest in it is believed: everything is checked again. */
+import { Refusal, type RefusalCode, unreachable } from '#host/errors.ts'
+import {
+  EFFECT_BYTES_MAX,
+  KEY_BYTES_MAX,
+  LOG_LINE_BYTES,
+  OUTBOX_ITEMS_MAX,
+  REFUSAL_CODE_BYTES_MAX,
+  REFUSAL_MESSAGE_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
+import { bytesUpTo, check, z } from '#host/schema.ts'
+import type { Change } from '#host/storage/port.ts'
+
+import { parseBody } from './body.ts'
+import type { Desk } from './imports.ts'
+import type { Effects, LogLine, Sources } from './port.ts'
+import { type HandlerAnswer, HandlerFailure, HandlerRefusal } from './refusal.ts'
+import type { Registered } from './registry.ts'
+import { type FailReason, isEventType, type Outcome, type Report, type Write } from './report.ts'
+
+const bytes = z.instanceof(Uint8Array)
+
+const reportSchema = z.object({
+  sequence: z.number(),
+  outcome: z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('done'),
+      reply: z.union([bytes, z.undefined()]),
+      writes: z.array(z.object({ label: z.string(), key: z.string(), value: bytesUpTo(VALUE_BYTES_MAX).nullable() })),
+      outgoing: z.array(z.object({ to: z.enum(['owner', 'connection']), type: z.string(), body: bytes })),
+    }),
+    z.object({
+      kind: z.literal('refused'),
+      answer: z.object({ code: z.string(), message: z.string(), retry: z.boolean() }),
+    }),
+    z.object({
+      kind: z.literal('failed'),
+      reason: z.enum(['trap', 'stack', 'lied', 'memory', 'output', 'calls', 'not-granted']),
+      message: z.string().max(1_024),
+    }),
+  ]),
+  hostCalls: z.number().int().min(0),
+  log: z.array(z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string() })),
+  logCut: z.boolean(),
+})
+
+/** The event a report is about. */
+export interface Event {
+  readonly registered: Registered
+  readonly sources: Sources
+  readonly desk: Desk
+}
+
+/** @throws Refusal `handler-lied` when it is not the report of this event */
+export function parseReport(value: unknown, sequence: number): Report {
+  const report = check(reportSchema, value, 'handler-lied', 'the report of its cell')
+  if (report.sequence !== sequence) throw new Refusal('handler-lied', 'its cell reported on another event')
+  return report
+}
+
+/** @throws HandlerRefusal for the handler's own no; HandlerFailure `handler-*` or `not-granted` for any other bad end */
+export function effectsOf(report: Report, event: Event): Effects {
+  const log = logOf(report, event)
+  const fail = (code: RefusalCode, what: string): never => {
+    throw new HandlerFailure(code, `${event.registered.name} ${what}`, { log })
+  }
+  const { hostCalls } = event.registered.manifest.limits
+  if (report.hostCalls > hostCalls || event.desk.over()) fail('handler-calls', `made more than ${hostCalls} host calls`)
+  const { outcome } = report
+  switch (outcome.kind) {
+    case 'failed':
+      return fail(failCodes[outcome.reason], `ended badly: ${outcome.message}`)
+    case 'refused':
+      if (!isAnswer(outcome.answer)) fail('handler-output', 'refused with a code or message out of bounds')
+      throw new HandlerRefusal(outcome.answer, { log })
+    case 'done': {
+      const wrong = outputMistake(outcome, event) ?? replyMistake(outcome.reply, event)
+      if (wrong !== undefined) fail('handler-output', wrong)
+      const lie = grantMistake(outcome, event.sources)
+      if (lie !== undefined) fail('handler-lied', lie)
+      const { reply, outgoing } = outcome
+      const changes = outcome.writes.flatMap((write) => changeOf(write, event.sources))
+      return { reply, changes, expected: event.desk.expected(), outgoing, log, hostCalls: report.hostCalls }
+    }
+    default:
+      return unreachable(outcome)
+  }
+}
+
+const failCodes: Readonly<Record<FailReason, RefusalCode>> = {
+  trap: 'handler-trapped',
+  stack: 'handler-stack',
+  memory: 'handler-memory',
+  lied: 'handler-lied',
+  output: 'handler-output',
+  calls: 'handler-calls',
+  'not-granted': 'not-granted',
+}
+
+type Done = Extract<Outcome, { kind: 'done' }>
+
+function outputMistake({ reply, writes, outgoing }: Done, { registered }: Event): string | undefined {
+  const { outputBytes, hostCalls } = registered.manifest.limits
+  if (reply !== undefined && reply.length > outputBytes) return `replied with more than ${outputBytes} bytes`
+  if (outgoing.length > OUTBOX_ITEMS_MAX) return `left more than ${OUTBOX_ITEMS_MAX} outgoing events`
+  if (outgoing.some(({ body }) => body.length > outputBytes)) return `left an event of more than ${outputBytes} bytes`
+  if (writes.length > hostCalls) return `left more than ${hostCalls} writes`
+  const written = writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
+  const sent = outgoing.reduce((sum, { type, body }) => sum + type.length + body.length, 0)
+  return written + sent > EFFECT_BYTES_MAX ? `left more than ${EFFECT_BYTES_MAX} bytes of effects` : undefined
+}
+
+/** An honest cell never lets these through: the guest got `unavailable` or `too-large`. */
+function grantMistake({ writes, outgoing }: Done, sources: Sources): string | undefined {
+  if (writes.some(({ label }) => sources.namespaces.get(label)?.writable !== true)) return 'wrote outside its grant'
+  if (writes.some(({ key }) => Buffer.byteLength(key) > KEY_BYTES_MAX)) return `wrote a key over ${KEY_BYTES_MAX} bytes`
+  if (outgoing.some(({ to }) => !sources.outbox.has(to))) return 'sends outside its grant'
+  return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
+}
+
+function replyMistake(reply: Uint8Array | undefined, { registered }: Event): string | undefined {
+  if (reply === undefined) return undefined
+  try {
+    const mistake = registered.checkReply(parseBody(reply, { code: 'handler-output', what: 'the reply' }))
+    return mistake === undefined ? undefined : `replied with what its manifest does not promise: ${mistake}`
+  } catch (error) {
+    if (error instanceof Refusal) return `replied with what cannot be read: ${error.message}`
+    throw error
+  }
+}
+
+function isAnswer({ code, message }: HandlerAnswer): boolean {
+  if (code.length > REFUSAL_CODE_BYTES_MAX || !/^[a-z0-9]+(-[a-z0-9]+)*$/u.test(code)) return false
+  return Buffer.byteLength(message) <= REFUSAL_MESSAGE_BYTES_MAX
+}
+
+function changeOf({ label, key, value }: Write, sources: Sources): Change[] {
+  const namespace = sources.namespaces.get(label)?.namespace.name
+  return namespace === undefined ? [] : [{ namespace, key, value }]
+}
+
+/** @throws Refusal `handler-lied` when there is more than the manifest allows: the cell cuts, it does not overrun */
+function logOf({ log, logCut }: Report, { registered }: Event): readonly LogLine[] {
+  const { logBytes } = registered.manifest.limits
+  const size = log.reduce((sum, { message }) => sum + Buffer.byteLength(message) + LOG_LINE_BYTES, 0)
+  if (size > logBytes) throw new Refusal('handler-lied', `${registered.name} logged more than ${logBytes} bytes`)
+  return logCut ? [...log, { level: 'warn', message: `log cut at ${logBytes} bytes` }] : log
+}

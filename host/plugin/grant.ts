@@ -1,0 +1,41 @@
+/** What one invocation may touch: manifest ∩ contract ∩ this event. */
+import type { Namespace } from '#host/storage/port.ts'
+
+import type { Sources } from './port.ts'
+import type { Registered } from './registry.ts'
+
+/** The contract's permissions that narrow a manifest's needs. */
+export interface ContractPermits {
+  /** Without it a needed namespace is read only. */
+  readonly store: boolean
+  /** Without it no event goes to the connection. */
+  readonly messages: boolean
+  /** Without it no key signs. */
+  readonly authentication: boolean
+}
+
+export interface GrantOptions {
+  readonly registered: Registered
+  readonly permits: ContractPermits
+  /** Values of the admitted fields. A field the owner does not keep is simply absent. */
+  readonly fields: ReadonlyMap<string, string>
+  /** The asker's own namespace. */
+  readonly connection: Namespace
+  /** The connection's keys by alias. */
+  readonly keys: Sources['keys']
+}
+
+/** Absent and forbidden look alike: what is not in the answer cannot be reached. */
+export function grantFor(options: GrantOptions): Sources {
+  const { registered, permits, connection } = options
+  const { needs } = registered.manifest
+  const right = needs.namespaces.connection
+  const writable = right === 'rw' && permits.store
+  const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
+  return {
+    fields: needs.fields ? options.fields : new Map(),
+    namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
+    keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
+    outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
+  }
+}

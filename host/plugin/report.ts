@@ -1,0 +1,92 @@
+/** What crosses between host and cell around one event: the job in, the report out. */
+import type { TrapReason } from './component/trap.ts'
+import type { HandlerAnswer } from './refusal.ts'
+
+export interface CellJob {
+  readonly sequence: number
+  /** Place of the handler in the registry. */
+  readonly handler: number
+  readonly body: Uint8Array
+  /** Milliseconds since the epoch: the handler's clock stands still at it. */
+  readonly now: number
+  readonly session: SessionRecord
+  /** Labels of the grant. */
+  readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
+  readonly aliases: readonly string[]
+  readonly outbox: readonly string[]
+}
+
+/** WIT `session.context`, as the component gets it. */
+export interface SessionRecord {
+  readonly connection: string
+  readonly kind: 'service' | 'peer'
+  readonly contractVersion: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly deadlineMs: number
+  readonly approved: boolean
+}
+
+/** One buffered write; `null` deletes. */
+export interface Write {
+  readonly label: string
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export interface ReportedLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+}
+
+export interface ReportedEvent {
+  readonly to: 'owner' | 'connection'
+  readonly type: string
+  readonly body: Uint8Array
+}
+
+/** Exactly `noun.verb`. */
+export function isEventType(type: string): boolean {
+  return /^[a-z0-9_-]{1,64}\.[a-z0-9_-]{1,64}$/u.test(type)
+}
+
+/** Why a call ended that neither answered nor refused. */
+export type FailReason = TrapReason | 'calls' | 'not-granted'
+
+/** How one event ended, in the cell's words. The host checks each of them. */
+export type Outcome =
+  | {
+      readonly kind: 'done'
+      readonly reply: Uint8Array | undefined
+      readonly writes: readonly Write[]
+      readonly outgoing: readonly ReportedEvent[]
+    }
+  | { readonly kind: 'refused'; readonly answer: HandlerAnswer }
+  | { readonly kind: 'failed'; readonly reason: FailReason; readonly message: string }
+
+export interface Report {
+  readonly sequence: number
+  readonly outcome: Outcome
+  readonly hostCalls: number
+  readonly log: readonly ReportedLine[]
+  /** Lines were left out because the log was full. */
+  readonly logCut: boolean
+}
+
+/** What a cell knows of a handler from its start. */
+export interface CellHandler {
+  readonly name: string
+  /** Labels the manifest needs: opening any other is a probe, and ends the event. */
+  readonly labels: readonly string[]
+  readonly aliases: readonly string[]
+  readonly hostCallsMax: number
+  readonly outputBytesMax: number
+  readonly logBytesMax: number
+}
+
+/** From the cell: a call waits (`0`), or one of these. */
+export type FromCell =
+  | { readonly kind: 'ready' }
+  /** It cannot start: `handler` when that one's instance failed, else its own self-test. */
+  | { readonly kind: 'unfit'; readonly handler: string | undefined; readonly why: string }
+  | { readonly kind: 'report'; readonly report: Report }

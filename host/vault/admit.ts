@@ -1,0 +1,117 @@
+/** Opened → Admitted, or a question to the owner: gathers the facts and lets the contract judge. */
+import { admit as judge, type Verdict } from '#host/contracts/admit.ts'
+import type { ContractField } from '#host/contracts/contract.ts'
+import { Refusal, type RefusalCode } from '#host/errors.ts'
+import { readRequest, type Registered, type Registry } from '#host/plugin/registry.ts'
+import type { Opened } from './open.ts'
+import type { Connection } from './party.ts'
+
+/** An event that may reach its handler. Only `admit` makes one. */
+export interface Admitted {
+  readonly kind: 'admitted'
+  readonly opened: Opened
+  readonly connection: Connection
+  readonly registered: Registered
+  readonly fields: readonly ContractField[]
+  /** The request as the handler is given it. */
+  readonly body: Uint8Array
+  readonly approved: boolean
+}
+
+/** An event that waits for the owner. */
+export interface Asking {
+  readonly kind: 'asking'
+  readonly opened: Opened
+  readonly connection: Connection
+  /** What the question is about: the consent fields, or all of them when the handler asks for the event itself. */
+  readonly fields: readonly ContractField[]
+}
+
+/** A refusal by the contract, with what the audit row and the asker are told. */
+export class ContractRefusal extends Refusal {
+  readonly field: string | null
+  readonly retryAt: number | null
+
+  constructor(code: RefusalCode, options: { message: string; field?: string; retryAt?: number }) {
+    super(code, options.message)
+    this.field = options.field ?? null
+    this.retryAt = options.retryAt ?? null
+  }
+}
+
+/** @throws ContractRefusal with the first reason in DESIGN §4's order */
+export function admit(
+  opened: Opened,
+  registry: Registry,
+  options: { connection: Connection; approved: boolean; now: number },
+): Admitted | Asking {
+  const { connection, approved, now } = options
+  const { event } = opened
+  const { record, contract, offered } = connection
+  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
+  const registered = registry.lookup(event.type)
+  const request = registered && readRequest(registered, event.body)
+  const verdict = judge(
+    {
+      status: record.status === 'active' ? 'active' : 'severed',
+      contract: contract.contract,
+      acceptedAt: record.acceptedAt,
+      declined: new Set(record.declined),
+      frozenBy: offered?.contract.version ?? null,
+      bucket: connection.bucket,
+    },
+    {
+      type: event.type,
+      contractVersion: event.contractVersion,
+      handler: registered && { permission: registered.event.permission, approval: registered.event.approval },
+      body: request?.kind === 'request' ? request : 'malformed',
+      approved,
+    },
+    now,
+  )
+  if (verdict.kind === 'refused') throw explain(verdict)
+  if (!registered || request?.kind !== 'request') throw new Error('admitted an event that nobody can handle')
+  connection.bucket = verdict.bucket
+  if (verdict.kind === 'admitted') {
+    const { fields } = verdict
+    return { kind: 'admitted', opened, connection, registered, fields, body: request.body, approved }
+  }
+  return { kind: 'asking', opened, connection, fields: verdict.asking.length > 0 ? verdict.asking : verdict.fields }
+}
+
+function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusal {
+  const { code, field, retryAt } = verdict
+  const message = field === undefined ? words(code) : `${words(code)}: ${field}`
+  return new ContractRefusal(code, {
+    message,
+    ...(field === undefined ? {} : { field }),
+    ...(retryAt === undefined ? {} : { retryAt }),
+  })
+}
+
+function words(code: RefusalCode): string {
+  switch (code) {
+    case 'connection-inactive':
+      return 'the connection is not active: connect anew'
+    case 'contract-frozen':
+      return 'a newer contract version waits for the owner: ask again when it is accepted'
+    case 'contract-stale':
+      return 'this is not the accepted contract version: use the accepted one'
+    case 'unsupported-event':
+      return 'no handler answers this event type: see the profile'
+    case 'not-permitted':
+      return 'the contract does not permit this event'
+    case 'malformed-request':
+      return 'the request does not fit the schema in the profile'
+    case 'field-undeclared':
+      return 'the contract does not declare this field'
+    case 'field-declined':
+      return 'the owner declined this field'
+    case 'retention-expired':
+      return 'the time this field was granted for is over'
+    case 'rate-limited':
+      return 'the requests of this hour are used up'
+    default:
+      return code
+  }
+}

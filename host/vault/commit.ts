@@ -1,0 +1,145 @@
+/**
+ * Everything one event leaves, in one journal record: state, audit rows, inbox mark, outbox, window, tokens.
+ *
+ * Up to the write it is one synchronous step, so that no other event can come between a check and what it allows. What
+ * it returns may leave: it is durable.
+ */
+import { Refusal } from '#host/errors.ts'
+import { COMMIT_BYTES_MAX, OUTGOING_LIFE_MS } from '#host/limits.ts'
+import type { AuditEntry } from '#host/storage/audit-row.ts'
+import type { Change, Expectation } from '#host/storage/port.ts'
+import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
+import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
+import { encodeReply, type Reply } from '#host/wire/reply.ts'
+import { inboxKey } from './inbox.ts'
+import type { Opened } from './open.ts'
+import type { Letter } from './outbox.ts'
+import { answerLane, type Party } from './party.ts'
+import { encodeRecord } from './records.ts'
+import { upkeep, type Upkeep } from './rekey.ts'
+import type { Vault } from './vault.ts'
+
+/** A message that is to leave with the commit. */
+export interface Outgoing {
+  readonly to: Party
+  readonly type: EventType
+  readonly body: Uint8Array
+  readonly causation: EventId | null
+}
+
+/** An answer to one event, kept under its id. */
+export interface Answer {
+  readonly to: Party
+  readonly event: Pick<VineEvent, 'id' | 'type' | 'exp'>
+  readonly reply: Reply
+}
+
+export interface Leaving {
+  readonly vault: Vault
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+  /** The event that causes it, when one does: its window bit is set. */
+  readonly opened?: Opened
+  readonly answers?: readonly Answer[]
+  readonly outgoing?: readonly Outgoing[]
+  readonly changes?: readonly Change[]
+  readonly expected?: readonly Expectation[]
+  readonly rows: readonly AuditEntry[]
+  /** Handshake messages: sealed by their own keys already. */
+  readonly plain?: readonly { readonly subject: string; readonly envelope: Uint8Array }[]
+  /** Moves the live state in the same step as the record. */
+  readonly apply?: () => void
+}
+
+/**
+ * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record:
+ *   nothing has happened then; `storage-failed` is final for the log
+ */
+export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
+  const { vault, now, opened, answers = [], outgoing = [], changes = [], expected = [], rows } = leaving
+  for (const { namespace, key, revision } of expected) {
+    const current = vault.store.namespace(namespace).get(key)?.revision ?? 0
+    if (current !== revision) throw new Refusal('conflict', `${key} changed meanwhile`)
+  }
+  if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
+
+  opened?.mark()
+  leaving.apply?.()
+  const parties = new Set<Party>(opened ? [opened.party] : [])
+  const record: Change[] = [...changes]
+  const letters: Letter[] = []
+  const keep = (kept: { change: Change; letter: Letter }) => {
+    record.push(kept.change)
+    letters.push(kept.letter)
+  }
+  for (const { to, event, reply } of answers) {
+    if (!to.session) continue
+    parties.add(to)
+    const message = seal(leaving, { to, type: event.type, body: encodeReply(reply), causation: event.id })
+    record.push(vault.inbox.mark(to, event.id, { exp: event.exp, answer: message }))
+    keep(vault.outbox.keep({ inbox: inboxKey(to, event.id) }, message, now))
+  }
+  for (const item of outgoing) {
+    if (!item.to.session) continue
+    parties.add(item.to)
+    const message = seal(leaving, item)
+    keep(vault.outbox.keep(message, message, now))
+  }
+  for (const message of leaving.plain ?? []) keep(vault.outbox.keep(message, message, now))
+  for (const entry of rows) record.push(...vault.audit.append(entry).changes)
+  for (const party of parties) {
+    for (const message of keepUp(leaving, party, record)) keep(vault.outbox.keep(message, message, now))
+    record.push(...standing(party))
+  }
+  record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
+  await vault.store.commit(record, { now })
+  return letters
+}
+
+/** Where the conversation with a party stands: windows and counters, and the tokens left. */
+function standing(party: Party): Change[] {
+  const changes: Change[] = []
+  if (party.session) {
+    changes.push({ namespace: 'system', key: `progress/${party.key}`, value: party.session.exportProgress() })
+  }
+  if (party.party === 'connection') {
+    changes.push({ namespace: 'system', key: `bucket/${party.id}`, value: encodeRecord('bucket', party.bucket) })
+  }
+  return changes
+}
+
+/** An answer that leaves without being kept. Sending numbers skip ahead at the next start, so nothing repeats. */
+export function sealAnswer({ to, event, reply }: Answer, moment: Pick<Leaving, 'now' | 'random'>): Letter {
+  return { key: '', ...seal(moment, { to, type: event.type, body: encodeReply(reply), causation: event.id }) }
+}
+
+function keepUp(moment: Pick<Leaving, 'now' | 'random'>, party: Party, record: Change[]): Upkeep['messages'] {
+  const { session } = party
+  if (!session) return []
+  const { changes, messages } = upkeep({ ...party, session }, moment)
+  record.push(...changes)
+  return messages
+}
+
+function seal({ now, random }: Pick<Leaving, 'now' | 'random'>, item: Outgoing): { subject: string; envelope: Uint8Array } {
+  const { to, type, body, causation } = item
+  if (!to.session) throw new Error(`${to.key} has no session`)
+  const { subject, bind } = answerLane(to, type)
+  const contractVersion = to.party === 'connection' ? (to.contract?.contract.version ?? 0) : 0
+  const event: VineEvent = {
+    id: newEventId(random),
+    type,
+    ts: now,
+    exp: now + OUTGOING_LIFE_MS,
+    contractVersion,
+    causation,
+    body,
+  }
+  return { subject, envelope: to.session.seal(encodeEvent(event), { bind, lane: 0, mid: random(16) }) }
+}
+
+function sizeOf(changes: readonly Change[]): number {
+  let bytes = 0
+  for (const { key, value } of changes) bytes += key.length + (value?.length ?? 0)
+  return bytes
+}

@@ -1,0 +1,57 @@
+/** Admitted → Executed: the handler runs in a cell under this event's grant, and nothing it did has happened yet. */
+import { signEd25519 } from '#host/crypto/ed25519.ts'
+import type { Effects, Sources } from '#host/plugin/port.ts'
+import { grantFor } from '#host/plugin/grant.ts'
+import type { Pool } from '#host/plugin/pool.ts'
+import type { Admitted } from './admit.ts'
+
+/** What an admitted event would leave. */
+export interface Executed {
+  readonly admitted: Admitted
+  readonly effects: Effects
+}
+
+/** @throws Refusal when the handler refused, trapped or overran: its writes are gone */
+export async function dispatch(admitted: Admitted, options: { pool: Pool; now: number }): Promise<Executed> {
+  const { opened, connection, registered, body, approved } = admitted
+  const { event, vault } = opened
+  const effects = await options.pool.run({
+    registered,
+    sources: sourcesOf(admitted),
+    context: {
+      connection: connection.record.alias,
+      kind: connection.record.kind,
+      contractVersion: event.contractVersion,
+      eventId: event.id,
+      eventType: event.type,
+      approved,
+    },
+    body,
+    now: options.now,
+  })
+  return { admitted, effects }
+}
+
+function sourcesOf({ opened, connection, registered, fields }: Admitted): Sources {
+  const { vault } = opened
+  const personal = vault.store.namespace('personal')
+  const text = new TextDecoder()
+  const values = new Map<string, string>()
+  for (const { name } of fields) {
+    const item = personal.get(`field/${name}`)
+    if (item) values.set(name, text.decode(item.value))
+  }
+  const permissions = connection.contract?.contract.permissions
+  const key = connection.authentication
+  return grantFor({
+    registered,
+    permits: {
+      store: permissions?.store != null,
+      messages: permissions?.messages ?? false,
+      authentication: permissions?.authentication ?? false,
+    },
+    fields: values,
+    connection: vault.store.namespace(`connection/${connection.id}`),
+    keys: new Map(key && [['connection', { publicKey: key.publicKey.raw, sign: (message) => signEd25519(key, message) }]]),
+  })
+}

@@ -1,0 +1,164 @@
+/**
+ * What arrives before there is a session: asking for the profile, and hellos.
+ *
+ * A hello is answered once; the same bytes again get the same answer, so that a recorded hello resets nothing.
+ */
+import { readHello, accept, type HelloOffer } from '#host/contracts/handshake.ts'
+import { verifyContract } from '#host/contracts/contract.ts'
+import { takeToken } from '#host/contracts/rate.ts'
+import { digest } from '#host/crypto/kdf.ts'
+import { exportSession } from '#host/crypto/session.ts'
+import { Refusal } from '#host/errors.ts'
+import { GREETINGS_PER_HOUR } from '#host/limits.ts'
+import type { Change } from '#host/storage/port.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
+import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { decodeEnvelope } from '#host/wire/envelope.ts'
+import { parseEventType } from '#host/wire/id.ts'
+import type { MessageSubject, OwnerSubject, Subject } from '#host/wire/subject.ts'
+import { z, check } from '#host/schema.ts'
+import { commit } from './commit.ts'
+import { notices, presented } from './notice.ts'
+import type { Letter } from './outbox.ts'
+import { answerLane, type Connection, type Device } from './party.ts'
+import { decodeRecord, encodeRecord, type GreetingRecord } from './records.ts'
+import { row } from './rows.ts'
+import type { Vault } from './vault.ts'
+
+export interface Greeting {
+  readonly vault: Vault
+  readonly subject: Subject
+  readonly data: Uint8Array
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+}
+
+const deviceOffer = z.strictObject({ device: z.string().max(64) })
+
+/** Event types that come unsealed. They carry nothing of the owner's and need nobody's contract. */
+export function isGreeting(subject: Subject): boolean {
+  return subject.space === 'message'
+    ? subject.type === 'profile.get' || subject.type === 'connection.hello'
+    : subject.type === 'device.hello'
+}
+
+/** @throws Refusal `unknown-connection`, `rate-limited`, `handshake-failed`, `contract-invalid`, `device-unknown` */
+export async function greet(greeting: Greeting): Promise<readonly Letter[]> {
+  const { vault, subject, data, now } = greeting
+  if (subject.space === 'owner') return greetDevice(greeting, subject)
+  const connection = vault.connections.get(subject.connection)
+  if (!connection) throw new Refusal('unknown-connection', 'no such connection')
+  const draw = takeToken(connection.greetings, { capacity: GREETINGS_PER_HOUR }, now)
+  if ('refusedUntil' in draw) throw new Refusal('rate-limited', 'too many greetings this hour')
+  connection.greetings = draw.bucket
+  if (subject.type === 'profile.get') {
+    return [unkept(answerLane(connection, subject.type).subject, vault.profile.bytes)]
+  }
+  const known = greeted(vault, data)
+  if (known) return known
+  return propose(greeting, subject, connection)
+}
+
+/** A hello with a signed contract: stored as it came, and shown to the owner. */
+async function propose(greeting: Greeting, subject: MessageSubject, connection: Connection): Promise<readonly Letter[]> {
+  const { vault, data, now, random } = greeting
+  if (connection.record.status !== 'invited') throw new Refusal('connection-inactive', 'this invitation was used')
+  const offer = readGreeting(vault, data)
+  const offered = verifyContract(offer.offer, offer.peerKey)
+  const record = {
+    ...connection.record,
+    status: 'proposed',
+    peerKey: offer.peerKey,
+    hello: data,
+    offer: { contract: offer.offer, event: null },
+  } as const
+  return commit({
+    vault,
+    now,
+    random,
+    apply: () => {
+      connection.record = record
+      connection.offered = offered
+    },
+    changes: [
+      { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
+      rememberGreeting(data, null),
+    ],
+    outgoing: notices(vault, 'contract.presented', presented(connection, { bytes: offer.offer, signed: offered, publisher: offer.peerKey })),
+    rows: [
+      row({
+        at: now,
+        who: offered.contract.service.name,
+        connection: connection.id,
+        eventType: subject.type,
+        fields: offered.contract.fields.map((field) => field.name),
+        contractVersion: offered.contract.version,
+        result: 'pending',
+        answeredAt: null,
+      }),
+    ],
+  })
+}
+
+/** The hello of a device that the vault knows: answered at once, with a session of its own. */
+async function greetDevice({ vault, data, now, random }: Greeting, subject: OwnerSubject): Promise<readonly Letter[]> {
+  const known = greeted(vault, data)
+  if (known) return known
+  const offer = readGreeting(vault, data)
+  const { device: id } = check(deviceOffer, decodeCbor(offer.offer), 'handshake-failed', 'device hello')
+  const device: Device | undefined = vault.devices.get(id)
+  if (!device || device.record.status !== 'active' || !equalBytes(device.record.verifyKey, offer.peerKey)) {
+    throw new Refusal('device-unknown', 'no such device')
+  }
+  const { message, session } = accept({
+    hello: data,
+    prekey: vault.prekey,
+    profileHash: vault.profile.hash,
+    signing: vault.signing,
+    decision: encodeCbor({ device: id }),
+    now,
+  })
+  const lane = answerLane(device, parseEventType('device.accept')).subject
+  return commit({
+    vault,
+    now,
+    random,
+    apply: () => {
+      device.session = session
+    },
+    changes: [
+      { namespace: 'system', key: `session/${device.key}`, value: exportSession(session), sensitivity: 'critical' },
+      { namespace: 'system', key: `progress/${device.key}`, value: session.exportProgress() },
+      rememberGreeting(data, { subject: lane, envelope: message }),
+    ],
+    plain: [{ subject: lane, envelope: message }],
+    rows: [row({ at: now, who: device.record.label, eventType: subject.type, result: 'accepted' })],
+  })
+}
+
+function readGreeting(vault: Vault, data: Uint8Array): HelloOffer {
+  if (decodeEnvelope(data).kind !== 'hello') throw new Refusal('malformed', 'not a hello')
+  return readHello({ prekey: vault.prekey, profileHash: vault.profile.hash }, data)
+}
+
+/** The answer given to these very bytes before: none as long as the owner has not decided. */
+function greeted(vault: Vault, data: Uint8Array): readonly Letter[] | undefined {
+  const item = vault.system.get(greetingKey(data))
+  if (!item) return undefined
+  const { answer } = decodeRecord('greeting', item.value)
+  return answer ? [unkept(answer.subject, answer.envelope)] : []
+}
+
+/** The change that remembers a hello and its answer. */
+export function rememberGreeting(hello: Uint8Array, answer: GreetingRecord['answer']): Change {
+  return { namespace: 'system', key: greetingKey(hello), value: encodeRecord('greeting', { answer }) }
+}
+
+function greetingKey(hello: Uint8Array): string {
+  return `greeting/${digest('vine/1 greeting', hello).toHex()}`
+}
+
+/** A message that nobody waits for: whoever asked asks again. */
+function unkept(subject: string, envelope: Uint8Array): Letter {
+  return { key: '', subject, envelope }
+}

@@ -1,0 +1,136 @@
+/** The owner's word on a contract: accepting it is what makes a connection, and what moves one to a new version. */
+import { verifyAcceptance } from '#host/contracts/acceptance.ts'
+import { accept } from '#host/contracts/handshake.ts'
+import { fullBucket } from '#host/contracts/rate.ts'
+import type { SignedContract } from '#host/contracts/contract.ts'
+import { ED25519_BYTES, generateEd25519 } from '#host/crypto/ed25519.ts'
+import { exportSession } from '#host/crypto/session.ts'
+import { Refusal } from '#host/errors.ts'
+import { bytesUpTo, z } from '#host/schema.ts'
+import { encodeCbor } from '#host/wire/cbor.ts'
+import { decodeEnvelope } from '#host/wire/envelope.ts'
+import { parseEventType } from '#host/wire/id.ts'
+import type { Answer } from './commit.ts'
+import { rememberGreeting } from './greet.ts'
+import { knownConnection, readCommand, type Command, type Done } from './command.ts'
+import { answerLane, type Connection } from './party.ts'
+import { encodeRecord, type ConnectionRecord } from './records.ts'
+import { refusedReply } from './refuse.ts'
+import { eventRow } from './rows.ts'
+
+const acceptBody = z.strictObject({ connection: z.string(), acceptance: bytesUpTo(16_384) })
+const rejectBody = z.strictObject({ connection: z.string() })
+
+interface Terms {
+  readonly offered: SignedContract
+  readonly declined: readonly string[]
+}
+
+/** @throws Refusal `command-invalid` when nothing is offered; `contract-invalid` when the signature is for something else */
+export function acceptContract(command: Command): Done {
+  const { vault, device, opened, now } = command
+  const body = readCommand(acceptBody, command)
+  const connection = knownConnection(vault, body.connection)
+  const { offered, record } = connection
+  if (!offered || !record.offer) throw new Refusal('command-invalid', 'no contract waits for an answer')
+  const { declined } = verifyAcceptance(body.acceptance, { deviceKey: device.record.verifyKey, contract: offered })
+  const terms = { offered, declined }
+  const next: ConnectionRecord = {
+    ...record,
+    status: 'active',
+    contract: record.offer.contract,
+    acceptedAt: now,
+    declined,
+    offer: null,
+  }
+  const bucket = fullBucket({ capacity: offered.contract.limits.requestsPerHour }, now)
+  const audited = eventRow(device, opened.event, {
+    at: now,
+    result: 'accepted',
+    connection: connection.id,
+    contractVersion: offered.contract.version,
+    fields: offered.contract.fields.map((field) => field.name).filter((name) => !declined.includes(name)),
+  })
+  const stored = [
+    { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) },
+    { namespace: 'system', key: `acceptance/${connection.id}/${offered.contract.version}`, value: body.acceptance },
+  ] as const
+  const done = record.status === 'proposed' ? welcome(command, connection, terms) : renew(connection, terms)
+  return {
+    ...done,
+    apply: () => {
+      Object.assign(connection, { record: next, contract: offered, offered: undefined, bucket })
+      done.apply?.()
+    },
+    changes: [...stored, ...(done.changes ?? [])],
+    rows: [audited],
+  }
+}
+
+/** Leaves what is in force alone. A first contract that is rejected ends the invitation. */
+export function rejectContract(command: Command): Done {
+  const { vault, device, opened, now } = command
+  const connection = knownConnection(vault, readCommand(rejectBody, command).connection)
+  const { offered, record } = connection
+  if (!offered) throw new Refusal('command-invalid', 'no contract waits for an answer')
+  const next: ConnectionRecord = { ...record, status: record.status === 'proposed' ? 'severed' : record.status, offer: null }
+  return {
+    apply: () => Object.assign(connection, { record: next, offered: undefined }),
+    answers: undecided(connection, 'the owner declined this contract version'),
+    changes: [{ namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) }],
+    rows: [
+      eventRow(device, opened.event, {
+        at: now,
+        result: 'denied',
+        connection: connection.id,
+        contractVersion: offered.contract.version,
+      }),
+    ],
+  }
+}
+
+/** The no to whoever published a version that will not be accepted. */
+export function undecided(connection: Connection, message: string): Answer[] {
+  const event = connection.record.offer?.event
+  return event ? [{ to: connection, event, reply: refusedReply(new Refusal('connection-inactive', message)) }] : []
+}
+
+/** The first contract: the handshake is finished, and the connection gets a session and a key of its own. */
+function welcome({ vault, random, now }: Command, connection: Connection, terms: Terms): Partial<Done> {
+  const { hello } = connection.record
+  const envelope = hello && decodeEnvelope(hello)
+  if (envelope?.kind !== 'hello') throw new Error('a proposed connection keeps its hello')
+  const seed = random(ED25519_BYTES)
+  const authentication = generateEd25519(seed)
+  const { message, session } = accept({
+    hello,
+    prekey: vault.prekey,
+    // The profile it was made for, which may be an earlier one by now: it was ours when the hello was let in.
+    profileHash: envelope.profileHash,
+    signing: vault.signing,
+    now,
+    decision: encodeCbor({ ...decision(terms), authentication: authentication.publicKey.raw }),
+  })
+  const answer = { subject: answerLane(connection, parseEventType('connection.accept')).subject, envelope: message }
+  return {
+    apply: () => Object.assign(connection, { session, authentication }),
+    plain: [answer],
+    changes: [
+      { namespace: 'system', key: `session/${connection.key}`, value: exportSession(session), sensitivity: 'critical' },
+      { namespace: 'system', key: `key/${connection.id}`, value: seed, sensitivity: 'critical' },
+      rememberGreeting(hello, answer),
+    ],
+  }
+}
+
+/** A later version: whoever published it gets the answer that was pending. */
+function renew(connection: Connection, terms: Terms): Partial<Done> {
+  const event = connection.record.offer?.event
+  if (!event) throw new Error('a later version came with an event')
+  return { answers: [{ to: connection, event, reply: { status: 'replied', body: encodeCbor(decision(terms)) } }] }
+}
+
+/** What the other side is told: which version holds, and which optional fields it does not get. */
+function decision({ offered, declined }: Terms): { version: number; declined: readonly string[] } {
+  return { version: offered.contract.version, declined }
+}

@@ -1,0 +1,42 @@
+/** OwnerSpace: what the owner's devices may tell their vault. Sealed by a device, answered to that device. */
+import { Refusal } from '#host/errors.ts'
+import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import type { Command, Done } from './command.ts'
+import { commit } from './commit.ts'
+import { approveRequest, denyRequest } from './owner-consent.ts'
+import { acceptContract, rejectContract } from './owner-contract.ts'
+import { inviteConnection, putField, severConnection } from './owner-connection.ts'
+import type { Opened } from './open.ts'
+import type { Letter } from './outbox.ts'
+import type { Device } from './party.ts'
+
+const commands: Readonly<Record<string, (command: Command) => Done | Promise<Done>>> = {
+  'connection.invite': inviteConnection,
+  'connection.sever': severConnection,
+  'contract.accept': acceptContract,
+  'contract.reject': rejectContract,
+  'consent.approve': approveRequest,
+  'consent.deny': denyRequest,
+  'field.put': putField,
+}
+
+/** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
+export async function obey(
+  opened: Opened,
+  device: Device,
+  options: Pick<Command, 'registry' | 'pool' | 'now' | 'random'>,
+): Promise<readonly Letter[]> {
+  const { vault, event } = opened
+  const run = Object.hasOwn(commands, event.type) ? commands[event.type] : undefined
+  if (!run) throw new Refusal('unsupported-event', `no such command: ${Object.keys(commands).join(', ')}`)
+  const done = await run({ vault, device, opened, body: decodeCbor(event.body), ...options })
+  const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
+  return commit({
+    ...done,
+    vault,
+    opened,
+    now: options.now,
+    random: options.random,
+    answers: [{ to: device, event, reply }, ...(done.answers ?? [])],
+  })
+}

@@ -1,0 +1,52 @@
+/** Who a vault talks to: a connection or one of the owner's devices, with the live state of the conversation. */
+import type { SignedContract } from '#host/contracts/contract.ts'
+import type { Bucket } from '#host/contracts/rate.ts'
+import type { Ed25519Key } from '#host/crypto/ed25519.ts'
+import type { Session } from '#host/crypto/session.ts'
+import type { ConnectionId, EventType, VaultId } from '#host/wire/id.ts'
+import { bindOf, buildSubject, type Subject } from '#host/wire/subject.ts'
+import type { ConnectionRecord, DeviceRecord } from './records.ts'
+
+export interface Connection {
+  readonly party: 'connection'
+  readonly id: ConnectionId
+  /** Names the conversation's state in the vault: `connection/<id>`. */
+  readonly key: `connection/${string}`
+  readonly vault: VaultId
+  record: ConnectionRecord
+  /** In force; absent until the first one is accepted. */
+  contract: SignedContract | undefined
+  /** Presented and waiting for the owner. */
+  offered: SignedContract | undefined
+  session: Session | undefined
+  /** Requests left this hour. */
+  bucket: Bucket
+  /** Unsealed greetings left this hour; starts anew with the process. */
+  greetings: Bucket
+  /** Signs for this connection only; made when the owner accepts it. */
+  authentication: Ed25519Key | undefined
+}
+
+export interface Device {
+  readonly party: 'device'
+  readonly id: string
+  readonly key: `device/${string}`
+  readonly vault: VaultId
+  record: DeviceRecord
+  session: Session | undefined
+}
+
+export type Party = Connection | Device
+
+/** The fixed lane on which a party is answered. Never the reply subject of a message (`research/nats.md` §3). */
+export function answerSubject(party: Party, type: EventType): Subject {
+  return party.party === 'connection'
+    ? { space: 'message', vault: party.vault, direction: 'forService', connection: party.id, type }
+    : { space: 'owner', vault: party.vault, direction: 'forApp', type }
+}
+
+/** Subject text and the bytes bound into the message key for what the vault sends to a party. */
+export function answerLane(party: Party, type: EventType): { subject: string; bind: Uint8Array } {
+  const subject = answerSubject(party, type)
+  return { subject: buildSubject(subject), bind: bindOf(subject) }
+}

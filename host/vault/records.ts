@@ -1,0 +1,90 @@
+/** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
+import type { Bucket } from '#host/contracts/rate.ts'
+import { pack, unpack } from '#host/wire/pack.ts'
+import type { EventId, EventType } from '#host/wire/id.ts'
+
+/** A relationship with a service or a peer, whatever state it is in. */
+export interface ConnectionRecord {
+  /** The owner's name for it. */
+  readonly alias: string
+  readonly kind: 'service' | 'peer'
+  readonly status: 'invited' | 'proposed' | 'active' | 'severed'
+  /** Raw composite verify key of the other side, once it said hello. */
+  readonly peerKey: Uint8Array | null
+  /** The hello as received: accepting may happen days later and needs these very bytes. */
+  readonly hello: Uint8Array | null
+  /** Signed bytes of the contract in force. */
+  readonly contract: Uint8Array | null
+  readonly acceptedAt: number
+  /** Optional fields the owner declined. */
+  readonly declined: readonly string[]
+  /** A contract presented and not yet accepted, and the event that is answered when it is. */
+  readonly offer: { readonly contract: Uint8Array; readonly event: Published | null } | null
+}
+
+/** The event that published an offer: it is answered when the owner decides. */
+export interface Published {
+  readonly id: EventId
+  readonly type: EventType
+  readonly exp: number
+}
+
+export interface DeviceRecord {
+  readonly label: string
+  /** Raw composite verify key, 1,984 bytes. */
+  readonly verifyKey: Uint8Array
+  readonly status: 'active' | 'revoked'
+  readonly addedAt: number
+}
+
+/** The answer given to one event id, so that the same id is never acted on twice. */
+export interface InboxRecord {
+  /** The mark is kept until the event itself has expired. */
+  readonly exp: number
+  /** Where the answer goes; absent when nothing was answered. */
+  readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
+}
+
+/** A hello that came, and its answer once there is one: the same bytes never do anything twice. */
+export interface GreetingRecord {
+  readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
+}
+
+/** A message that must leave: sealed bytes of its own, or the answer kept with an inbox mark. */
+export type OutboxRecord =
+  | { readonly inbox: string }
+  | { readonly subject: string; readonly envelope: Uint8Array }
+
+/** A question to the owner about one exact request. */
+export interface PendingRecord {
+  readonly connection: string
+  /** The request as it was opened: encoded event. */
+  readonly event: Uint8Array
+  readonly contractVersion: number
+  readonly fields: readonly string[]
+  readonly purpose: string
+  readonly askedAt: number
+  /** Milliseconds since the epoch; past it the answer is a refusal. */
+  readonly expires: number
+  /** Audit row of the asking: the answer's row links to it. */
+  readonly row: number
+}
+
+export interface Records {
+  connection: ConnectionRecord
+  device: DeviceRecord
+  greeting: GreetingRecord
+  inbox: InboxRecord
+  outbox: OutboxRecord
+  pending: PendingRecord
+  /** The requests left to a connection this hour. */
+  bucket: Bucket
+}
+
+export function encodeRecord<K extends keyof Records>(_kind: K, record: Records[K]): Uint8Array {
+  return pack(record)
+}
+
+export function decodeRecord<K extends keyof Records>(_kind: K, bytes: Uint8Array): Records[K] {
+  return unpack(bytes) as Records[K]
+}

@@ -1,0 +1,75 @@
+/** A refusal told: audited, counted, sealed to who asked. The same no over and over costs neither rows nor writes. */
+import { Refusal } from '#host/errors.ts'
+import { MESSAGE_CHARS_MAX } from '#host/limits.ts'
+import { HandlerRefusal } from '#host/plugin/refusal.ts'
+import type { AuditEntry } from '#host/storage/audit-row.ts'
+import type { Reply } from '#host/wire/reply.ts'
+import type { Subject } from '#host/wire/subject.ts'
+import { ContractRefusal } from './admit.ts'
+import { commit, sealAnswer } from './commit.ts'
+import { notices } from './notice.ts'
+import type { Opened } from './open.ts'
+import type { Letter } from './outbox.ts'
+import { eventRow, row } from './rows.ts'
+import type { Vault } from './vault.ts'
+
+export interface Refused {
+  readonly vault: Vault
+  readonly subject: Subject
+  /** Absent when the message could not be opened: then nobody is answered. */
+  readonly opened: Opened | undefined
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+}
+
+/** What the asker is told. A handler's own code and words are passed on. */
+export function refusedReply(refusal: Refusal): Reply {
+  if (refusal instanceof HandlerRefusal) return { status: 'refused', ...refusal.answer }
+  const retry = refusal.code === 'busy' || refusal.code === 'conflict' || refusal.code === 'rate-limited'
+  return { status: 'refused', code: refusal.code, message: refusal.message.slice(0, MESSAGE_CHARS_MAX), retry }
+}
+
+/**
+ * The answer to a refused event. A broken log or a shut bus is no answer to anybody: it goes up.
+ *
+ * @throws the refusal itself when it is about this host and not about the event
+ */
+export async function refuse(refusal: Refusal, refused: Refused): Promise<readonly Letter[]> {
+  if (refusal.code === 'storage-failed' || refusal.code === 'bus-unavailable') throw refusal
+  const { vault, opened, now, random } = refused
+  const rows = vault.refusals.rowsFor(rowOf(refusal, refused))
+  if (!opened || refusal.code === 'replayed') {
+    if (rows.length > 0) await commit({ vault, now, random, rows })
+    return repeat(refused)
+  }
+  const answer = { to: opened.party, event: opened.event, reply: refusedReply(refusal) }
+  if (rows.length === 0) {
+    // A flood: answered, counted, and not written. The window bit is kept in memory alone.
+    opened.mark()
+    return [sealAnswer(answer, { now, random })]
+  }
+  const blocked = refusal.code === 'rate-limited' && rows.length === 1 && rows[0]?.count === 1
+  return commit({
+    vault,
+    now,
+    random,
+    opened,
+    answers: [answer],
+    outgoing: blocked ? notices(vault, 'rate.blocked', { connection: opened.party.id }) : [],
+    rows,
+  })
+}
+
+/** A replayed event was answered once already: whoever lost that answer gets the very same one. */
+function repeat({ vault, opened }: Refused): readonly Letter[] {
+  const answer = opened && vault.inbox.find(opened.party, opened.event.id)?.answer
+  return answer ? [{ key: '', ...answer }] : []
+}
+
+function rowOf(refusal: Refusal, { subject, opened, now }: Refused): AuditEntry {
+  const reason = refusal instanceof HandlerRefusal ? `handler/${refusal.answer.code}` : refusal.code
+  const fields = refusal instanceof ContractRefusal && refusal.field !== null ? [refusal.field] : []
+  if (opened) return eventRow(opened.party, opened.event, { at: now, result: 'refused', reason, fields })
+  const connection = subject.space === 'message' ? subject.connection : null
+  return row({ at: now, who: 'unknown', connection, eventType: subject.type, result: 'refused', reason })
+}

@@ -1,0 +1,110 @@
+/** A question answered: the very request it was about runs now, or is refused. */
+import { Refusal } from '#host/errors.ts'
+import type { Pool } from '#host/plugin/pool.ts'
+import type { Registry } from '#host/plugin/registry.ts'
+import type { AuditEntry } from '#host/storage/audit-row.ts'
+import type { Change, Expectation } from '#host/storage/port.ts'
+import { decodeEvent } from '#host/wire/event.ts'
+import { admit } from './admit.ts'
+import type { Answer, Outgoing } from './commit.ts'
+import { outgoingOf, replyOf } from './complete.ts'
+import { dispatch } from './dispatch.ts'
+import type { Opened } from './open.ts'
+import type { Connection } from './party.ts'
+import { settle, type Question } from './pending.ts'
+import { refusedReply } from './refuse.ts'
+import { eventRow } from './rows.ts'
+import type { Vault } from './vault.ts'
+
+/** What ends a question: to be committed together with whatever caused the end. */
+export interface Resumed {
+  readonly answer: Answer
+  readonly outgoing: readonly Outgoing[]
+  readonly changes: readonly Change[]
+  readonly expected: readonly Expectation[]
+  readonly row: AuditEntry
+}
+
+interface Asked {
+  readonly vault: Vault
+  readonly connection: Connection
+  readonly question: Question
+  readonly now: number
+}
+
+/**
+ * Runs the request as approved. It is checked anew for everything but its token: a contract that changed meanwhile, or
+ * a handler that fails, turns the yes into a refusal, which is an answer too.
+ */
+export async function resume(asked: Asked, options: { registry: Registry; pool: Pool }): Promise<Resumed> {
+  const { vault, connection, question, now } = asked
+  // Taken before the handler runs: two devices may answer at once, and the second must find the question gone.
+  const expected = stillOpen(asked)
+  const event = decodeEvent(question.record.event)
+  const opened: Opened = {
+    kind: 'event',
+    vault,
+    party: connection,
+    event,
+    replay: false,
+    receivedAt: now,
+    // Its place in the window was taken when it was asked.
+    mark() {},
+    release() {},
+  }
+  try {
+    const admitted = admit(opened, options.registry, { connection, approved: true, now })
+    if (admitted.kind === 'asking') throw new Error('an approved request asked again')
+    const executed = await dispatch(admitted, { pool: options.pool, now })
+    const { effects } = executed
+    const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
+    return {
+      ...ended,
+      outgoing: outgoingOf(executed),
+      changes: [...ended.changes, ...effects.changes],
+      expected: [...expected, ...effects.expected],
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return { ...end(asked, { result: 'refused', reply: refusedReply(error), reason: error.code }), expected }
+  }
+}
+
+/** Ends a question without running anything: the owner said no, or nobody answered in time, or the connection ended. */
+export function deny(asked: Asked, code: 'consent-denied' | 'consent-expired' | 'connection-inactive'): Resumed {
+  return end(asked, { result: 'denied', reply: refusedReply(new Refusal(code, denial[code])), reason: code })
+}
+
+const denial = {
+  'consent-denied': 'the owner said no',
+  'consent-expired': 'the owner did not answer in time',
+  'connection-inactive': 'the connection has ended',
+} as const
+
+function end(
+  { vault, connection, question, now }: Asked,
+  how: { result: AuditEntry['result']; reply: Answer['reply']; reason?: string },
+): Resumed {
+  const { id, record } = question
+  const event = decodeEvent(record.event)
+  return {
+    answer: { to: connection, event, reply: how.reply },
+    outgoing: [],
+    changes: [settle(id)],
+    expected: stillOpen({ vault, question }),
+    row: eventRow(connection, event, {
+      at: now,
+      result: how.result,
+      reason: how.reason ?? null,
+      fields: record.fields,
+      purpose: record.purpose,
+      askedAt: record.askedAt,
+      link: record.row,
+    }),
+  }
+}
+
+function stillOpen({ vault, question }: Pick<Asked, 'vault' | 'question'>): readonly Expectation[] {
+  const key = `pending/${question.id}`
+  return [{ namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }]
+}

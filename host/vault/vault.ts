@@ -1,0 +1,95 @@
+/** One open vault: its store, and the live parts that are read from it once. */
+import { makeProfile } from '#host/contracts/profile.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
+import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { auditTrail, type AuditTrail } from '#host/storage/audit.ts'
+import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
+import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
+import type { Cbor } from '#host/wire/cbor.ts'
+import type { ConnectionId, VaultId } from '#host/wire/id.ts'
+import { entries, readConnection, readDevice, required } from './read.ts'
+import { openInbox, type Inbox } from './inbox.ts'
+import { openOutbox, type Outbox } from './outbox.ts'
+import type { Connection, Device } from './party.ts'
+import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
+
+export interface Vault extends AsyncDisposable {
+  readonly id: VaultId
+  readonly store: VaultStore
+  readonly system: Namespace
+  readonly audit: AuditTrail
+  readonly signing: SigningKey
+  readonly prekey: KemPrivateKey
+  /** What a connection reads before it asks: signed, public. */
+  readonly profile: { readonly bytes: Uint8Array; readonly hash: Uint8Array }
+  readonly connections: Map<ConnectionId, Connection>
+  readonly devices: Map<string, Device>
+  readonly inbox: Inbox
+  readonly outbox: Outbox
+  /** Event ids being worked on right now: a repeat waits for the first to end. */
+  readonly working: Map<string, Promise<void>>
+  /** Counts refusals so that a flood of them cannot fill the trail. */
+  readonly refusals: RefusalMeter
+}
+
+/** Writes what a vault is born with: its keys, its owner's first device and the owner's fields. */
+export async function foundVault(
+  store: VaultStore,
+  options: {
+    device: { id: string; label: string; verifyKey: Uint8Array }
+    fields: Readonly<Record<string, string>>
+    random: (length: number) => Uint8Array
+    now: number
+  },
+): Promise<void> {
+  const { device, fields, random, now } = options
+  const record: DeviceRecord = { label: device.label, verifyKey: device.verifyKey, status: 'active', addedAt: now }
+  const secret = { visibility: 'opaque', sensitivity: 'critical' } as const
+  const changes: Change[] = [
+    { namespace: 'system', key: 'identity/signing', value: random(64), ...secret },
+    { namespace: 'system', key: 'identity/prekey', value: random(32), ...secret },
+    { namespace: 'system', key: `devices/${device.id}`, value: encodeRecord('device', record) },
+    ...Object.entries(fields).map(([name, value]) => fieldChange(name, value)),
+  ]
+  await store.commit(changes, { now })
+}
+
+/** The change that sets one personal field. */
+export function fieldChange(name: string, value: string): Change {
+  return { namespace: 'personal', key: `field/${name}`, value: new TextEncoder().encode(value), visibility: 'opaque' }
+}
+
+/** Reads a founded vault. `handlers` are the published manifests that go into its profile. */
+export function readVault(store: VaultStore, options: { id: VaultId; handlers: Cbor }): Vault {
+  const { id, handlers } = options
+  const system = store.namespace('system')
+  const signing = generateSigningKey(required(system, 'identity/signing'))
+  const prekey = generateKemKey(required(system, 'identity/prekey'))
+  const connections = entries(system, 'connections/').map(([name, value]) => readConnection({ vault: id, system, name, value }))
+  const devices = entries(system, 'devices/').map(([name, value]) => readDevice({ vault: id, system, name, value }))
+  const marks = entries(system, 'inbox/').map(([name, value]) => [`inbox/${name}`, decodeRecord('inbox', value).exp] as const)
+  const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
+  return {
+    id,
+    store,
+    system,
+    audit: auditTrail(store),
+    signing,
+    prekey,
+    profile: makeProfile({ vault: id, signing, prekey, handlers }),
+    connections: new Map(connections.map((connection) => [connection.id, connection])),
+    devices: new Map(devices.map((device) => [device.id, device])),
+    inbox: openInbox(system, marks),
+    outbox: openOutbox(system, letters),
+    working: new Map(),
+    refusals: refusalMeter(),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
+
+/** The vault's public name: SHA-256 id of its verify key. An invitation carries it. */
+export function fingerprint(vault: Vault): Uint8Array {
+  return identityId(vault.signing.verifyKey.raw)
+}
+

@@ -1,0 +1,44 @@
+/** What a delivery looked like from outside: its steps, their microseconds, how it ended. Holds nothing of the event. */
+import type { RefusalCode } from './errors.ts'
+
+/** One delivered message, told when it is over. */
+export interface Trace {
+  readonly subject: string
+  readonly steps: readonly { readonly name: string; readonly us: number }[]
+  /** `done`, or the refusal's code. */
+  readonly outcome: 'done' | RefusalCode
+}
+
+/** The stopwatch of one delivery. */
+export interface Watch {
+  /** Ends a step: the time since the step before is its own. */
+  step(name: string): void
+  refused(code: RefusalCode): void
+  end(): void
+}
+
+/** `monotonic` gives milliseconds with a fraction. */
+export function startWatch(
+  subject: string,
+  { monotonic, tell }: { monotonic: () => number; tell: (trace: Trace) => void },
+): Watch {
+  const steps: { name: string; us: number }[] = []
+  let outcome: Trace['outcome'] = 'done'
+  let last = monotonic()
+  return {
+    step(name) {
+      const now = monotonic()
+      steps.push({ name, us: (now - last) * 1_000 })
+      last = now
+    },
+    refused(code) {
+      outcome = code
+    },
+    end() {
+      tell({ subject, steps, outcome })
+    },
+  }
+}
+
+/** For a host that nobody watches. */
+export const unwatched: Watch = { step() {}, refused() {}, end() {} }

@@ -1,0 +1,94 @@
+/** Builds every handler that has a manifest into `plugins/<handler>/dist/<handler>.wasm`, when it is not there yet. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { parseManifest } from '../host/plugin/manifest.ts'
+import { neededInterfaces } from '../host/plugin/registry.ts'
+import { buildAssemblyScript, buildTypeScript } from './toolchain.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+export interface BuiltPlugin {
+  readonly name: string
+  readonly manifest: string
+  readonly component: string
+  /** False when it was up to date. */
+  readonly isNew: boolean
+}
+
+/** Builds what changed: sources, manifest, world and tools are told apart by a hash beside the component. */
+export async function buildPlugins(): Promise<readonly BuiltPlugin[]> {
+  const manifests = await list(join(root, 'manifests'), '.json')
+  const built: BuiltPlugin[] = []
+  for (const manifest of manifests) {
+    const name = basename(manifest, '.json')
+    if (name === 'schema') continue
+    const folder = join(root, 'plugins', name)
+    const component = join(folder, 'dist', `${name}.wasm`)
+    const isNew = await buildHandler({ manifest, folder, component })
+    built.push({ name, manifest, component, isNew })
+  }
+  return built
+}
+
+/**
+ * Builds one handler folder: `handler.ts` on QuickJS, or `handler.as.ts` in AssemblyScript. The world it is built
+ * against holds what its manifest needs and nothing else.
+ *
+ * @returns whether it had to be built
+ */
+export async function buildHandler(paths: { manifest: string; folder: string; component: string }): Promise<boolean> {
+  const { manifest: file, folder, component } = paths
+  const manifest = parseManifest(await readFile(file), relative(root, file))
+  const shared = await list(join(root, 'plugins', 'sdk'), '.ts')
+  const sources = [...(await list(folder, '.ts')), ...shared].filter((path) => !path.endsWith('.test.ts'))
+  const inputs = [file, ...sources, ...(await list(join(root, 'wit'), '.wit')), join(root, 'scripts/toolchain.ts')]
+  const digest = await digestOf([...inputs, join(root, 'package-lock.json')])
+  const mark = `${component}.inputs`
+  if (existsSync(component) && existsSync(mark) && (await readFile(mark, 'utf8')) === digest) return false
+
+  const witDir = await mkdtemp(join(tmpdir(), 'trellis-wit-'))
+  try {
+    await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
+    const isScript = sources.includes(join(folder, 'handler.as.ts'))
+    const source = join(folder, isScript ? 'handler.as.ts' : 'handler.ts')
+    const build = isScript ? buildAssemblyScript : buildTypeScript
+    await build({ source, witDir, world: 'handler', out: component })
+  } finally {
+    await rm(witDir, { recursive: true })
+  }
+  await writeFile(`${mark}.tmp`, digest)
+  await rename(`${mark}.tmp`, mark)
+  return true
+}
+
+/** Copies the world without the imports that are not asked for, so that a component cannot even name them. */
+async function narrowWorld(options: { from: string; to: string; interfaces: ReadonlySet<string> }): Promise<void> {
+  const { from, to, interfaces } = options
+  for (const name of [...interfaces, 'types']) await cp(join(from, `${name}.wit`), join(to, `${name}.wit`))
+  const world = await readFile(join(from, 'world.wit'), 'utf8')
+  const narrowed = world.replaceAll(/^ *import ([a-z-]+);\n/gmu, (line, name: string) => (interfaces.has(name) ? line : ''))
+  await writeFile(join(to, 'world.wit'), narrowed)
+}
+
+async function digestOf(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const path of paths.toSorted()) {
+    const bytes = await readFile(path)
+    hash.update(`${relative(root, path)}\0${bytes.length}\0`).update(bytes)
+  }
+  return hash.digest('hex')
+}
+
+async function list(folder: string, suffix: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(suffix))
+  return names.sort().map((name) => join(folder, name))
+}
+
+if (import.meta.main) {
+  for (const { name, isNew } of await buildPlugins()) process.stdout.write(`${name}: ${isNew ? 'built' : 'up to date'}\n`)
+}

@@ -1,0 +1,152 @@
+/**
+ * A real nats-server for tests and demos: found on this machine, else installed once into `.cache/nats-server`.
+ *
+ * `node scripts/nats-server.ts` prints the URL of a fresh one and runs until SIGTERM.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+import { installNatsServer } from './nats-install.ts'
+
+const run = promisify(execFile)
+
+/** Older ones have published security holes. */
+const VERSION_MIN = [2, 14, 3] as const
+const CACHE = join(import.meta.dirname, '..', '.cache', 'nats-server')
+const PLACES = ['/usr/sbin', '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', join(homedir(), 'go', 'bin'), CACHE]
+const START_MS_MAX = 15_000
+const STOP_MS_MAX = 10_000
+const POLL_MS = 5
+
+export interface NatsServerOptions {
+  /** A free one by default. */
+  readonly port?: number
+  /** Kept when given; a fresh folder that goes with the server by default. */
+  readonly storeDir?: string
+}
+
+export interface NatsServer {
+  readonly url: string
+  readonly pid: number
+  /** Ends it by its pid and removes its folder, when it was ours. */
+  stop(): Promise<void>
+  /** SIGKILL, nothing else: what it stored stays. */
+  kill(): void
+}
+
+/**
+ * The path of a nats-server of at least 2.14.3: `NATS_SERVER_BIN`, PATH, the usual places, then an installation.
+ *
+ * @throws Error that says how to get one
+ */
+export async function findNatsServer(): Promise<string> {
+  const named = process.env['NATS_SERVER_BIN']
+  if (named) {
+    const version = await versionOf(named)
+    if (isRecent(version)) return named
+    throw new Error(`NATS_SERVER_BIN: ${version ? `version ${version} is too old` : 'does not run'}: ${named}`)
+  }
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean), ...PLACES]
+  for (const folder of new Set(folders)) {
+    const path = join(folder, 'nats-server')
+    if (isRecent(await versionOf(path))) return path
+  }
+  const installed = await installNatsServer(CACHE, async (path) => isRecent(await versionOf(path)))
+  if (installed) return installed
+  throw new Error(
+    `no nats-server >= ${VERSION_MIN.join('.')}: install one (brew install nats-server; or install Go, then ` +
+      'go install github.com/nats-io/nats-server/v2@latest) or set NATS_SERVER_BIN to its path',
+  )
+}
+
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    await access(path, constants.X_OK)
+    const { stdout } = await run(path, ['--version'])
+    return /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+function isRecent(version: string | undefined): boolean {
+  const parts = version?.split('.').map(Number) ?? []
+  for (const [index, least] of VERSION_MIN.entries()) {
+    const part = parts[index] ?? -1
+    if (part !== least) return part > least
+  }
+  return true
+}
+
+/** Starts one on a loopback port, with JetStream that syncs every write. It ends with this process at the latest. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const path = await findNatsServer()
+  const folder = await mkdtemp(join(tmpdir(), 'trellis-nats-'))
+  const config = join(folder, 'server.conf')
+  await writeFile(
+    config,
+    [
+      `listen: "127.0.0.1:${options.port ?? -1}"`,
+      `ports_file_dir: ${JSON.stringify(folder)}`,
+      // Without it a power cut loses streams whose every message was acknowledged.
+      `jetstream { store_dir: ${JSON.stringify(options.storeDir ?? join(folder, 'store'))}, sync_interval: always }`,
+    ].join('\n'),
+  )
+  const log: string[] = []
+  const child = spawn(path, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'], env: {} })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
+  const endWithUs = (): void => void child.kill('SIGKILL')
+  process.once('exit', endWithUs)
+  child.once('exit', () => process.off('exit', endWithUs))
+  child.once('error', (error) => log.push(error.message))
+  try {
+    const url = await readUrl(child, folder)
+    return {
+      url,
+      pid: child.pid ?? 0,
+      async stop() {
+        await end(child)
+        await rm(folder, { recursive: true, force: true })
+      },
+      kill: endWithUs,
+    }
+  } catch (error) {
+    await end(child)
+    await rm(folder, { recursive: true, force: true })
+    throw new Error(`${path} did not start: ${log.join('').trim().split('\n').slice(-3).join(' | ')}`, { cause: error })
+  }
+}
+
+/** The server writes the port it took into a file named by its pid. */
+async function readUrl(child: ChildProcess, folder: string): Promise<string> {
+  const file = join(folder, `nats-server_${child.pid}.ports`)
+  const deadline = performance.now() + START_MS_MAX
+  while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    const text = await readFile(file, 'utf8').catch(() => '')
+    const url = /nats:\/\/[^"]+/.exec(text)?.[0]
+    if (url) return url
+    await delay(POLL_MS)
+  }
+  throw new Error('no port')
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
+  await ended
+  clearTimeout(late)
+}
+
+if (import.meta.main) {
+  const server = await startNatsServer()
+  process.stdout.write(`${server.url}\n`)
+  process.once('SIGTERM', () => void server.stop())
+  process.once('SIGINT', () => void server.stop())
+}

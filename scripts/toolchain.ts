@@ -1,0 +1,90 @@
+/** From handler source to component bytes, with what npm installs: jco + QuickJS for TypeScript, asc for AssemblyScript. */
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools'
+import asc from 'assemblyscript/asc'
+
+const run = promisify(execFile)
+
+/** Paths are relative to the working directory. `witDir` holds the (narrowed) world and what it uses, flat. */
+export interface BuildOptions {
+  readonly source: string
+  readonly witDir: string
+  readonly world: string
+  readonly out: string
+}
+
+/**
+ * Builds a TypeScript handler into a component that runs on QuickJS. Relative imports are bundled.
+ *
+ * The bytes differ from build to build (the engine's heap is snapshot at build time): keep the artifact.
+ *
+ * @throws Error with the tool's own output when the source or the world is wrong
+ */
+export async function buildTypeScript(options: BuildOptions): Promise<void> {
+  const jco = join(dirname(fileURLToPath(import.meta.resolve('@bytecodealliance/jco'))), 'jco.js')
+  await replaceFile(options.out, async (temporary) => {
+    const args = [jco, 'componentize', resolve(options.source), '--wit', resolve(options.witDir), '-n', options.world]
+    args.push('--backend', 'quickjs', '--backend-qjs-disable-async', '-o', temporary)
+    try {
+      await run(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 })
+    } catch (error) {
+      throw new Error(`componentize ${options.source}: ${toolOutput(error)}`, { cause: error })
+    }
+  })
+}
+
+/**
+ * Builds an AssemblyScript handler into a component without WASI. Same sources, same bytes.
+ *
+ * @throws Error with the compiler's own output when the source or the world is wrong
+ */
+export async function buildAssemblyScript(options: BuildOptions): Promise<void> {
+  await replaceFile(options.out, async (temporary) => {
+    const core = await compileCore(options.source)
+    const witSource = await readWit(options.witDir)
+    const embedded = await componentEmbed({ binary: core, witSource, world: options.world })
+    await writeFile(temporary, await componentNew(embedded, []))
+  })
+}
+
+async function compileCore(source: string): Promise<Uint8Array> {
+  let core: Uint8Array | undefined
+  const path = resolve(source)
+  const args = [path, '--baseDir', '/', '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
+  const { error, stderr } = await asc.main([...args, '--outFile', 'core.wasm'], {
+    writeFile: (name, contents) => {
+      if (name.endsWith('core.wasm') && typeof contents !== 'string') core = contents
+    },
+  })
+  if (error !== null || core === undefined) throw new Error(`asc ${source}: ${stderr.toString()}`, { cause: error })
+  return core
+}
+
+/** All WIT files of a folder as one text: a package header may stand only once. */
+async function readWit(witDir: string): Promise<string> {
+  const names = (await readdir(witDir)).filter((name) => name.endsWith('.wit')).sort()
+  const texts = await Promise.all(names.map((name) => readFile(join(witDir, name), 'utf8')))
+  const header = /^package\s+[^;]+;/mu
+  const found = texts.map((text) => header.exec(text)?.[0]).find((line) => line !== undefined)
+  if (found === undefined) throw new Error(`${witDir}: no .wit file names its package`)
+  return [found, ...texts.map((text) => text.replace(header, ''))].join('\n')
+}
+
+/** Writes beside the target and renames, so that a reader never sees half a file. */
+async function replaceFile(out: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const target = resolve(out)
+  await mkdir(dirname(target), { recursive: true })
+  const temporary = `${target}.${process.pid}-${performance.now()}.tmp`
+  await write(temporary)
+  await rename(temporary, target)
+}
+
+function toolOutput(error: unknown): string {
+  if (error instanceof Error && 'stderr' in error) return String(error.stderr).trim() || error.message
+  return String(error)
+}
