@@ -118,6 +118,7 @@ function turn(heard: Rekeying, host: Deliverer): Promise<readonly Letter[]> {
 /** @throws Refusal `malformed`, `vault-unknown` */
 async function arrive({ subject: text, data }: Message, host: Deliverer): Promise<Arrival> {
   const subject = parseSubject(text)
+  if (subject.direction === 'forService' || subject.direction === 'forApp') throw new Refusal('misrouted', 'not for a vault')
   const vault = await host.vault(subject.vault)
   if (!vault) throw new Refusal('vault-unknown', 'this host does not have that vault')
   return { vault, subject, data }

@@ -257,6 +257,8 @@ export const COMMIT_ATTEMPTS_MAX = 4
 export const OUTGOING_LIFE_MS = 24 * 3_600_000
 /** A letter the bus did not take is offered again after this time. */
 export const RELAY_AFTER_MS = 2_000
+/** Deliveries in hand at a time: enough to fill a commit group and every cell, few enough to bear again after a crash. */
+export const BUS_IN_FLIGHT_MAX = 256
 /** How often the host looks for questions that ran out, letters that stayed and refusals to count. */
 export const TICK_MS = 1_000
 /** One personal field. */

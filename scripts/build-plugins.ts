@@ -29,10 +29,21 @@ export async function buildPlugins(): Promise<readonly BuiltPlugin[]> {
     if (name === 'schema') continue
     const folder = join(root, 'plugins', name)
     const component = join(folder, 'dist', `${name}.wasm`)
-    const isNew = await buildHandler({ manifest, folder, component })
+    const isNew = await buildHandler({ manifest, folder, component, shared: join(root, 'plugins', 'sdk') })
     built.push({ name, manifest, component, isNew })
   }
   return built
+}
+
+/** Builds the handlers that misbehave in one way each, for tests: `.cache/fixtures/<name>.wasm`. */
+export async function buildFixtures(): Promise<void> {
+  const shared = join(root, 'host', 'plugin', 'fixtures')
+  for (const name of await readdir(shared)) {
+    const folder = join(shared, name)
+    const manifest = join(folder, 'manifest.json')
+    if (!existsSync(manifest)) continue
+    await buildHandler({ manifest, folder, component: join(root, '.cache', 'fixtures', `${name}.wasm`), shared })
+  }
 }
 
 /**
@@ -41,11 +52,16 @@ export async function buildPlugins(): Promise<readonly BuiltPlugin[]> {
  *
  * @returns whether it had to be built
  */
-export async function buildHandler(paths: { manifest: string; folder: string; component: string }): Promise<boolean> {
+async function buildHandler(paths: {
+  manifest: string
+  folder: string
+  component: string
+  /** Folder of sources that handlers import from. */
+  shared: string
+}): Promise<boolean> {
   const { manifest: file, folder, component } = paths
   const manifest = parseManifest(await readFile(file), relative(root, file))
-  const shared = await list(join(root, 'plugins', 'sdk'), '.ts')
-  const sources = [...(await list(folder, '.ts')), ...shared].filter((path) => !path.endsWith('.test.ts'))
+  const sources = [...(await list(folder, '.ts')), ...(await list(paths.shared, '.ts'))].filter((path) => !path.endsWith('.test.ts'))
   const inputs = [file, ...sources, ...(await list(join(root, 'wit'), '.wit')), join(root, 'scripts/toolchain.ts')]
   const digest = await digestOf([...inputs, join(root, 'package-lock.json')])
   const mark = `${component}.inputs`

@@ -1,8 +1,8 @@
 /** From handler source to component bytes, with what npm installs: jco + QuickJS for TypeScript, asc for AssemblyScript. */
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { findPackageJSON } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools'
@@ -26,7 +26,7 @@ export interface BuildOptions {
  * @throws Error with the tool's own output when the source or the world is wrong
  */
 export async function buildTypeScript(options: BuildOptions): Promise<void> {
-  const jco = join(dirname(fileURLToPath(import.meta.resolve('@bytecodealliance/jco'))), 'jco.js')
+  const jco = join(dirname(findPackageJSON('@bytecodealliance/jco', import.meta.url) ?? ''), 'dist/jco.js')
   await replaceFile(options.out, async (temporary) => {
     const args = [jco, 'componentize', resolve(options.source), '--wit', resolve(options.witDir), '-n', options.world]
     args.push('--backend', 'quickjs', '--backend-qjs-disable-async', '-o', temporary)

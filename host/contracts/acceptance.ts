@@ -1,4 +1,4 @@
-/** The owner's yes to one published contract, signed by one of their devices: `['vine/1 acceptance', payload, signature]`. */
+/** The owner's yes to one contract, signed by one of their devices: `['vine/1 acceptance', payload, signature]`. */
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { ACCEPTANCE_BYTES_MAX, CONTRACT_FIELDS_MAX } from '#host/limits.ts'

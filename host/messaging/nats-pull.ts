@@ -11,8 +11,8 @@ import { type Timers, timersOf, wallTimer } from './timer.ts'
 export interface Pull {
   /** Gives back what was fetched and not handed over; resolves when the rest is settled or its time is over. */
   drain(): Promise<void>
-  /** The same without waiting: critical messages in hand are given back too. */
-  leave(): void
+  /** The same without waiting for the receiver: critical messages in hand are given back too. */
+  leave(): Promise<void>
 }
 
 export interface PullOptions {
@@ -30,11 +30,14 @@ interface Hands {
   readonly held: Set<Held>
   readonly timers: Timers
   leaving: boolean
+  /** Nothing is settled any more. */
+  gone: boolean
   /** Resolves when a place may be free, or the pull ends. */
   turn: PromiseWithResolvers<void>
 }
 
 interface Held {
+  /** Unless an answer is already on its way. */
   giveBack(): void
 }
 
@@ -45,6 +48,7 @@ export async function pullLanes(options: PullOptions): Promise<Pull> {
     held: new Set(),
     timers: timersOf(wallTimer),
     leaving: false,
+    gone: false,
     turn: Promise.withResolvers<void>(),
   }
   const lanes: readonly (keyof Lanes)[] = ['critical', 'bestEffort']
@@ -73,9 +77,12 @@ export async function pullLanes(options: PullOptions): Promise<Pull> {
       await Promise.all(loops)
       while (hands.held.size > 0) await hands.turn.promise
     },
-    leave() {
+    async leave() {
       stop()
+      hands.gone = true
       for (const held of hands.held) held.giveBack()
+      await Promise.all(loops)
+      while (hands.held.size > 0) await hands.turn.promise
       hands.timers.cancelAll()
     },
   }
@@ -105,8 +112,10 @@ async function pump(stream: Stream): Promise<void> {
 function handOver(message: JsMsg, stream: Stream): void {
   const { hands, options } = stream
   const critical = stream.lane === 'critical'
+  let isSettling = false
   const held: Held = {
     giveBack() {
+      if (isSettling) return
       if (critical) message.nak()
       release()
     },
@@ -117,12 +126,17 @@ function handOver(message: JsMsg, stream: Stream): void {
     if (!hands.held.delete(held)) return
     wake(hands)
   }
+  function refuseWhenGone(): void {
+    if (hands.gone) throw new Refusal('bus-unavailable', 'this consumer has left the bus')
+  }
   hands.held.add(held)
   const delivery: Delivery = {
     subject: publishedSubject(message.subject),
     data: plainBytes(message.data),
     attempt: message.info.deliveryCount,
     async ack() {
+      refuseWhenGone()
+      isSettling = true
       try {
         if (critical) await message.ackAck()
       } catch (error) {
@@ -134,10 +148,12 @@ function handOver(message: JsMsg, stream: Stream): void {
       }
     },
     async nak(delayMs = 0) {
+      refuseWhenGone()
       if (critical) message.nak(delayMs)
       release()
     },
     async term() {
+      refuseWhenGone()
       // Without a reason: older servers do not know `+TERM reason` and deliver for ever.
       if (critical) message.term()
       release()

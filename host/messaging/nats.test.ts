@@ -43,7 +43,7 @@ busCases('nats', async () => {
     async sendWithReply(message, reply) {
       const stranger = await connect({ servers: server.url })
       stranger.publish(`${space}.${message.subject}`, message.data, { reply: `${space}.${reply}` })
-      await stranger.close()
+      await stranger.drain()
     },
     [Symbol.asyncDispose]: () => deleteStreams(space),
   }
@@ -78,8 +78,9 @@ test('streams and consumers are as the design wants them', async () => {
   expect(bestEffort).toMatchObject({ storage: 'memory', discard: 'old', max_age: 60e9 })
   const consumers = []
   for await (const consumer of manager.consumers.list(`${space}_CRIT`)) consumers.push(consumer.config)
-  expect(consumers.map((config) => config.filter_subject).toSorted()).toEqual(
-    Array.from({ length: 16 }, (_, index) => `MS.${index}.>`).toSorted(),
+  expect(consumers).toHaveLength(16)
+  expect(new Set(consumers.map((config) => config.filter_subject))).toEqual(
+    new Set(Array.from({ length: 16 }, (_, index) => `MS.${index}.>`)),
   )
   expect(new Set(consumers.map((config) => config.ack_wait))).toEqual(new Set([ACK_WAIT_MS * 1e6]))
   await connection.close()

@@ -127,8 +127,10 @@ function busOf(link: Link): Bus {
       await close(() => connection.drain())
     },
     async [Symbol.asyncDispose]() {
-      for (const pull of pulls) pull.leave()
-      await close(() => connection.flush())
+      await close(async () => {
+        await Promise.all([...pulls].map((pull) => pull.leave()))
+        await connection.flush()
+      })
     },
   }
 }

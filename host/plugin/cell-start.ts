@@ -58,8 +58,8 @@ export function unfitRefusal(handler: unknown, why: unknown): Refusal {
 }
 
 /** A thread that died: of its heap, or of something that should not happen. */
-export function workerRefusal(error: Error): Refusal {
-  const isMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+export function workerRefusal(error: unknown): Refusal {
+  const isMemory = error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
   return isMemory
     ? new Refusal('handler-memory', 'its cell ran out of heap', { cause: error })
     : new Refusal('handler-trapped', 'its cell failed', { cause: error })

@@ -27,11 +27,13 @@ interface Stand {
   instance: Instance | undefined
 }
 
-if (parentPort !== null) startCell(parentPort, workerData as CellStart)
+if (parentPort !== null) await startCell(parentPort, workerData as CellStart)
 
-function startCell(port: MessagePort, start: CellStart): void {
+async function startCell(port: MessagePort, start: CellStart): Promise<void> {
   const post = (message: FromCell): void => port.postMessage(message)
-  const doors = openDoors(import.meta.filename)
+  // All code is loaded. Node lets a thread read its working directory whatever its flags say: until here.
+  process.permission.drop('fs.read')
+  const doors = await openDoors(import.meta.filename)
   if (doors.length > 0) return post({ kind: 'unfit', handler: undefined, why: `not shut in: ${doors.join(', ')}` })
 
   const channel = cellEnd(start.channel, () => port.postMessage(0))

@@ -115,7 +115,12 @@ class CellPool implements Pool {
   }
 
   #takeFree(): Cell | undefined {
-    return this.#running < this.#options.cells ? this.#free.pop() : undefined
+    if (this.#running >= this.#options.cells) return undefined
+    for (let cell = this.#free.pop(); cell !== undefined; cell = this.#free.pop()) {
+      if (cell.alive) return cell
+      this.#replace(cell)
+    }
+    return undefined
   }
 
   async #runIn(cell: Cell, job: Job): Promise<Effects> {

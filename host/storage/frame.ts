@@ -46,7 +46,8 @@ export function encodeHeader({ length, tag, keyId, segment, sequence }: FrameHea
   bytes.set(tag, TAG_AT)
   bytes.set(keyId, KEY_ID_AT)
   bytes.set(segment, SEGMENT_AT)
-  view.setBigUint64(SEQUENCE_AT, BigInt(sequence))
+  view.setUint32(SEQUENCE_AT, sequence / 2 ** 32)
+  view.setUint32(SEQUENCE_AT + 4, sequence)
   view.setUint32(CHECKSUM_AT, crc32(bytes.subarray(0, CHECKSUM_AT)))
   return bytes
 }
@@ -56,7 +57,7 @@ export function decodeHeader(bytes: Uint8Array): FrameHeader | undefined {
   if (bytes.length < HEADER_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES)
   const length = view.getUint32(0)
-  const sequence = Number(view.getBigUint64(SEQUENCE_AT))
+  const sequence = view.getUint32(SEQUENCE_AT) * 2 ** 32 + view.getUint32(SEQUENCE_AT + 4)
   if (view.getUint32(CHECKSUM_AT) !== crc32(bytes.subarray(0, CHECKSUM_AT))) return undefined
   if (view.getUint8(4) !== KIND_FRAME || !Number.isSafeInteger(sequence)) return undefined
   if (length < HEADER_BYTES + SEAL_BYTES || length > FRAME_BYTES_MAX) return undefined

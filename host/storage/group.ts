@@ -25,8 +25,8 @@ export interface Lane {
   readonly failure: Refusal | undefined
   /** Durable frames in the order written. Views: do not write into them. */
   frames(): AsyncGenerator<Uint8Array>
-  /** Resolves when the frame is durable. @throws Refusal `storage-failed`: the log is closed for good */
-  append(frame: Uint8Array): Promise<void>
+  /** Resolves when the frame, given in parts, is durable. @throws Refusal `storage-failed`: the log is closed for good */
+  append(frame: readonly Uint8Array[]): Promise<void>
   release(): void
 }
 
@@ -58,7 +58,7 @@ interface FrameIndex {
 
 interface Entry {
   readonly frames: FrameIndex
-  readonly frame: Uint8Array
+  readonly frame: readonly Uint8Array[]
   readonly resolve: () => void
   readonly reject: (reason: Refusal) => void
 }
@@ -111,7 +111,7 @@ class GroupLog implements Log {
     await this.#store[Symbol.asyncDispose]()
   }
 
-  #append(frames: FrameIndex, frame: Uint8Array): Promise<void> {
+  #append(frames: FrameIndex, frame: readonly Uint8Array[]): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#queue.push({ frames, frame, resolve, reject })
@@ -131,7 +131,7 @@ class GroupLog implements Log {
     this.#queue = []
     let offset = this.#store.size
     try {
-      await this.#store.append(batch.map((entry) => entry.frame))
+      await this.#store.append(batch.flatMap((entry) => entry.frame))
     } catch (cause) {
       const failure = this.#fail(
         new Refusal('storage-failed', 'the log could not be written: open it again', { cause }),
@@ -140,9 +140,10 @@ class GroupLog implements Log {
       return
     }
     for (const { frames, frame, resolve } of batch) {
+      const length = frame.reduce((sum, part) => sum + part.length, 0)
       frames.offsets.push(offset)
-      frames.lengths.push(frame.length)
-      offset += frame.length
+      frames.lengths.push(length)
+      offset += length
       resolve()
     }
     this.stats.batches++

@@ -48,6 +48,7 @@ interface Keys {
 // Of a keyring entry or a group beside its sealed bytes: a name and msgpack heads. Generous, so that a check before
 // sealing is never passed by a frame that turns out too large after.
 const PART_BYTES = 128
+const CHAIN_BYTES = 32
 const NO_AAD = new Uint8Array(0)
 
 export class Journal {
@@ -57,9 +58,11 @@ export class Journal {
   readonly #kek: KeyObject
   readonly #random: (length: number) => Uint8Array
   readonly #deks = new Map<NamespaceName, KeyObject>()
+  // Used and used up inside one call; 81 bytes of their own would cost an allocation outside the heap per frame.
+  readonly #aad = new Uint8Array(HEADER_BYTES + CHAIN_BYTES)
   readonly #own: Keys
   #read: Keys
-  #head: Receipt = { sequence: 0, chain: new Uint8Array(32) }
+  #head: Receipt = { sequence: 0, chain: new Uint8Array(CHAIN_BYTES) }
 
   constructor({ vault, tag, kek, random }: JournalOptions) {
     this.#vault = vault
@@ -75,11 +78,11 @@ export class Journal {
   }
 
   /**
-   * The next frame. The head moves: the frame must be written, or the journal is of no further use.
+   * The next frame, in two parts. The head moves: it must be written, or the journal is of no further use.
    *
    * @throws Refusal `too-large` before anything is sealed: nothing has moved then
    */
-  seal({ now, groups }: Commit): Uint8Array {
+  seal({ now, groups }: Commit): readonly Uint8Array[] {
     const plaintexts = groups.map(({ namespace, writes }) => ({ namespace, plaintext: encodeWrites(writes) }))
     const bound = plaintexts.reduce(
       (sum, { plaintext }) => sum + plaintext.length + 2 * PART_BYTES,
@@ -104,10 +107,9 @@ export class Journal {
       segment: this.#own.segment,
       sequence,
     })
-    const aad = joined(header, this.#head.chain)
-    const frame = joined(header, sealAead(this.#own.journal, { nonce, aad }, body))
-    this.#head = { sequence, chain: digest(this.#head.chain, frame) }
-    return frame
+    const sealedBody = sealAead(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)
+    this.#head = { sequence, chain: digest(this.#head.chain, header, sealedBody) }
+    return [header, sealedBody]
   }
 
   /**
@@ -133,7 +135,7 @@ export class Journal {
 
   #openBody(frame: Uint8Array, sequence: number): Commit {
     const keys = this.#read
-    const aad = joined(frame.subarray(0, HEADER_BYTES), this.#head.chain)
+    const aad = this.#aadOf(frame.subarray(0, HEADER_BYTES))
     try {
       const body = openAead(keys.journal, { nonce: nonceOf(0, sequence), aad }, frame.subarray(HEADER_BYTES))
       const { now, keyring, groups } = decodeBody(body)
@@ -153,6 +155,12 @@ export class Journal {
       if (!(cause instanceof Refusal) || cause.code !== 'unopenable') throw cause
       throw this.#refusal('journal-tampered', `frame ${sequence} is not what was written`, cause)
     }
+  }
+
+  #aadOf(header: Uint8Array): Uint8Array {
+    this.#aad.set(header)
+    this.#aad.set(this.#head.chain, HEADER_BYTES)
+    return this.#aad
   }
 
   /** A random key for a namespace that has none, wrapped for the keyring. */
@@ -200,17 +208,11 @@ function nonceOf(part: number, sequence: number): Uint8Array {
   const nonce = new Uint8Array(12)
   const view = new DataView(nonce.buffer)
   view.setUint32(0, part)
-  view.setBigUint64(4, BigInt(sequence))
+  view.setUint32(4, sequence / 2 ** 32)
+  view.setUint32(8, sequence)
   return nonce
 }
 
 function nameBytes(name: NamespaceName): Uint8Array {
   return new TextEncoder().encode(name)
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + second.length)
-  bytes.set(first)
-  bytes.set(second, first.length)
-  return bytes
 }

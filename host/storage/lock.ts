@@ -1,6 +1,7 @@
 /** A lock file: one process at a time. */
 import { readFileSync } from 'node:fs'
 import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { threadId } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 
@@ -16,35 +17,37 @@ export interface Lock {
  */
 export async function takeLock(path: string, pid: number): Promise<Lock> {
   const mine = `${pid} ${startOf(pid)}\n`
-  const draft = `${path}.${pid}`
+  // Threads share a pid, and one thread may try twice at once.
+  const draft = `${path}.${pid}.${threadId}.${++drafts}`
   await writeNew(draft, mine)
   try {
     // A link either makes the whole file or fails: nobody ever reads half a lock of a live process.
-    while (!(await linked(draft, path))) await clearDead(path, pid)
+    while (!(await linked(draft, path))) await clearDead(path, `${draft}.aside`)
   } finally {
     await rm(draft, { force: true })
   }
   return { release: () => rm(path, { force: true }) }
 }
 
+let drafts = 0
+
 /** Moves a dead process's lock out of the way; comes back without a word when the lock is gone meanwhile. */
-async function clearDead(path: string, pid: number): Promise<void> {
+async function clearDead(path: string, aside: string): Promise<void> {
   const holder = await readFile(path, 'utf8').catch(absent)
   if (holder === undefined) return
   const alive = liveHolder(holder)
   if (alive !== undefined) {
     throw new Refusal('storage-failed', `${path} is held by process ${alive}: stop it or choose another folder`)
   }
-  const dead = `${path}.dead.${pid}`
   try {
-    await rename(path, dead)
+    await rename(path, aside)
   } catch {
     return
   }
   // Another process may have taken over between the look and the move: then what was moved is its lock.
-  const moved = await readFile(dead, 'utf8')
-  if (moved !== holder) await linked(dead, path)
-  await rm(dead, { force: true })
+  const moved = await readFile(aside, 'utf8')
+  if (moved !== holder) await linked(aside, path)
+  await rm(aside, { force: true })
 }
 
 /** The pid in a lock, if that very process still runs. What cannot be read is the rest of a crash. */

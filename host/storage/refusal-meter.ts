@@ -9,7 +9,7 @@
  * sender's to choose, and a flood of varied ones is a flood.
  */
 import { REFUSAL_ROWS_PER_HOUR, REFUSALS_COUNTED_FIRST } from '#host/limits.ts'
-import type { AuditEntry } from './audit.ts'
+import type { AuditEntry } from './audit-row.ts'
 
 export interface RefusalMeter {
   /** The rows to append for one refusal, now: its own, a number of earlier ones, both, or none. */

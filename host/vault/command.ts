@@ -30,7 +30,7 @@ export interface Done {
   readonly body?: Cbor
   readonly answers?: readonly Answer[]
   readonly outgoing?: readonly Outgoing[]
-  readonly plain?: Leaving['plain']
+  readonly plain?: NonNullable<Leaving['plain']>
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]

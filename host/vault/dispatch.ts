@@ -52,6 +52,6 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     },
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
-    keys: new Map(key && [['connection', { publicKey: key.publicKey.raw, sign: (message) => signEd25519(key, message) }]]),
+    keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
   })
 }

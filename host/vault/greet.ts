@@ -15,7 +15,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { decodeEnvelope } from '#host/wire/envelope.ts'
 import { parseEventType } from '#host/wire/id.ts'
-import type { MessageSubject, OwnerSubject, Subject } from '#host/wire/subject.ts'
+import { buildSubject, type MessageSubject, type OwnerSubject, type Subject } from '#host/wire/subject.ts'
 import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
 import { notices, presented } from './notice.ts'
@@ -37,23 +37,21 @@ const deviceOffer = z.strictObject({ device: z.string().max(64) })
 
 /** Event types that come unsealed. They carry nothing of the owner's and need nobody's contract. */
 export function isGreeting(subject: Subject): boolean {
-  return subject.space === 'message'
-    ? subject.type === 'profile.get' || subject.type === 'connection.hello'
-    : subject.type === 'device.hello'
+  if (subject.type === 'profile.get') return true
+  return subject.type === (subject.space === 'message' ? 'connection.hello' : 'device.hello')
 }
 
 /** @throws Refusal `unknown-connection`, `rate-limited`, `handshake-failed`, `contract-invalid`, `device-unknown` */
 export async function greet(greeting: Greeting): Promise<readonly Letter[]> {
   const { vault, subject, data, now } = greeting
-  if (subject.space === 'owner') return greetDevice(greeting, subject)
+  const profile = unkept(buildSubject(outward(subject)), vault.profile.bytes)
+  if (subject.space === 'owner') return subject.type === 'profile.get' ? [profile] : greetDevice(greeting, subject)
   const connection = vault.connections.get(subject.connection)
   if (!connection) throw new Refusal('unknown-connection', 'no such connection')
   const draw = takeToken(connection.greetings, { capacity: GREETINGS_PER_HOUR }, now)
   if ('refusedUntil' in draw) throw new Refusal('rate-limited', 'too many greetings this hour')
   connection.greetings = draw.bucket
-  if (subject.type === 'profile.get') {
-    return [unkept(answerLane(connection, subject.type).subject, vault.profile.bytes)]
-  }
+  if (subject.type === 'profile.get') return [profile]
   const known = greeted(vault, data)
   if (known) return known
   return propose(greeting, subject, connection)
@@ -134,6 +132,11 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
     plain: [{ subject: lane, envelope: message }],
     rows: [row({ at: now, who: device.record.label, eventType: subject.type, result: 'accepted' })],
   })
+}
+
+/** The same lane the other way. */
+function outward(subject: Subject): Subject {
+  return subject.space === 'message' ? { ...subject, direction: 'forService' } : { ...subject, direction: 'forApp' }
 }
 
 function readGreeting(vault: Vault, data: Uint8Array): HelloOffer {

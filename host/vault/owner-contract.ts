@@ -99,7 +99,7 @@ export function undecided(connection: Connection, message: string): Answer[] {
 function welcome({ vault, random, now }: Command, connection: Connection, terms: Terms): Partial<Done> {
   const { hello } = connection.record
   const envelope = hello && decodeEnvelope(hello)
-  if (envelope?.kind !== 'hello') throw new Error('a proposed connection keeps its hello')
+  if (!hello || envelope?.kind !== 'hello') throw new Error('a proposed connection keeps its hello')
   const seed = random(ED25519_BYTES)
   const authentication = generateEd25519(seed)
   const { message, session } = accept({
@@ -109,7 +109,7 @@ function welcome({ vault, random, now }: Command, connection: Connection, terms:
     profileHash: envelope.profileHash,
     signing: vault.signing,
     now,
-    decision: encodeCbor({ ...decision(terms), authentication: authentication.publicKey.raw }),
+    decision: encodeCbor({ ...decision(terms), authentication: authentication.publicKey }),
   })
   const answer = { subject: answerLane(connection, parseEventType('connection.accept')).subject, envelope: message }
   return {

@@ -6,7 +6,6 @@ import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { auditTrail, type AuditTrail } from '#host/storage/audit.ts'
 import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
-import type { Cbor } from '#host/wire/cbor.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { openInbox, type Inbox } from './inbox.ts'
@@ -33,15 +32,18 @@ export interface Vault extends AsyncDisposable {
   readonly refusals: RefusalMeter
 }
 
-/** Writes what a vault is born with: its keys, its owner's first device and the owner's fields. */
+/** What a vault is born with besides its keys. */
+export interface Birth {
+  /** The owner's first device: the root of trust for everything the owner says. */
+  readonly device: { readonly id: string; readonly label: string; readonly verifyKey: Uint8Array }
+  readonly fields: Readonly<Record<string, string>>
+  readonly now: number
+}
+
+/** Writes a new vault's keys, its owner's first device and the owner's fields. */
 export async function foundVault(
   store: VaultStore,
-  options: {
-    device: { id: string; label: string; verifyKey: Uint8Array }
-    fields: Readonly<Record<string, string>>
-    random: (length: number) => Uint8Array
-    now: number
-  },
+  options: Birth & { readonly random: (length: number) => Uint8Array },
 ): Promise<void> {
   const { device, fields, random, now } = options
   const record: DeviceRecord = { label: device.label, verifyKey: device.verifyKey, status: 'active', addedAt: now }
@@ -60,8 +62,8 @@ export function fieldChange(name: string, value: string): Change {
   return { namespace: 'personal', key: `field/${name}`, value: new TextEncoder().encode(value), visibility: 'opaque' }
 }
 
-/** Reads a founded vault. `handlers` are the published manifests that go into its profile. */
-export function readVault(store: VaultStore, options: { id: VaultId; handlers: Cbor }): Vault {
+/** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
+export function readVault(store: VaultStore, options: { id: VaultId; handlers: string }): Vault {
   const { id, handlers } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))

@@ -100,7 +100,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const [header, ciphertext]: readonly Cbor[] = outer
   if (!(header instanceof Uint8Array) || !(ciphertext instanceof Uint8Array)) throw malformed('must hold byte strings')
   if (ciphertext.length < TAG_BYTES) throw malformed('ciphertext shorter than its tag')
-  const fields = decodeCbor(header, { bytesMax: HEADER_BYTES_MAX, depthMax: 1, itemsMax: 9, views: true })
+  const fields = decodeCbor(header, { bytesMax: HEADER_BYTES_MAX, depthMax: 1, itemsMax: 10, views: true })
   if (!Array.isArray(fields)) throw malformed('header must be an array')
   return decodeHeader(fields, { header, ciphertext })
 }

@@ -44,7 +44,7 @@ export function encodeEvent(event: VineEvent): Uint8Array {
  * @throws Refusal `malformed` (unknown or missing key, wrong type, `exp` not after `ts` or too far), or `too-large`
  */
 export function decodeEvent(bytes: Uint8Array): VineEvent {
-  const map = decodeCbor(bytes, { depthMax: 1, itemsMax: 1 + 2 * KEYS })
+  const map = decodeCbor(bytes, { depthMax: 1, itemsMax: 3 + 2 * KEYS })
   if (!isRecord(map) || Object.keys(map).length !== KEYS) throw malformed(`must be a map of ${KEYS} keys`)
   const { id, type, ts, exp, cver, causation, body } = map
   if (!(id instanceof Uint8Array)) throw malformed('id must be bytes')

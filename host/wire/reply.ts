@@ -33,7 +33,7 @@ export function encodeReply(reply: Reply): Uint8Array {
 
 /** @throws Refusal `malformed` for an unknown status, an unknown or missing key or a wrong type; `too-large` */
 export function decodeReply(bytes: Uint8Array): Reply {
-  const value = decodeCbor(bytes, { depthMax: 1, itemsMax: 9 })
+  const value = decodeCbor(bytes, { depthMax: 1, itemsMax: 11 })
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
     throw malformed('must be a map')
   }

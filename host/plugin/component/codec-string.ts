@@ -34,10 +34,21 @@ function liftText(context: Context, pointer: number, length: number): string {
 /** @returns the pointer and the byte length */
 function lowerText(context: Context, value: unknown): [number, number] {
   if (typeof value !== 'string') throw lied('text is expected')
+  if (isShortAscii(value)) {
+    const at = allocate(context, value.length, 1)
+    for (let index = 0; index < value.length; index += 1) context.bytes[at + index] = value.charCodeAt(index)
+    return [at, value.length]
+  }
   const encoded = encoder.encode(value)
   const at = allocate(context, encoded.length, 1)
   context.bytes.set(encoded, at)
   return [at, encoded.length]
+}
+
+function isShortAscii(text: string): boolean {
+  if (text.length > SHORT_BYTES) return false
+  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) >= 0x80) return false
+  return true
 }
 
 export const stringCodec: Codec = {

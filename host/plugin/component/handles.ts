@@ -113,6 +113,6 @@ export function repOf(state: ComponentState, index: number, resource: number): n
 }
 
 /** Tells a host object that nobody holds it any more. */
-export function disposeOf(value: object): void {
-  if (Symbol.dispose in value && typeof value[Symbol.dispose] === 'function') value[Symbol.dispose]()
+export function disposeOf(value: Partial<Disposable>): void {
+  value[Symbol.dispose]?.()
 }

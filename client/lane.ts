@@ -1,0 +1,38 @@
+/** The receiving end of a lane: in order, one at a time, and deaf to what is not for this client. */
+import { Refusal } from '#host/errors.ts'
+import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
+import { parseSubject, type Subject } from '#host/wire/subject.ts'
+
+export interface Lane {
+  /** Takes a message as the bus gave it. */
+  push(message: { readonly subject: string; readonly data: Uint8Array }): void
+  /** Resolves when everything pushed so far was taken. */
+  idle(): Promise<void>
+}
+
+/**
+ * Decodes what comes and hands on what `isMine`. What cannot be read is dropped: anybody may publish bytes, and a client
+ * that fell over them would be theirs to stop.
+ */
+export function openLane(
+  isMine: (envelope: DataEnvelope) => boolean,
+  receive: (subject: Subject, envelope: DataEnvelope) => Promise<void>,
+): Lane {
+  let last = Promise.resolve()
+  async function take(message: { readonly subject: string; readonly data: Uint8Array }): Promise<void> {
+    try {
+      const subject = parseSubject(message.subject)
+      const envelope = decodeEnvelope(message.data)
+      if (envelope.kind === 'hello' || envelope.kind === 'accept' || !isMine(envelope)) return
+      await receive(subject, envelope)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+    }
+  }
+  return {
+    push(message) {
+      last = last.then(() => take(message))
+    },
+    idle: () => last,
+  }
+}

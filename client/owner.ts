@@ -1,0 +1,143 @@
+/** An owner's device: pairs with the vault, hears its notices, tells it what to do. */
+import { signAcceptance } from '#host/contracts/acceptance.ts'
+import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
+import { finish, hello } from '#host/contracts/handshake.ts'
+import type { SigningKey } from '#host/crypto/sign.ts'
+import { Refusal } from '#host/errors.ts'
+import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
+import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { parseEventType, parseVaultId } from '#host/wire/id.ts'
+import type { Subject } from '#host/wire/subject.ts'
+import { type Conversation, openConversation } from './conversation.ts'
+import { exchange, fetchProfile, type Invitation } from './greeting.ts'
+import type { ClientStore, Surroundings, Transport } from './transport.ts'
+
+export interface DeviceOptions extends Surroundings {
+  readonly vault: string
+  /** 32 bytes: the vault's fingerprint, noted when the vault was made. */
+  readonly identity: Uint8Array
+  readonly device: string
+  readonly signing: SigningKey
+  readonly transport: Transport
+  readonly store: ClientStore
+}
+
+const line = z.object({ what: z.string(), text: z.string(), widens: z.boolean() })
+const offerNotice = z.object({
+  connection: z.string(),
+  alias: z.string(),
+  contract: bytesUpTo(65_536),
+  publisher: z.instanceof(Uint8Array),
+  added: z.array(line),
+  removed: z.array(line),
+  changed: z.array(line),
+})
+const questionNotice = z.object({
+  question: z.string(),
+  who: z.string(),
+  type: z.string(),
+  fields: z.array(z.string()),
+  purpose: z.string(),
+  askedAt: z.number(),
+  expires: z.number(),
+})
+const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
+
+/** A contract to decide on, verified on the device: what it says is what its publisher signed. */
+export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
+/** One request that waits for a yes or a no. */
+export type Question = z.infer<typeof questionNotice>
+
+export interface OwnerDevice {
+  readonly conversation: Conversation
+  onOffer(receive: (offer: Offer) => void): void
+  onQuestion(receive: (question: Question) => void): void
+  invite(alias: string, kind: 'service' | 'peer'): Promise<Invitation>
+  /** Signs the acceptance here and tells the vault. */
+  accept(offer: Offer, declined: readonly string[]): Promise<void>
+  reject(offer: Offer): Promise<void>
+  approve(question: Question): Promise<void>
+  deny(question: Question): Promise<void>
+  sever(connection: string): Promise<void>
+  putField(name: string, value: string): Promise<void>
+}
+
+/** How long a command may be on its way. */
+const COMMAND_LIFE_MS = 3_600_000
+
+/** Pairs with the vault anew: a session of its own for this run. @throws Refusal `handshake-failed` */
+export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
+  const { vault, identity, device, signing, transport, store, now, random } = options
+  const { outward, inward } = lanesOf(vault)
+  const profile = await fetchProfile(transport, { outward, inward }, identity)
+  const { message, state } = hello({ signing, profile, offer: encodeCbor({ device }), random })
+  const lanes = { outward: outward('device.hello'), inward: inward('device.accept') }
+  const { session } = await exchange(transport, { ...lanes, data: message, durable: true }, (data) =>
+    finish(state, data, { now: now() }),
+  )
+  const conversation = await openConversation({
+    session,
+    name: `vine/${vault}/owner`,
+    store,
+    transport,
+    now,
+    random,
+    outward,
+    inward: `OwnerSpace.${vault}.forApp.>`,
+    contractVersion: () => 0,
+  })
+  return deviceOf(conversation, options)
+}
+
+function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): OwnerDevice {
+  async function command(type: string, body: Cbor): Promise<Cbor> {
+    const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
+    const reply = await answer
+    if (reply.status === 'replied') return decodeCbor(reply.body)
+    const why = reply.status === 'refused' ? `${reply.code}: ${reply.message}` : reply.status
+    throw new Refusal('command-invalid', `${type} was refused: ${why}`)
+  }
+
+  return {
+    conversation,
+    onOffer(receive) {
+      for (const type of ['contract.presented', 'contract.changed']) {
+        conversation.on(type, ({ body }) => receive(readOffer(body)))
+      }
+    },
+    onQuestion(receive) {
+      conversation.on('consent.asked', ({ body }) =>
+        receive(check(questionNotice, decodeCbor(body), 'malformed', 'question')),
+      )
+    },
+    async invite(alias, kind) {
+      return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
+    },
+    async accept(offer, declined) {
+      const acceptance = signAcceptance({ contract: offer.signed, declined, acceptedAt: now() }, signing)
+      await command('contract.accept', { connection: offer.connection, acceptance })
+    },
+    reject: (offer) => done(command('contract.reject', { connection: offer.connection })),
+    approve: ({ question }) => done(command('consent.approve', { question })),
+    deny: ({ question }) => done(command('consent.deny', { question })),
+    sever: (connection) => done(command('connection.sever', { connection })),
+    putField: (name, value) => done(command('field.put', { name, value })),
+  }
+}
+
+function readOffer(body: Uint8Array): Offer {
+  const notice = check(offerNotice, decodeCbor(body), 'malformed', 'offer')
+  return { ...notice, signed: verifyContract(notice.contract, notice.publisher) }
+}
+
+async function done(command: Promise<Cbor>): Promise<void> {
+  await command
+}
+
+function lanesOf(id: string): { outward(type: string): Subject; inward(type: string): Subject } {
+  const vault = parseVaultId(id)
+  return {
+    outward: (type) => ({ space: 'owner', vault, direction: 'forVault', type: parseEventType(type) }),
+    inward: (type) => ({ space: 'owner', vault, direction: 'forApp', type: parseEventType(type) }),
+  }
+}

@@ -1,0 +1,125 @@
+/** A service's side of vine/1: discovers a vault, presents a contract, asks, publishes new versions. */
+import { finish, hello } from '#host/contracts/handshake.ts'
+import type { Profile } from '#host/contracts/profile.ts'
+import { importSession, type Session } from '#host/crypto/session.ts'
+import type { SigningKey } from '#host/crypto/sign.ts'
+import { Refusal } from '#host/errors.ts'
+import { bytesOf, check, z } from '#host/schema.ts'
+import { decodeCbor } from '#host/wire/cbor.ts'
+import { parseConnectionId, parseEventType, parseVaultId } from '#host/wire/id.ts'
+import type { Subject } from '#host/wire/subject.ts'
+import { type Conversation, openConversation } from './conversation.ts'
+import { exchange, fetchProfile, type Invitation } from './greeting.ts'
+import type { ClientStore, Surroundings, Transport } from './transport.ts'
+
+export interface ServiceOptions extends Surroundings {
+  readonly transport: Transport
+  readonly store: ClientStore
+  readonly signing: SigningKey
+}
+
+/** What the owner agreed to. */
+export interface Terms {
+  readonly version: number
+  /** Optional fields that are not given. */
+  readonly declined: readonly string[]
+}
+
+/** A connection to one vault. */
+export interface Connected {
+  readonly conversation: Conversation
+  /** The terms in force; a new version's come with the answer to its publication. */
+  readonly terms: () => Terms
+  /** 32 bytes: the Ed25519 key that answers `auth.challenge` on this connection. */
+  readonly authentication: Uint8Array
+  /** Publishes the next contract version. Resolves when the owner accepted it; until then nothing is admitted. */
+  publishContract(contract: Uint8Array, options: { lifeMs: number }): Promise<Terms>
+}
+
+const terms = z.object({ version: z.int().min(1), declined: z.array(z.string()) })
+const welcome = terms.extend({ authentication: bytesOf(32) })
+
+/** Reads the vault's profile: its keys, its handlers and what they answer. @throws Refusal `handshake-failed` */
+export function discover(invitation: Invitation, options: ServiceOptions): Promise<Profile> {
+  const { outward, inward } = lanesOf(invitation)
+  return fetchProfile(options.transport, { outward, inward }, invitation.identity)
+}
+
+/** Presents a signed contract and waits for the owner, however long that takes. */
+export async function connect(
+  invitation: Invitation,
+  offer: { profile: Profile; contract: Uint8Array },
+  options: ServiceOptions,
+): Promise<Connected> {
+  const { transport, store, signing, random, now } = options
+  const { outward, inward } = lanesOf(invitation)
+  const { message, state } = hello({ signing, profile: offer.profile, offer: offer.contract, random })
+  await store.put(new Map([[`${nameOf(invitation)}/hello`, state]]))
+  const lanes = { outward: outward('connection.hello'), inward: inward('connection.accept') }
+  const { session, decision } = await exchange(transport, { ...lanes, data: message, durable: true }, (data) =>
+    finish(state, data, { now: now() }),
+  )
+  await store.put(new Map([[`${nameOf(invitation)}/welcome`, decision], [`${nameOf(invitation)}/hello`, null]]))
+  return converse(invitation, { session, decision }, options)
+}
+
+/** Goes on with a connection made in an earlier run; `undefined` when there is none. */
+export async function reconnect(invitation: Invitation, options: ServiceOptions): Promise<Connected | undefined> {
+  const { store } = options
+  const secrets = store.get(`${nameOf(invitation)}/session`)
+  const decision = store.get(`${nameOf(invitation)}/welcome`)
+  if (!secrets || !decision) return undefined
+  const session = importSession(secrets)
+  const progress = store.get(`${nameOf(invitation)}/progress`)
+  if (progress) session.applyProgress(progress)
+  const connected = await converse(invitation, { session, decision }, options)
+  await connected.conversation.resend()
+  return connected
+}
+
+async function converse(
+  invitation: Invitation,
+  { session, decision }: { session: Session; decision: Uint8Array },
+  { transport, store, now, random }: ServiceOptions,
+): Promise<Connected> {
+  const { authentication, ...agreed } = check(welcome, decodeCbor(decision), 'handshake-failed', 'the vault’s answer')
+  let current: Terms = agreed
+  const { vault, connection } = invitation
+  const conversation = await openConversation({
+    session,
+    name: nameOf(invitation),
+    store,
+    transport,
+    now,
+    random,
+    outward: lanesOf(invitation).outward,
+    inward: `MessageSpace.${vault}.forService.${connection}.>`,
+    contractVersion: () => current.version,
+  })
+  return {
+    conversation,
+    terms: () => current,
+    authentication,
+    async publishContract(contract, options) {
+      const { answer } = await conversation.request('contract.publish', contract, options)
+      const reply = await answer
+      if (reply.status !== 'replied') throw new Refusal('contract-stale', `the owner did not accept it: ${reply.status}`)
+      current = check(terms, decodeCbor(reply.body), 'contract-invalid', 'the vault’s answer')
+      return current
+    },
+  }
+}
+
+function nameOf({ vault, connection }: Invitation): string {
+  return `vine/${vault}/${connection}`
+}
+
+function lanesOf(invitation: Invitation): { outward(type: string): Subject; inward(type: string): Subject } {
+  const vault = parseVaultId(invitation.vault)
+  const connection = parseConnectionId(invitation.connection)
+  const lane = { space: 'message', vault, connection } as const
+  return {
+    outward: (type) => ({ ...lane, direction: 'fromService', type: parseEventType(type) }),
+    inward: (type) => ({ ...lane, direction: 'forService', type: parseEventType(type) }),
+  }
+}

@@ -1,0 +1,37 @@
+/** What a client needs of a bus and of a disk. A `Bus` of the host is a transport; so is a WebSocket one in a browser. */
+
+export interface Transport {
+  publish(subject: string, data: Uint8Array, options?: { durable?: boolean }): Promise<void>
+  subscribe(
+    pattern: string,
+    receive: (message: { readonly subject: string; readonly data: Uint8Array }) => void,
+  ): Promise<{ drain(): Promise<void> }>
+}
+
+/** Where a client keeps its conversation: sealed, and durable when `put` resolves. */
+export interface ClientStore {
+  get(key: string): Uint8Array | undefined
+  /** All of it or none; `null` deletes. */
+  put(changes: ReadonlyMap<string, Uint8Array | null>): Promise<void>
+}
+
+/** Time and randomness, given by whoever starts the client. */
+export interface Surroundings {
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+}
+
+/** A store that forgets with the process: for a device that pairs anew, and for tests. */
+export function forgetfulStore(): ClientStore {
+  const items = new Map<string, Uint8Array>()
+  return {
+    get: (key) => items.get(key),
+    put(changes) {
+      for (const [key, value] of changes) {
+        if (value) items.set(key, value)
+        else items.delete(key)
+      }
+      return Promise.resolve()
+    },
+  }
+}

@@ -1,0 +1,134 @@
+/** The composition root: builds every part of a host, in order, and owns them. */
+import { join } from 'node:path'
+
+import { deliver } from './deliver.ts'
+import { Refusal } from './errors.ts'
+import { BUS_IN_FLIGHT_MAX, TABLE_ELEMENTS_MAX, TICK_MS } from './limits.ts'
+import type { Bus, Message } from './messaging/port.ts'
+import { loadComponent } from './plugin/component/load.ts'
+import { parseManifest } from './plugin/manifest.ts'
+import { createPool, type PoolStats } from './plugin/pool.ts'
+import { buildRegistry, type Registry } from './plugin/registry.ts'
+import { openFileLog } from './storage/file-log.ts'
+import { openLog } from './storage/group.ts'
+import { softwareSealer } from './storage/sealer.ts'
+import { captured, lanesOf } from './lanes.ts'
+import { finish, upkeep } from './upkeep.ts'
+import { openVaults, type Vaults } from './vault/vaults.ts'
+import { startWatch, type Trace } from './watch.ts'
+
+/** The bytes of one handler as the image gave them: hashed, and used as hashed. */
+export interface HandlerFiles {
+  readonly name: string
+  readonly manifest: Uint8Array
+  readonly component: Uint8Array
+}
+
+export interface HostOptions {
+  /** Holds the log, the sealed keys and the key that seals them. */
+  readonly folder: string
+  readonly bus: Bus
+  readonly handlers: readonly HandlerFiles[]
+  /** Events handled at the same time. */
+  readonly cells: number
+  readonly pid: number
+  readonly now: () => number
+  /** Milliseconds with a fraction, for durations. */
+  readonly monotonic: () => number
+  readonly random: (length: number) => Uint8Array
+  /** Told of each delivery when it is over. */
+  readonly tell?: (trace: Trace) => void
+}
+
+export interface Host extends AsyncDisposable {
+  readonly vaults: Vaults
+  readonly registry: Registry
+  readonly stats: () => PoolStats
+  /** Resolves with the reason when this host can go on no more: its log failed. Start another one on the same folder. */
+  readonly down: Promise<Refusal>
+  /** Takes nothing new, finishes what is in hand, writes what is counted. */
+  drain(): Promise<void>
+  /** Lets go of everything at once, as a crash would: nothing is flushed, nobody is told. */
+  abandon(): void
+}
+
+/** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { folder, bus, now, random } = options
+  await using parts = new AsyncDisposableStack()
+  const registry = readHandlers(options.handlers)
+  const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
+  const log = parts.use(await openLog(store))
+  const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
+  const vaults = parts.use(
+    await openVaults({ log, sealer, folder: join(folder, 'vaults'), handlers: JSON.stringify(registry.published()), random }),
+  )
+  const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
+
+  const down = Promise.withResolvers<Refusal>()
+  const deliverer = { bus, registry, pool, vault: (id: string) => vaults.find(id), now, random }
+  const tell = options.tell ?? (() => {})
+  const receive = (message: Message) =>
+    deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell })).catch(failed)
+
+  /** A log that failed ends this host; anything else that gets here is our bug, and ends the process. */
+  function failed(error: unknown): never | void {
+    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+    down.resolve(error)
+  }
+
+  await bus.provision(lanesOf(registry.lanes()))
+  const lanes = await bus.consume((delivery) => void receive(delivery).then(() => delivery.ack()), {
+    inFlight: BUS_IN_FLIGHT_MAX,
+  })
+  // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
+  const isCaptured = captured(registry.lanes())
+  const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
+    if (!isCaptured(message.subject)) void receive(message)
+  })
+  const tick = setInterval(() => void upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
+  const owned = parts.move()
+
+  async function drain(): Promise<void> {
+    clearInterval(tick)
+    await Promise.all([lanes.drain(), rest.drain()])
+    await pool.drain()
+    await finish(vaults, { bus, now: now(), random })
+  }
+  let closed: PromiseLike<void> | undefined
+  return {
+    vaults,
+    registry,
+    stats: () => pool.stats,
+    down: down.promise,
+    drain,
+    abandon() {
+      clearInterval(tick)
+      log.abandon()
+      closed = pool[Symbol.asyncDispose]()
+    },
+    async [Symbol.asyncDispose]() {
+      closed ??= drain().then(() => owned.disposeAsync())
+      await closed
+    },
+  }
+}
+
+/** Every mistake of every manifest at once. */
+function readHandlers(files: readonly HandlerFiles[]): Registry {
+  const found: string[] = []
+  const entries = files.flatMap(({ name, manifest: bytes, component }) => {
+    try {
+      const manifest = parseManifest(bytes, `manifests/${name}.json`)
+      const { memoryBytes } = manifest.limits
+      const limits = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
+      return [{ manifest, component: loadComponent(component, limits) }]
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      found.push(error.code === 'manifest-invalid' ? error.message : `${name}: ${error.message}`)
+      return []
+    }
+  })
+  if (found.length > 0) throw new Refusal('manifest-invalid', found.join('\n'))
+  return buildRegistry(entries)
+}

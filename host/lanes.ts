@@ -1,0 +1,25 @@
+/** Which subjects are kept until acknowledged: the delivery class of each event type, as subjects. */
+import type { Lanes } from './messaging/port.ts'
+
+/** Event types by delivery class, as the registry knows them. */
+export interface Classes {
+  readonly critical: readonly string[]
+  readonly bestEffort: readonly string[]
+}
+
+/** What the host answers itself. A profile is asked for again; everything else must not get lost. */
+const own: Classes = { critical: ['connection.hello', 'contract.publish', 'session.rekey'], bestEffort: ['profile.get'] }
+
+export function lanesOf({ critical, bestEffort }: Classes): Lanes {
+  const subject = (type: string) => `MessageSpace.*.fromService.*.${type}`
+  return {
+    critical: [...own.critical, ...critical].map(subject).concat('OwnerSpace.*.forVault.*.*'),
+    bestEffort: [...own.bestEffort, ...bestEffort].map(subject),
+  }
+}
+
+/** Whether a lane brings the messages of a subject. */
+export function captured({ critical, bestEffort }: Classes): (subject: string) => boolean {
+  const types = new Set([own, { critical, bestEffort }].flatMap((classes) => [...classes.critical, ...classes.bestEffort]))
+  return (subject) => types.has(subject.split('.').slice(-2).join('.'))
+}

@@ -1,0 +1,126 @@
+import { execFile, spawn } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import { openFileLog, writeAll } from './file-log.ts'
+import { logStoreCases } from './log-store.case.ts'
+
+const { pid } = process
+let folder: string
+let path: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trellis-log-'))
+  path = join(folder, 'journal')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+describe('as a log store', () => {
+  logStoreCases(() => openFileLog(path, { pid }))
+})
+
+it('makes a file that only its owner reads, and leaves no lock behind', async () => {
+  const store = await openFileLog(path, { pid })
+  expect((await stat(path)).mode & 0o777).toBe(0o600)
+  await store[Symbol.asyncDispose]()
+  await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT')
+})
+
+it('says what is wrong when it cannot be opened', async () => {
+  await expect(openFileLog(join(folder, 'no', 'journal'), { pid })).rejects.toMatchObject({
+    code: 'storage-failed',
+    message: expect.stringMatching(/could not be opened: ENOENT/),
+  })
+})
+
+it('fails for good when the file shrinks under it', async () => {
+  const store = await openFileLog(path, { pid })
+  await store.append([Uint8Array.from([1, 2, 3])])
+  await writeFile(path, '')
+  await expect(store.read()).rejects.toMatchObject({ code: 'storage-failed' })
+  await expect(store.append([Uint8Array.from([4])])).rejects.toMatchObject({ code: 'storage-failed' })
+  await store[Symbol.asyncDispose]()
+})
+
+describe('the lock', () => {
+  it('refuses a second opener in the same process', async () => {
+    const store = await openFileLog(path, { pid })
+    await expect(openFileLog(path, { pid })).rejects.toMatchObject({
+      code: 'storage-failed',
+      message: expect.stringContaining(`held by process ${pid}`),
+    })
+    await store[Symbol.asyncDispose]()
+    await using again = await openFileLog(path, { pid })
+    expect(again.size).toBe(0)
+  })
+
+  it('refuses a second process, and is free once the first is killed', async () => {
+    const url = new URL('./file-log.ts', import.meta.url).href
+    const code = `const { openFileLog } = await import(${JSON.stringify(url)})
+      await openFileLog(${JSON.stringify(path)}, { pid: process.pid })
+      console.log('open'); setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    await expect(openFileLog(path, { pid })).rejects.toThrow(`held by process ${child.pid}`)
+    child.kill('SIGKILL')
+    await ended
+    await using store = await openFileLog(path, { pid })
+    expect(store.size).toBe(0)
+  })
+
+  it('is taken over from a process that is dead, unreadable, or not the one that took it', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', 'console.log(process.pid)'])
+    for (const left of [`${stdout.trim()} 1\n`, '', 'who knows', `${pid} 12345\n`]) {
+      await writeFile(`${path}.lock`, left)
+      const store = await openFileLog(path, { pid })
+      expect(await readFile(`${path}.lock`, 'utf8')).toMatch(new RegExp(`^${pid} `))
+      await store[Symbol.asyncDispose]()
+    }
+  })
+
+  it('goes to one of many who try at once to take a dead one over', async () => {
+    await writeFile(`${path}.lock`, '')
+    const tries = await Promise.allSettled([0, 1, 2, 3].map(() => openFileLog(path, { pid })))
+    expect(tries.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+    for (const result of tries) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]()
+  })
+
+  it('is let go when the file cannot be opened', async () => {
+    await writeFile(path, '')
+    await chmod(path, 0)
+    // Root may open anything.
+    if (process.getuid?.() === 0) await rm(path).then(() => promisify(execFile)('mkdir', [path]))
+    await expect(openFileLog(path, { pid })).rejects.toMatchObject({ code: 'storage-failed' })
+    await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('short writes', () => {
+  it('goes on where the system stopped, whatever it takes', async () => {
+    for (const most of [1, 2, 3, 5, 100]) {
+      const taken: number[] = []
+      const writev = (chunks: Uint8Array[]) => {
+        const some = chunks.flatMap((chunk) => [...chunk]).slice(0, most)
+        taken.push(...some)
+        return Promise.resolve({ bytesWritten: some.length })
+      }
+      const chunks = [
+        Uint8Array.from([1, 2, 3]),
+        new Uint8Array(0),
+        Uint8Array.from([4]),
+        Uint8Array.from([5, 6, 7, 8]),
+      ]
+      expect(await writeAll({ writev }, chunks)).toBe(8)
+      expect(taken).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    }
+  })
+
+  it('gives up when nothing is taken', async () => {
+    const writev = () => Promise.resolve({ bytesWritten: 0 })
+    await expect(writeAll({ writev }, [Uint8Array.from([1])])).rejects.toThrow('took no byte')
+  })
+})

@@ -1,0 +1,51 @@
+/** What has to happen without an event: questions run out, letters are offered again, counted refusals get their row. */
+import { RELAY_AFTER_MS } from './limits.ts'
+import type { Bus } from './messaging/port.ts'
+import { commit } from './vault/commit.ts'
+import { questions } from './vault/pending.ts'
+import { publish } from './vault/publish.ts'
+import { deny } from './vault/resume.ts'
+import type { Vault } from './vault/vault.ts'
+import type { Vaults } from './vault/vaults.ts'
+
+export interface Moment {
+  readonly bus: Bus
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+}
+
+/** One round over the open vaults. */
+export async function upkeep(vaults: Vaults, moment: Moment): Promise<void> {
+  for (const vault of vaults.open()) {
+    await expireQuestions(vault, moment)
+    await writeRows(vault, vault.refusals.due(moment.now), moment)
+    await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
+  }
+}
+
+/** The last round: every refusal that is only counted so far, and what has left is forgotten. */
+export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
+  for (const vault of vaults.open()) {
+    await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
+    await commit({ vault, ...moment, rows: vault.refusals.drain() })
+  }
+}
+
+async function expireQuestions(vault: Vault, { bus, now, random }: Moment): Promise<void> {
+  for (const question of questions(vault)) {
+    if (question.record.expires > now) continue
+    const connection = [...vault.connections.values()].find(({ id }) => id === question.record.connection)
+    if (!connection) throw new Error('a question of no connection')
+    const { answer, changes, expected, row } = deny({ vault, connection, question, now }, 'consent-expired')
+    const letters = await commit({ vault, now, random, answers: [answer], changes, expected, rows: [row] })
+    await publish(letters, { bus, outbox: vault.outbox })
+  }
+}
+
+async function writeRows(
+  vault: Vault,
+  rows: ReturnType<Vault['refusals']['due']>,
+  { now, random }: Moment,
+): Promise<void> {
+  if (rows.length > 0) await commit({ vault, now, random, rows })
+}
