@@ -142,8 +142,8 @@ test('a pipe is no file and nobody waits for it', async () => {
 })
 
 test('no path leaves the image or plays games', async () => {
-  const bad = ['../outside', '/etc/passwd', 'a/../b', './a', 'a//b', 'a/', 'a\\b', 'C:a', '.git/x', 'ä.wit', 'a\0b', '']
-  for (const path of [...bad, 'a'.repeat(256)]) {
+  const bad = ['../outside', '/etc/passwd', 'a/../b', './a', 'a//b', 'a/', 'a\\b', 'C:a', '.git/x']
+  for (const path of [...bad, 'ä.wit', 'a\0b', '', 'a'.repeat(256)]) {
     await expect(buildImage(root, [path]), path).rejects.toMatchObject({ code: 'image-changed' })
     await list((manifest) => ({ ...manifest, files: [{ ...manifest.files[0], path }] }))
     expect(await refusal(), path).toMatch('image-changed: image: image.json: files.0.path')

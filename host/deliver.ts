@@ -85,7 +85,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
 /** An opened event to whoever it is for: the owner's commands, the host's own types, a handler. */
 async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   const { party, event } = opened
-  if (party.party === 'device') return obey(opened, party, { ...host, ...moment(host) })
+  if (party.party === 'device') return obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) })
   if (event.type === PUBLISH) return present(opened, party, moment(host))
   const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })
   watch.step('admit')

@@ -1,4 +1,4 @@
-/** Gets a nats-server where none is: built by Go, else unpacked from Debian's newer package. Nothing outside the folder. */
+/** Gets a nats-server where none is: built by Go, else unpacked from Debian's newer package, in one folder. */
 import { execFile } from 'node:child_process'
 import { chmod, copyFile, link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

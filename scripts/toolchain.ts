@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools'
-import asc from 'assemblyscript/asc'
+import { createMemoryStream, main as compile } from 'assemblyscript/asc'
 
 const run = promisify(execFile)
 
@@ -56,7 +56,9 @@ async function compileCore(source: string): Promise<Uint8Array> {
   let core: Uint8Array | undefined
   const path = resolve(source)
   const args = [path, '--baseDir', '/', '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
-  const { error, stderr } = await asc.main([...args, '--outFile', 'core.wasm'], {
+  const stderr = createMemoryStream()
+  const { error } = await compile([...args, '--outFile', 'core.wasm'], {
+    stderr,
     writeFile: (name, contents) => {
       if (name.endsWith('core.wasm') && typeof contents !== 'string') core = contents
     },

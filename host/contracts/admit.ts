@@ -31,7 +31,7 @@ export interface ConnectionFacts {
 export type Permission = 'data' | 'authentication' | 'store' | 'messages' | 'payment'
 
 /** When the owner is asked. A manifest can add a question, never take away the one a consent field asks. */
-export type Approval = 'never' | 'always' | 'by-tier'
+type Approval = 'never' | 'always' | 'by-tier'
 
 /** What the event says and what its handler's manifest says. */
 export interface RequestFacts {

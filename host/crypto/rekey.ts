@@ -177,7 +177,7 @@ function retire(state: SessionState, over: (epoch: Epoch) => boolean): boolean {
 }
 
 function readField(plaintext: Uint8Array, name: 'pk' | 'ct', length: number): Uint8Array {
-  const body = decodeCbor(plaintext, { depthMax: 1, itemsMax: 3 })
+  const body = decodeCbor(plaintext, { depthMax: 1, itemsMax: 5 })
   if (typeof body === 'object' && body !== null && Object.keys(body).length === 1) {
     const value: unknown = Reflect.get(body, name)
     if (value instanceof Uint8Array && value.length === length) return value

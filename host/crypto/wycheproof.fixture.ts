@@ -1,4 +1,5 @@
 /** Project Wycheproof's vectors, where the shared folder beside the repository has them. */
+import { warn } from 'node:console'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, test } from 'vitest'
 
@@ -29,7 +30,7 @@ export function wycheproof(
 ): void {
   const path = new URL(`${file}.json`, folder)
   if (!existsSync(path)) {
-    console.warn(`not run: wycheproof ${file} (no ../shared/vectors beside the repository)`)
+    warn(`not run: wycheproof ${file} (no ../shared/vectors beside the repository)`)
     test.skip(`wycheproof ${file}: vectors absent`, () => {})
     return
   }
@@ -44,8 +45,7 @@ export function wycheproof(
       for (const group of testGroups) {
         for (const vector of group.tests) {
           count++
-          const wanted =
-            vector.result === 'acceptable' ? options.acceptable?.(vector) : vector.result === 'valid'
+          const wanted = vector.result === 'acceptable' ? options.acceptable?.(vector) : vector.result === 'valid'
           if (judge(vector, group) !== wanted) wrong.push(`${vector.tcId} ${vector.result} ${vector.flags.join(' ')}`)
         }
       }

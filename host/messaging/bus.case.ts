@@ -5,53 +5,19 @@ import { describe, expect, test } from 'vitest'
 
 import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
 
-import type { Bus, Delivery, Lanes, Message } from './port.ts'
-
-/** A broker of its own for one test, with nothing stored. */
-export interface BusRig extends AsyncDisposable {
-  /** Short, so that the tests are. */
-  readonly ackWaitMs: number
-  /** A new client; it provisions with the rig's ack wait. */
-  connect(): Promise<Bus>
-  /** Sends from outside with a reply subject, where the transport has such a thing. */
-  readonly sendWithReply?: (message: Message, reply: string) => Promise<void>
-}
-
-const LANES: Lanes = {
-  critical: ['MessageSpace.*.fromService.*.data.request', 'OwnerSpace.*.forVault.*.*'],
-  bestEffort: ['MessageSpace.*.fromService.*.status.ping'],
-}
-const CRITICAL = 'MessageSpace.v1.fromService.c1.data.request'
-const BEST_EFFORT = 'MessageSpace.v1.fromService.c1.status.ping'
-const ORDINARY = 'MessageSpace.v1.forService.c1.data.request'
-
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
-const text = (message: Message): string => new TextDecoder().decode(message.data)
-
-async function until(isDone: () => boolean): Promise<void> {
-  for (const start = performance.now(); !isDone() && performance.now() - start < 10_000;) await delay(2)
-  expect(isDone(), 'in time').toBe(true)
-}
-
-/** Consumes and keeps what came; acknowledges unless told what else to do. */
-async function collect(bus: Bus, how: (delivery: Delivery) => unknown = (delivery) => delivery.ack()): Promise<Taken> {
-  const deliveries: Delivery[] = []
-  const subscription = await bus.consume(
-    (delivery) => {
-      deliveries.push(delivery)
-      how(delivery)
-    },
-    { inFlight: 64 },
-  )
-  return { deliveries, drain: () => subscription.drain() }
-}
-
-interface Taken {
-  readonly deliveries: readonly Delivery[]
-  drain(): Promise<void>
-}
-
-const nothing = (): void => {}
+import {
+  BEST_EFFORT,
+  type BusRig,
+  collect,
+  CRITICAL,
+  LANES,
+  nothing,
+  ORDINARY,
+  text,
+  until,
+  utf8,
+} from './bus-rig.fixture.ts'
+import type { Bus, Delivery, Message } from './port.ts'
 
 /** Registers the suite. `open` gives each test its own rig. */
 export function busCases(name: string, open: () => Promise<BusRig>): void {
@@ -64,6 +30,7 @@ export function busCases(name: string, open: () => Promise<BusRig>): void {
     })
   }
   describe(`${name}: ordinary messages`, () => ordinaryCases(withBus))
+  describe(`${name}: any message`, () => messageCases(withBus))
   describe(`${name}: lanes`, () => laneCases(withBus))
   describe(`${name}: what comes again`, () => redeliveryCases(withBus))
   describe(`${name}: clients`, () => clientCases(withBus, open))
@@ -125,8 +92,10 @@ function ordinaryCases(withBus: WithBus): void {
     await until(() => heard.length === 1)
     expect(heard).toEqual([CRITICAL])
   })
+}
 
-  withBus('a reply subject is never answered', async (bus, rig) => {
+function messageCases(withBus: WithBus): void {
+  withBus('has a reply subject that is never answered', async (bus, rig) => {
     const heard: Message[] = []
     const answers: Message[] = []
     await bus.subscribe('Victim.>', (message) => answers.push(message))
@@ -141,7 +110,7 @@ function ordinaryCases(withBus: WithBus): void {
     expect(Object.keys(heard[0] ?? {}).toSorted()).toEqual(['data', 'subject'])
   })
 
-  withBus('too large is refused, the largest is not', async (bus) => {
+  withBus('that is too large is refused, the largest is not', async (bus) => {
     const largest = new Uint8Array(MESSAGE_BYTES_MAX)
     for (const durable of [true, false]) {
       const publish = bus.publish(CRITICAL, new Uint8Array(MESSAGE_BYTES_MAX + 1), { durable })
@@ -153,7 +122,7 @@ function ordinaryCases(withBus: WithBus): void {
     expect(deliveries.map((delivery) => delivery.data.length)).toEqual([MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX])
   })
 
-  withBus('a subject with a wildcard, a space or an empty token is a bug of the caller', async (bus) => {
+  withBus('on a subject with a wildcard, a space or an empty token is a bug of the caller', async (bus) => {
     for (const subject of ['A.*', 'A.>', 'A b', 'A..b', '']) {
       await expect(bus.publish(subject, utf8('x'))).rejects.toThrow('not a subject')
     }

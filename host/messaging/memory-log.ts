@@ -1,9 +1,9 @@
 /**
  * The stored half of the memory bus: critical messages and their acks as records of one append-only log.
  *
- * Record: length u32 · CRC-32 u32 · body. Body of a message: 1 · sequence f64 · subject length u16 · subject · data.
- * Body of acks: 2 · sequence f64, any number of times. Big endian. What follows the first broken record is a torn tail:
- * nobody was told that it is stored.
+ * Record: length u32 · CRC-32 u32 · body, big endian. Body of a message: 1 · sequence f64 · subject length u16 ·
+ * subject · data. Body of acks: 2 · sequence f64, any number of times. What follows the first broken record is a torn
+ * tail: nobody was told that it is stored.
  */
 import { crc32 } from 'node:zlib'
 

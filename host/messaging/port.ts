@@ -7,7 +7,7 @@ export interface Message {
 
 /** One durable delivery. A broker's ack never means "done": whoever consumes must bear repeats and gaps. */
 export interface Delivery extends Message {
-  /** 1 for the first attempt. */
+  /** 1 for the first attempt; a broker that crashed may have forgotten how many there were. */
   readonly attempt: number
   ack(): Promise<void>
   nak(delayMs?: number): Promise<void>
@@ -28,7 +28,10 @@ export interface Lanes {
 
 export interface Bus extends AsyncDisposable {
   readonly kind: 'memory' | 'nats'
-  /** Makes streams and consumers for the lanes; idempotent; reads the result back and fails if the broker ignored a setting. */
+  /**
+   * Makes streams and consumers for the lanes, which are these from now on; idempotent; reads the result back and fails
+   * if the broker ignored a setting.
+   */
   provision(lanes: Lanes): Promise<void>
   /**
    * Sends one message. `durable`: resolves when the broker has stored it, if some lane captures the subject; a subject

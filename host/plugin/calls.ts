@@ -4,10 +4,8 @@ import { unreachable } from '#host/errors.ts'
 import type { FrameReader, FrameWriter } from './frame.ts'
 
 export type Call =
-  | { readonly op: 'field'; readonly name: string }
   | { readonly op: 'get'; readonly label: string; readonly key: string }
   | ScanCall
-  | { readonly op: 'public-key'; readonly alias: string }
   | { readonly op: 'sign'; readonly alias: string; readonly message: Uint8Array }
 
 export interface ScanCall {
@@ -30,20 +28,17 @@ export type Answer =
   | { readonly kind: 'unavailable' }
   /** The event is over its limit of calls or keys: the cell ends it. */
   | { readonly kind: 'over' }
-  | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** No item: the key is absent from a granted namespace. */
   | { readonly kind: 'item'; readonly item: StoredItem | undefined }
   | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
 
-const ops = ['field', 'get', 'scan', 'public-key', 'sign'] as const satisfies readonly Call['op'][]
-const kinds = ['unavailable', 'over', 'text', 'bytes', 'item', 'page'] as const satisfies readonly Answer['kind'][]
+const ops = ['get', 'scan', 'sign'] as const satisfies readonly Call['op'][]
+const kinds = ['unavailable', 'over', 'bytes', 'item', 'page'] as const satisfies readonly Answer['kind'][]
 
 export function encodeCall(call: Call, into: FrameWriter): void {
   into.u8(ops.indexOf(call.op))
   switch (call.op) {
-    case 'field':
-      return into.text(call.name)
     case 'get':
       into.text(call.label)
       return into.text(call.key)
@@ -52,8 +47,6 @@ export function encodeCall(call: Call, into: FrameWriter): void {
       into.text(call.prefix)
       into.u32(call.limit)
       return encodeOptional(call.after, into)
-    case 'public-key':
-      return into.text(call.alias)
     case 'sign':
       into.text(call.alias)
       return into.bytes(call.message)
@@ -66,14 +59,10 @@ export function encodeCall(call: Call, into: FrameWriter): void {
 export function decodeCall(from: FrameReader): Call {
   const op = ops[from.u8()]
   switch (op) {
-    case 'field':
-      return { op, name: from.text() }
     case 'get':
       return { op, label: from.text(), key: from.text() }
     case 'scan':
       return { op, label: from.text(), prefix: from.text(), limit: from.u32(), after: decodeOptional(from) }
-    case 'public-key':
-      return { op, alias: from.text() }
     case 'sign':
       return { op, alias: from.text(), message: from.bytes() }
     case undefined:
@@ -89,8 +78,6 @@ export function encodeAnswer(answer: Answer, into: FrameWriter): void {
     case 'unavailable':
     case 'over':
       return
-    case 'text':
-      return into.text(answer.text)
     case 'bytes':
       return into.bytes(answer.bytes)
     case 'item':
@@ -113,8 +100,6 @@ export function decodeAnswer(from: FrameReader): Answer {
     case 'unavailable':
     case 'over':
       return { kind }
-    case 'text':
-      return { kind, text: from.text() }
     case 'bytes':
       return { kind, bytes: from.bytes() }
     case 'item':

@@ -158,7 +158,8 @@ function cellJob({ registered, sources, context, body, now }: Job, sequence: num
     now,
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
-    aliases: [...sources.keys.keys()],
+    fields: sources.fields,
+    publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
     outbox: [...sources.outbox],
   }
 }

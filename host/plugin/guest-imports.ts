@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto'
 
 import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 
-import type { Call, StoredItem } from './calls.ts'
+import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
@@ -48,29 +48,29 @@ function logInterface(seat: Seat): Interface {
 function fieldsInterface(seat: Seat): Interface {
   return {
     get(name: string) {
-      seat.enter()
-      const answer = fitsKey(name) ? seat.ask({ op: 'field', name }) : undefined
-      if (answer?.kind !== 'text') throw new HostError('unavailable')
-      return answer.text
+      const value = seat.enter().job.fields.get(name)
+      if (value === undefined) throw new HostError('unavailable')
+      return value
     },
   }
 }
 
 function keysInterface(seat: Seat): Interface {
-  const callKey = (visit: Visit, call: Call & { readonly alias: string }): Uint8Array => {
-    const { alias } = call
+  const publicKey = (alias: string): Uint8Array => {
+    const { job } = seat.enter()
     if (!seat.handler.aliases.includes(alias)) seat.probed(`key ${quoted(alias)}`)
-    const answer = visit.job.aliases.includes(alias) ? seat.ask(call) : undefined
-    if (answer?.kind !== 'bytes') throw new HostError('unavailable')
-    return answer.bytes
+    const key = job.publicKeys.get(alias)
+    if (key === undefined) throw new HostError('unavailable')
+    return key
   }
   return {
-    list: () => [...seat.enter().job.aliases],
-    'public-key': (alias: string) => callKey(seat.enter(), { op: 'public-key', alias }),
+    list: () => [...seat.enter().job.publicKeys.keys()],
+    'public-key': publicKey,
     sign(alias: string, message: Uint8Array) {
-      const visit = seat.enter()
-      if (message.length > SIGN_BYTES_MAX) throw new HostError('unavailable')
-      return callKey(visit, { op: 'sign', alias, message })
+      publicKey(alias)
+      const answer = message.length <= SIGN_BYTES_MAX ? seat.ask({ op: 'sign', alias, message }) : undefined
+      if (answer?.kind !== 'bytes') throw new HostError('unavailable')
+      return answer.bytes
     },
   }
 }

@@ -1,4 +1,8 @@
-/** The host's side of every call a handler makes: authority is checked here, on the main thread, against the grant. */
+/**
+ * The host's side of every call that leaves a cell: authority is checked here, on the main thread, against the grant.
+ *
+ * Admitted fields and public keys go into the cell with the event; state is read and messages are signed from here.
+ */
 import { unreachable } from '#host/errors.ts'
 import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX, SIGN_BYTES_MAX } from '#host/limits.ts'
 import type { Expectation, Item, Namespace } from '#host/storage/port.ts'
@@ -36,10 +40,6 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
   }
   const serve = (call: Call): Answer => {
     switch (call.op) {
-      case 'field': {
-        const text = sources.fields.get(call.name)
-        return text === undefined ? unavailable : { kind: 'text', text }
-      }
       case 'get': {
         const granted = sources.namespaces.get(call.label)
         if (granted === undefined || Buffer.byteLength(call.key) > KEY_BYTES_MAX) return unavailable
@@ -53,10 +53,6 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
         const page = scanPage(granted.namespace, call)
         for (const { key, revision } of page.items) tell(call.label, key, revision)
         return page
-      }
-      case 'public-key': {
-        const key = sources.keys.get(call.alias)
-        return key === undefined ? unavailable : { kind: 'bytes', bytes: key.publicKey }
       }
       case 'sign': {
         const key = sources.keys.get(call.alias)

@@ -12,7 +12,8 @@ export interface CellJob {
   readonly session: SessionRecord
   /** Labels of the grant. */
   readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
-  readonly aliases: readonly string[]
+  readonly fields: ReadonlyMap<string, string>
+  readonly publicKeys: ReadonlyMap<string, Uint8Array>
   readonly outbox: readonly string[]
 }
 

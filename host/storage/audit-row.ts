@@ -1,8 +1,8 @@
 /**
  * The columns of the audit trail, and how a row is kept.
  *
- * `hash = SHA-256("vine/1 audit" | previous | content)`, content = strict CBOR of `[sequence, entry]`, 32 zero bytes before
- * row 1. `row/<16 digits>` holds `[content, previous, hash]`, `head` holds the last `[sequence, hash]`.
+ * `hash = SHA-256("vine/1 audit" | previous | content)`; content = strict CBOR of `[sequence, entry]`; 32 zero bytes
+ * before row 1. `row/<16 digits>` holds `[content, previous, hash]`, `head` holds the last `[sequence, hash]`.
  */
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'

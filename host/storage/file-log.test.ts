@@ -120,7 +120,8 @@ describe('short writes', () => {
   })
 
   it('gives up when nothing is taken', async () => {
-    const writev = () => Promise.resolve({ bytesWritten: 0 })
-    await expect(writeAll({ writev }, [Uint8Array.from([1])])).rejects.toThrow('took no byte')
+    await expect(
+      writeAll({ writev: () => Promise.resolve({ bytesWritten: 0 }) }, [Uint8Array.from([1])]),
+    ).rejects.toThrow('took no byte')
   })
 })

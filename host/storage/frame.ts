@@ -5,11 +5,11 @@
  * u32 length of the frame | u8 kind = 1 | vault tag 16 | key id 8 | segment 8 | u64 sequence | u32 CRC-32 of these 45
  * bytes | sealed body | AEAD tag 16                                                                    (big endian)
  * ```
- * The checksum tells a damaged header from a torn one: without it a flipped bit in a length would look like a frame that
- * ends past the file, and everything behind it would be cut as a torn tail. It stops accidents; the AEAD stops people.
+ * The checksum tells a damaged header from a torn one: without it a flipped bit in a length would look like a frame
+ * that ends past the file, and all behind it would be cut as a torn tail. It stops accidents; the AEAD stops people.
  *
- * A tail is torn when the file ends inside a frame, or when nothing but zeros follow the last whole frame (a file system
- * that grew the file before it wrote the data). A torn tail looks like a truncation and is cut: only the anchor, a head
+ * A tail is torn when the file ends inside a frame, or when nothing but zeros follow the last whole frame (a file
+ * system that grew the file before it wrote the data). A torn tail looks like a truncation and is cut: only the anchor, a head
  * that somebody else remembers, tells them apart.
  */
 import { crc32 } from 'node:zlib'

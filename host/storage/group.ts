@@ -25,7 +25,11 @@ export interface Lane {
   readonly failure: Refusal | undefined
   /** Durable frames in the order written. Views: do not write into them. */
   frames(): AsyncGenerator<Uint8Array>
-  /** Resolves when the frame, given in parts, is durable. @throws Refusal `storage-failed`: the log is closed for good */
+  /**
+   * Resolves when the frame, given in parts, is durable.
+   *
+   * @throws Refusal `storage-failed`: the log is closed for good
+   */
   append(frame: readonly Uint8Array[]): Promise<void>
   release(): void
 }

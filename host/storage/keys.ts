@@ -1,7 +1,7 @@
 /**
  * The keys of one vault at rest.
  *
- * The KEK comes from outside (a sealer); everything else is derived: `HMAC-SHA-256(key, "vault/1 " label 0x00 context)`.
+ * The KEK comes from outside (a sealer); the rest is derived: `HMAC-SHA-256(key, "vault/1 " label 0x00 context)`.
  * Journal key and keyring key are derived from the KEK per segment. A namespace has a random key of its own (DEK); it
  * lives in the frame that first writes to the namespace, wrapped under the keyring key, and nowhere else. What seals a
  * namespace's writes is derived from its DEK per segment. Keys are `KeyObject`s; the bytes they come from are zeroed.

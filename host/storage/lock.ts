@@ -69,7 +69,7 @@ function runs(pid: number): boolean {
   }
 }
 
-/** When a process started, in clock ticks since boot; '' where the system does not tell. See proc_pid_stat(5), field 22. */
+/** When a process started, in clock ticks since boot; '' where nobody tells. See proc_pid_stat(5), field 22. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -58,7 +58,7 @@ export interface VaultStore extends AsyncDisposable {
   readonly vault: string
   /** The last commit applied. */
   readonly head: Receipt
-  /** Calls of `commit` so far, refused ones included: who prepares rows for a commit knows by it that the commit is over. */
+  /** Calls of `commit` so far, refused ones included: it tells who prepares rows for a commit that it is over. */
   readonly attempts: number
   /** An empty namespace and one that does not exist look the same. */
   namespace(name: NamespaceName): Namespace
@@ -67,17 +67,18 @@ export interface VaultStore extends AsyncDisposable {
   /**
    * All of it or none: checks `expected`, applies to memory at once, resolves when one journal frame is durable.
    *
-   * @throws Refusal `conflict` (synchronously applied to nothing) when an expectation fails; `too-large` for a key or
-   *   value over its limit; `storage-failed` when the log could not be written: the log is then closed for good
+   * @throws Refusal `conflict` (synchronously applied to nothing) when an expectation fails; `too-large` for a key,
+   *   value or commit over its limit; `malformed` for a key that is empty or no well-formed text, or a namespace of no
+   *   known form; `storage-failed` when the log could not be written: the log is then closed for good
    */
   commit(changes: readonly Change[], options: { now: number; expected?: readonly Expectation[] }): Promise<Receipt>
 }
 
-/** An append-only log of bytes: a local file today. Operations run one after the other, in the order called. */
+/** An append-only log of bytes: a local file today. Operations run one at a time, in the order called. */
 export interface LogStore extends AsyncDisposable {
   /** Bytes that are durable. */
   readonly size: number
-  /** Resolves when every byte is durable (fdatasync). Any failure is final: later calls reject with `storage-failed`. */
+  /** Resolves when every byte is durable (fdatasync). Any failure is final: later calls reject, `storage-failed`. */
   append(chunks: readonly Uint8Array[]): Promise<void>
   /** Durable bytes from `from` up to `to`, all of them when no range is given. */
   read(range?: { readonly from: number; readonly to: number }): Promise<Uint8Array>

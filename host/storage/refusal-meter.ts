@@ -1,12 +1,12 @@
 /**
  * How many rows a flood of refusals may cost.
  *
- * Per connection, reason and clock hour, the first `REFUSAL_ROWS_PER_HOUR` refusals get a row each. The rest are counted
- * in memory. A row with their number is due when those counted since the last row reach 64, then 128, 256 and so on
- * within the hour; when the hour is over; and when the host drains. So n refusals cost at most 62 + log2(n / 64) rows, and
- * the sum of `count` over all rows is exact, except that a crash loses what was counted since the last row: fewer than
- * that hour's rows already stand for, plus 64. Identical means connection and reason: event types and fields are the
- * sender's to choose, and a flood of varied ones is a flood.
+ * Per connection, reason and clock hour, the first `REFUSAL_ROWS_PER_HOUR` refusals get a row each. The rest are
+ * counted in memory. A row with their number is due when those counted since the last row reach 64, then 128, 256 and
+ * so on within the hour; when the hour is over; and when the host drains. So n refusals cost at most 62 + log2(n / 64)
+ * rows, and the sum of `count` over all rows is exact, except that a crash loses what was counted since the last row:
+ * fewer than that hour's rows already stand for, plus 64. Identical means connection and reason: event types and fields
+ * are the sender's to choose, and a flood of varied ones is a flood.
  */
 import { REFUSAL_ROWS_PER_HOUR, REFUSALS_COUNTED_FIRST } from '#host/limits.ts'
 import type { AuditEntry } from './audit-row.ts'

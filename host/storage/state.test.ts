@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { SCAN_ITEMS_MAX } from '#host/limits.ts'
@@ -86,12 +86,13 @@ it('never shows one namespace through the handle of another', () => {
       const state = emptyState()
       const handles = names.map((name) => state.handle(name))
       for (const { name, key, put } of writes) state.apply(name, { key, value: put ? utf8(name) : null }, 1)
-      for (const { name, scan, get } of handles) {
+      for (const handle of handles) {
+        const { name } = handle
         const own = new Set(writes.filter((write) => write.name === name).map(({ key }) => key))
-        for (const [key, item] of scan({ prefix: '', limit: 99 }).items) {
+        for (const [key, item] of handle.scan({ prefix: '', limit: 99 }).items) {
           expect(own).toContain(key)
           expect(item.value).toEqual(utf8(name))
-          expect(get(key)).toBe(item)
+          expect(handle.get(key)).toBe(item)
         }
       }
       const held = names.filter((name) => state.handle(name).scan({ prefix: '', limit: 1 }).items.length > 0)

@@ -43,7 +43,9 @@ export function acceptContract(command: Command): Done {
     declined,
     offer: null,
   }
-  const bucket = fullBucket({ capacity: offered.contract.limits.requestsPerHour }, now)
+  // A new version grants no second hour: only a first contract starts with a full bucket.
+  const capacity = offered.contract.limits.requestsPerHour
+  const bucket = record.status === 'proposed' ? fullBucket({ capacity }, now) : connection.bucket
   const audited = eventRow(device, opened.event, {
     at: now,
     result: 'accepted',
@@ -67,13 +69,13 @@ export function acceptContract(command: Command): Done {
   }
 }
 
-/** Leaves what is in force alone. A first contract that is rejected ends the invitation. */
+/** Accept or disconnect (DESIGN §7): what is not accepted ends the connection, a first contract as well as a later one. */
 export function rejectContract(command: Command): Done {
   const { vault, device, opened, now } = command
   const connection = knownConnection(vault, readCommand(rejectBody, command).connection)
   const { offered, record } = connection
   if (!offered) throw new Refusal('command-invalid', 'no contract waits for an answer')
-  const next: ConnectionRecord = { ...record, status: record.status === 'proposed' ? 'severed' : record.status, offer: null }
+  const next: ConnectionRecord = { ...record, status: 'severed', offer: null }
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
     answers: undecided(connection, 'the owner declined this contract version'),

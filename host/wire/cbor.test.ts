@@ -59,7 +59,16 @@ describe('encoding', () => {
     ['𐅑', '64f0908591'],
     [[1, [2, 3], [4, 5]], '8301820203820405'],
     [{ b: [2, 3], a: 1 }, 'a26161016162820203'],
-    [new Map<number | string, Cbor>([['a', 1], [-1, 2], [10, 3], [100, 4], ['z', 5]]), 'a50a0318640420026161 01617a05'],
+    [
+      new Map<number | string, Cbor>([
+        ['a', 1],
+        [-1, 2],
+        [10, 3],
+        [100, 4],
+        ['z', 5],
+      ]),
+      'a50a0318640420026161 01617a05',
+    ],
     // The shorter key first, then bytewise: UTF-8 order, which UTF-16 order is not.
     [{ aa: 1, b: 2, '\u{10000}': 4, '\uffff': 3 }, 'a4616202626161 01 63efbfbf03 64f090808004'],
   ])('case %#', (input, expected) => {
@@ -224,7 +233,12 @@ describe('decoding', () => {
   })
 
   test('an integer key anywhere makes a Map', () => {
-    expect(decodeCbor(hex('a2010261610 3'))).toEqual(new Map<number | string, number>([[1, 2], ['a', 3]]))
+    expect(decodeCbor(hex('a2010261610 3'))).toEqual(
+      new Map<number | string, number>([
+        [1, 2],
+        ['a', 3],
+      ]),
+    )
   })
 
   test('bytes are copies, unless views are asked for; never Buffers', () => {
@@ -307,7 +321,11 @@ function agree(bytes: Uint8Array): void {
   try {
     ours = decodeCbor(bytes)
   } catch (error) {
-    expect(refusalOf(() => { throw error })).toMatch(/malformed|too-large/)
+    expect(
+      refusalOf(() => {
+        throw error
+      }),
+    ).toMatch(/malformed|too-large/)
   }
   if (ours === undefined) expect(theirs).toBeUndefined()
   else expect(normal(ours)).toEqual(normal(theirs as Cbor))

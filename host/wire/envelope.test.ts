@@ -96,7 +96,7 @@ describe('decodeEnvelope', () => {
     ['a hello with a short hash', () => [1, 1, 1, new Uint8Array(31), new Uint8Array(KEM_CIPHERTEXT_BYTES)]],
     ['a hello with a short ciphertext', () => [1, 1, 1, new Uint8Array(32), new Uint8Array(1_119)]],
     ['a hello with a field more', () => [1, 1, 1, new Uint8Array(32), new Uint8Array(KEM_CIPHERTEXT_BYTES), 0]],
-    ['kind 7 with a hello\'s fields', () => [1, 1, 7, new Uint8Array(32), new Uint8Array(KEM_CIPHERTEXT_BYTES)]],
+    ["kind 7 with a hello's fields", () => [1, 1, 7, new Uint8Array(32), new Uint8Array(KEM_CIPHERTEXT_BYTES)]],
   ])('refuses a header with %s', (_, change) => {
     expect(refusalOf(() => decodeEnvelope(envelope(change)))).toBe('malformed')
   })
@@ -130,7 +130,11 @@ describe('decodeEnvelope', () => {
           expect(encodeEnvelope(decoded)).toEqual(encoded)
           if ('cid' in decoded) expect(dataHeader(decoded)).toEqual(decoded.header)
         } catch (error) {
-          expect(refusalOf(() => { throw error })).toMatch(/malformed|too-large|unknown-suite/)
+          expect(
+            refusalOf(() => {
+              throw error
+            }),
+          ).toMatch(/malformed|too-large|unknown-suite/)
         }
       }),
       { numRuns: 2_000 },

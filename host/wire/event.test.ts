@@ -83,7 +83,11 @@ describe('decodeEvent', () => {
         try {
           expect(encodeEvent(decodeEvent(bytes))).toEqual(bytes)
         } catch (error) {
-          expect(refusalOf(() => { throw error })).toMatch(/malformed|too-large/)
+          expect(
+            refusalOf(() => {
+              throw error
+            }),
+          ).toMatch(/malformed|too-large/)
         }
       }),
       { numRuns: 2_000 },
@@ -93,6 +97,11 @@ describe('decodeEvent', () => {
 
 test('encodeEvent refuses what decodeEvent would', () => {
   const good = decodeEvent(encodeCbor(wire))
-  const bad: Partial<VineEvent>[] = [{ exp: good.ts }, { exp: good.ts + EVENT_LIFE_MS_MAX + 1 }, { ts: 0.5 }, { contractVersion: -1 }]
+  const bad: Partial<VineEvent>[] = [
+    { exp: good.ts },
+    { exp: good.ts + EVENT_LIFE_MS_MAX + 1 },
+    { ts: 0.5 },
+    { contractVersion: -1 },
+  ]
   for (const change of bad) expect(refusalOf(() => encodeEvent({ ...good, ...change }))).toBe('malformed')
 })

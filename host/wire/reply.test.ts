@@ -42,7 +42,13 @@ describe('decodeReply', () => {
     ['a number for retry', { status: 'refused', code: 'a', message: 'b', retry: 0 }],
     ['a long message', { status: 'refused', code: 'a', message: 'b'.repeat(MESSAGE_CHARS_MAX + 1), retry: true }],
     ['integer keys', new Map([[0, 'accepted']])],
-    ['an integer key beside', new Map<string | number, Cbor>([['status', 'accepted'], [0, 1]])],
+    [
+      'an integer key beside',
+      new Map<string | number, Cbor>([
+        ['status', 'accepted'],
+        [0, 1],
+      ]),
+    ],
     ['keys that read like two', { 'body status': 1 }],
   ])('refuses %s', (_, value) => {
     expect(refusalOf(() => decodeReply(encodeCbor(value)))).toBe('malformed')
@@ -55,7 +61,11 @@ describe('decodeReply', () => {
         try {
           expect(encodeReply(decodeReply(bytes))).toEqual(bytes)
         } catch (error) {
-          expect(refusalOf(() => { throw error })).toMatch(/malformed|too-large/)
+          expect(
+            refusalOf(() => {
+              throw error
+            }),
+          ).toMatch(/malformed|too-large/)
         }
       }),
       { numRuns: 2_000 },

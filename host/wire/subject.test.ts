@@ -77,14 +77,29 @@ describe('parseSubject', () => {
         expect(parseSubject(buildSubject(given))).toEqual(given)
       }),
     )
-    const pieces = fc.constantFrom('MessageSpace', 'OwnerSpace', 'fromService', 'forVault', 'a', '.', '*', '>', '', '\n')
+    const pieces = fc.constantFrom(
+      'MessageSpace',
+      'OwnerSpace',
+      'fromService',
+      'forVault',
+      'a',
+      '.',
+      '*',
+      '>',
+      '',
+      '\n',
+    )
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 14 }), (tokens) => {
         const text = tokens.join(tokens.length % 2 === 0 ? '.' : '')
         try {
           expect(buildSubject(parseSubject(text))).toBe(text)
         } catch (error) {
-          expect(refusalOf(() => { throw error })).toBe('malformed')
+          expect(
+            refusalOf(() => {
+              throw error
+            }),
+          ).toBe('malformed')
         }
       }),
       { numRuns: 2_000 },

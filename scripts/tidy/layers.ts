@@ -120,6 +120,9 @@ export function deadFiles(tree: Tree): string[] {
 
 function graphOf(tree: Tree): Map<string, string[]> {
   const graph = new Map<string, string[]>([...tree.sources.keys()].map((path) => [path, []]))
-  for (const { from, to } of edgesOf(tree)) if (to.kind === 'file') graph.get(from)?.push(to.path)
+  for (const { from, to } of edgesOf(tree)) {
+    // A file that names itself starts itself as a process: no circle.
+    if (to.kind === 'file' && to.path !== from) graph.get(from)?.push(to.path)
+  }
   return graph
 }

@@ -1,6 +1,6 @@
 /** Tells TypeScript's code from its comments, strings and regular expressions, without a parser. */
 
-export interface StringLiteral {
+interface StringLiteral {
   /** Offset of the opening quote. */
   readonly at: number
   /** What stands between the quotes, as written; of a template, what stands before its first `${`. */

@@ -1,7 +1,7 @@
 /** One file of the tree as the rules see it. */
 import { lex, type Lexed, lineOf } from './lexer.ts'
 
-export interface Import {
+interface Import {
   readonly specifier: string
   readonly line: number
   /** `head`: only the beginning is known, as in a template's `./worker.${suffix}`. */
@@ -9,7 +9,7 @@ export interface Import {
 }
 
 /** A function's body in braces. A body that holds tests is a list, not a function, and is none of these. */
-export interface Body {
+interface Body {
   readonly line: number
   readonly lines: number
 }
@@ -77,8 +77,8 @@ function findImports(text: string, { code, strings }: Lexed): Import[] {
 }
 
 function findExports(code: string): string[] {
-  const declared =
-    /\bexport\s+(?:default\s+)?(?:declare\s+)?(?:async\s+)?(?:abstract\s+)?(?:function\*?|class|const|let|interface|type)\s+(\w+)/g
+  const kinds = 'function\\*?|class|const|let|interface|type'
+  const declared = new RegExp(`\\bexport\\s+(?:(?:default|declare|async|abstract)\\s+)*(?:${kinds})\\s+(\\w+)`, 'g')
   const listed = /\bexport\s+(?:type\s+)?\{([^}]*)\}/g
   const names = [...code.matchAll(declared)].map((match) => match[1] ?? '')
   for (const match of code.matchAll(listed)) {

@@ -72,7 +72,7 @@ export function roomOf(path: string): string {
   return top === 'host' ? `${top}/${second}` : top
 }
 
-export type Target =
+type Target =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'missing'; readonly path: string }
   | { readonly kind: 'package'; readonly name: string }

@@ -37,6 +37,7 @@ function openThings(answer = 'answer') {
       pick: note,
       letter: note,
       maybe: note,
+      weigh: note,
       ask: () => answer,
     },
   }
@@ -112,20 +113,24 @@ describe('what a guest may do', () => {
     expect(instance.call('ask', [])).toBe('answer')
   })
 
-  it('joins floats and integers in one flat slot, bit by bit', async () => {
-    const { instance } = await openGuest({
-      // Gives the joined slot back as a u64, or makes a float of it.
-      bits: {
-        core: '(param i32 i64) (result i64) (local.get 1)',
-        type: '(param "value" $mixed) (result u64)',
+  const joined = [
+    [{ tag: 'single', val: 1.5 }, 0x3fc0_0000n],
+    [{ tag: 'single', val: Number.NaN }, 0x7fc0_0000n],
+    [{ tag: 'long', val: 0xffff_ffff_ffff_fffen }, 0xffff_ffff_ffff_fffen],
+    [{ tag: 'double', val: -0 }, 0x8000_0000_0000_0000n],
+  ] as const
+
+  it.each(joined)('joins floats and integers in one flat slot: %o', async (value, bits) => {
+    const { instance, things } = await openGuest({
+      bits: { core: '(param i32 i64) (result i64) (local.get 1)', type: '(param "value" $mixed) (result u64)' },
+      weigh: {
+        core: '(param i32 i64) (call $weigh (local.get 0) (local.get 1))',
+        type: '(param "case" u32) (param "bits" u64)',
       },
-      double: {
-        core: `(param i64) (result i32)
-          (i32.store8 (i32.const 0) (i32.const 1)) (i64.store (i32.const 8) (local.get 0)) (i32.const 0)`,
-        type: '(param "bits" u64) (result $mixed)',
-      },
-    }).catch((error: unknown) => error)
-    expect(instance).toBeUndefined()
+    })
+    expect(instance.call('bits', [value])).toBe(bits)
+    instance.call('weigh', [['single', 'long', 'double'].indexOf(value.tag), bits])
+    expect(things.calls).toEqual([[value]])
   })
 })
 
@@ -134,14 +139,23 @@ describe('what a guest may not do', () => {
   it.each([
     ['uses a handle it never had', `(call $use (i32.const 42))`],
     ['uses handle 0', `(call $use (i32.const 0))`],
-    ['uses a dropped handle', `(local i32) (local.set 0 (call $make)) (call $drop (local.get 0)) (call $use (local.get 0))`],
+    [
+      'uses a dropped handle',
+      `(local i32) (local.set 0 (call $make)) (call $drop (local.get 0)) (call $use (local.get 0))`,
+    ],
     ['drops twice', `(local i32) (local.set 0 (call $make)) (call $drop (local.get 0)) (call $drop (local.get 0))`],
-    ['uses a handle it gave away', `(local i32) (local.set 0 (call $make)) (call $take (local.get 0)) (call $use (local.get 0))`],
+    [
+      'uses a handle it gave away',
+      `(local i32) (local.set 0 (call $make)) (call $take (local.get 0)) (call $use (local.get 0))`,
+    ],
     ['uses a handle of another resource', `(call $use (call $make-other))`],
     ['gives away what it lends', `(local i32) (local.set 0 (call $make)) (call $swap (local.get 0) (local.get 0))`],
     ['says what is not utf-8', `(i32.store8 (i32.const 0) (i32.const 0xff)) (call $say (i32.const 0) (i32.const 1))`],
     ['says a surrogate', `(i32.store (i32.const 0) (i32.const 0x80a0ed)) (call $say (i32.const 0) (i32.const 3))`],
-    ['says long text that is not utf-8', `(i32.store8 (i32.const 0) (i32.const 0xff)) (call $say (i32.const 0) (i32.const 64))`],
+    [
+      'says long text that is not utf-8',
+      `(i32.store8 (i32.const 0) (i32.const 0xff)) (call $say (i32.const 0) (i32.const 64))`,
+    ],
     ['says text past its memory', `(call $say (i32.const 65535) (i32.const 2))`],
     ['gives a list at an odd pointer', `(call $give-list (i32.const 2) (i32.const 1))`],
     ['gives an empty list at an odd pointer', `(call $give-list (i32.const 2) (i32.const 0))`],
@@ -239,11 +253,10 @@ describe('what the host throws', () => {
         },
       },
     }
-    const { instance } = await openGuest(
-      { run: { core: '(call $say (i32.const 0) (i32.const 0))', type: '' } },
-      '',
-      { ...things, imports },
-    )
+    const { instance } = await openGuest({ run: { core: '(call $say (i32.const 0) (i32.const 0))', type: '' } }, '', {
+      ...things,
+      imports,
+    })
     expect(() => instance.call('run', [])).toThrow(failure)
     expect(instance.reset()).toBe(false)
   })
@@ -257,11 +270,10 @@ describe('what the host throws', () => {
   })
 
   it('is a lie of the guest when a value does not fit the type it declares', async () => {
-    const { instance } = await openGuest(
-      { run: { core: '(call $ask (i32.const 0))', type: '' } },
-      '',
-      { ...openThings(), imports: { 'test:host/things@0.1.0': { ask: () => 7 } } },
-    )
+    const { instance } = await openGuest({ run: { core: '(call $ask (i32.const 0))', type: '' } }, '', {
+      ...openThings(),
+      imports: { 'test:host/things@0.1.0': { ask: () => 7 } },
+    })
     expect(reasonOf(() => instance.call('run', []))).toBe('lied')
   })
 })

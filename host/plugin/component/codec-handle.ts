@@ -5,11 +5,7 @@ import { addBorrow, addOwn, GuestResource, lend, takeOwn } from './handles.ts'
 import type { ResourcePlan } from './plan.ts'
 import { lied } from './trap.ts'
 
-export function handleCodec(
-  kind: 'own' | 'borrow',
-  resource: number,
-  owner: ResourcePlan['owner'] | undefined,
-): Codec {
+export function handleCodec(kind: 'own' | 'borrow', resource: number, owner: ResourcePlan['owner'] | undefined): Codec {
   const home = owner?.kind === 'guest' ? owner.component : undefined
   const lift = ({ component, run }: Context, handle: number): object =>
     kind === 'own' ? takeOwn(component, handle, resource) : lend(component, run, handle, resource)

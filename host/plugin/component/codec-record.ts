@@ -30,7 +30,12 @@ export function recordCodec(fields: readonly Field[], codecOf: CodecOf): Codec {
     fields.map((field) => field.type),
     codecOf,
   )
-  const entries = slots.map((slot, index) => ({ ...slot, key: camelCase(fields[index]?.name ?? '') }))
+  const entries = slots.map(({ codec, offset, place }, index) => ({
+    key: camelCase(fields[index]?.name ?? ''),
+    codec,
+    offset,
+    place,
+  }))
   return {
     load: (context, at) => {
       const value: Record<string, unknown> = {}

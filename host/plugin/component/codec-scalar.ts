@@ -16,10 +16,10 @@ interface IntegerShape {
   readonly kind: string
   readonly min: number
   readonly max: number
-  read(view: DataView, at: number): number
-  write(view: DataView, at: number, value: number): void
+  readonly read: (view: DataView, at: number) => number
+  readonly write: (view: DataView, at: number, value: number) => void
   /** From an i32, of which only the low bits count. */
-  narrow(value: number): number
+  readonly narrow: (value: number) => number
 }
 
 function integerCodec({ kind, min, max, read, write, narrow }: IntegerShape): Codec {
@@ -41,8 +41,8 @@ interface BigintShape {
   readonly kind: string
   readonly min: bigint
   readonly max: bigint
-  read(view: DataView, at: number): bigint
-  wrap(value: bigint): bigint
+  readonly read: (view: DataView, at: number) => bigint
+  readonly wrap: (value: bigint) => bigint
 }
 
 function bigintCodec({ kind, min, max, read, wrap }: BigintShape): Codec {

@@ -1,5 +1,7 @@
 /** Compiles a WIT type into functions that carry its values across. Source: CanonicalABI.md, "Lifting", "Lowering". */
-import { type Context, type CoreValue } from './context.ts'
+import { unreachable } from '#host/errors.ts'
+
+import type { Context, CoreValue } from './context.ts'
 import { handleCodec } from './codec-handle.ts'
 import { listCodec } from './codec-list.ts'
 import { recordCodec, tupleCodec } from './codec-record.ts'
@@ -60,7 +62,19 @@ function makeCodec(plan: Plan, type: ValueType, codecOf: CodecOf): Codec {
     case 'own':
     case 'borrow':
       return handleCodec(type.kind, type.resource, plan.resources[type.resource]?.owner)
-    default:
+    case 'bool':
+    case 's8':
+    case 'u8':
+    case 's16':
+    case 'u16':
+    case 's32':
+    case 'u32':
+    case 's64':
+    case 'u64':
+    case 'f32':
+    case 'f64':
       return scalarCodec(type.kind)
+    default:
+      return unreachable(type)
   }
 }

@@ -1,11 +1,13 @@
 /** Runs a component's plan: links core instances, binds the host's functions, calls exports, resets. */
+import { unreachable } from '#host/errors.ts'
+
 import { type ComponentFunction, compileSignature, liftFunction, lowerFunction, type Signature } from './bridge.ts'
 import { openCodecs } from './codec.ts'
 import { type Context, type CoreFunction, openContext, type Run } from './context.ts'
 import { addOwn, disposeOf, dropHandle, GuestResource, openComponent, repOf } from './handles.ts'
 import type { ComponentState } from './handles.ts'
 import type { Component } from './load.ts'
-import type { ContextPlan, CoreRef, FuncSource, Plan, Trampoline } from './plan.ts'
+import type { ContextPlan, CoreRef, FuncSource, Plan, ResourcePlan, Trampoline } from './plan.ts'
 import { takeSnapshot } from './snapshot.ts'
 import { HostError, lied, Trap } from './trap.ts'
 import type { FuncType } from './types.ts'
@@ -159,7 +161,7 @@ function resolveRef(machine: Machine, ref: CoreRef): WebAssembly.ImportValue {
 function coreFunctionAt(machine: Machine, ref: CoreRef): CoreFunction {
   const item = resolveRef(machine, ref)
   if (typeof item !== 'function') throw new Error('a core function is expected')
-  return item as CoreFunction
+  return item
 }
 
 function trampolineAt(machine: Machine, index: number): CoreFunction {
@@ -194,6 +196,8 @@ function makeTrampoline(machine: Machine, plan: Trampoline): CoreFunction {
       return () => {
         throw new Trap('trap', `${plan.name} is not available`)
       }
+    default:
+      return unreachable(plan)
   }
 }
 
@@ -211,15 +215,26 @@ function makeResourceFunction(machine: Machine, plan: Extract<Trampoline, { kind
     }
   }
   const owner = machine.plan.resources[resource]?.owner
-  const destructor = owner?.kind === 'guest' ? owner.destructor : undefined
   return (handle) => {
     mustLeave()
     const value = dropHandle(state, Number(handle), resource)
     if (value instanceof GuestResource) {
-      if (destructor !== undefined) coreFunctionAt(machine, destructor)(value.rep)
+      if (owner?.kind === 'guest') destroy(machine, owner, { rep: value.rep, from: plan.component })
     } else if (value !== undefined) disposeOf(value)
     return undefined
   }
+}
+
+/** Runs the destructor a component gave its own resource. */
+function destroy(
+  machine: Machine,
+  owner: Extract<ResourcePlan['owner'], { kind: 'guest' }>,
+  { rep, from }: { readonly rep: number; readonly from: number },
+): void {
+  if (owner.component !== from && !componentAt(machine, owner.component).mayEnter) {
+    throw lied('the component is entered twice')
+  }
+  if (owner.destructor !== undefined) coreFunctionAt(machine, owner.destructor)(rep)
 }
 
 function componentAt(machine: Machine, index: number): ComponentState {

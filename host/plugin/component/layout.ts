@@ -1,4 +1,6 @@
 /** Sizes, alignments and flat core signatures. Source: component-model, CanonicalABI.md, "Flattening". */
+import { unreachable } from '#host/errors.ts'
+
 import { type FuncType, partsOf, type ValueType } from './types.ts'
 
 export type CoreType = 'i32' | 'i64' | 'f32' | 'f64'
@@ -67,6 +69,8 @@ function computeLayout(type: ValueType): Layout {
     case 'variant':
     case 'result':
       return choice(partsOf(type).map(layoutOf))
+    default:
+      return unreachable(type)
   }
 }
 

@@ -70,14 +70,16 @@ interface Needs {
 
 function needsOf(type: FuncType, direction: 'lift' | 'lower'): Needs {
   const flat = flattenFunc(type)
-  const hasPointers = (part: ValueType | undefined) =>
-    contains(part, ({ kind }) => kind === 'string' || kind === 'list')
   const inParams = type.params.some((param) => hasPointers(param.type))
   const inResult = hasPointers(type.result)
   return {
     memory: inParams || inResult || flat.isParamsSpilled || flat.isResultSpilled,
     realloc: direction === 'lift' ? inParams || flat.isParamsSpilled : inResult,
   }
+}
+
+function hasPointers(type: ValueType | undefined): boolean {
+  return contains(type, ({ kind }) => kind === 'string' || kind === 'list')
 }
 
 function linkOptions(scope: Scope, options: CanonOptions, needs: Needs): ContextPlan {

@@ -1,5 +1,5 @@
 /** Resolves type definitions, and checks what is given against what is declared. */
-import { Refusal } from '#host/errors.ts'
+import { Refusal, unreachable } from '#host/errors.ts'
 import { COMPONENT_LINK_STEPS_MAX, TYPE_DEPTH_MAX, TYPE_NODES_MAX } from '#host/limits.ts'
 
 import type { CoreModule } from './core-module.ts'
@@ -108,6 +108,8 @@ function buildType(
     case 'own':
     case 'borrow':
       return { kind: syntax.kind, resource: resourceAt(scope, syntax.resource) }
+    default:
+      return unreachable(syntax)
   }
 }
 

@@ -3,6 +3,8 @@
  * components dissolve and what is left is one flat plan. Nothing is instantiated here.
  * Source: component-model, Explainer.md ("Instance Definitions", "Alias Definitions", "Canonical Definitions").
  */
+import { unreachable } from '#host/errors.ts'
+
 import type { CoreModule } from './core-module.ts'
 import { invalid } from './cursor.ts'
 import { linkCanon } from './link-canon.ts'
@@ -96,7 +98,8 @@ function runDefinition(linker: Linker, scope: Scope, definition: Inner): void {
     case 'alias-core': {
       const instance = itemAt(scope.coreInstances, definition.instance, 'core instance')
       const item = instance.exports.get(definition.name)
-      if (item?.sort !== definition.sort) throw invalid(`a core instance has no ${definition.sort} "${definition.name}"`)
+      if (item?.sort !== definition.sort)
+        throw invalid(`a core instance has no ${definition.sort} "${definition.name}"`)
       scope.core[definition.sort].push(item)
       return
     }
@@ -107,8 +110,14 @@ function runDefinition(linker: Linker, scope: Scope, definition: Inner): void {
       const destructor = (index: number): CoreRef => coreFunction(scope, index, 'i:').ref
       return addItem(scope, resolveType(linker, scope, definition.type, destructor))
     }
-    default:
+    case 'lift':
+    case 'lower':
+    case 'resource':
+    case 'context':
+    case 'unsupported':
       return linkCanon(linker, scope, definition)
+    default:
+      return unreachable(definition)
   }
 }
 

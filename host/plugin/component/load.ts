@@ -5,6 +5,7 @@ import { COMPONENT_BYTES_MAX, MUTABLE_GLOBALS_MAX, TABLE_COPY_ELEMENTS_MAX } fro
 import { type CoreModule, readCoreModule } from './core-module.ts'
 import { invalid } from './cursor.ts'
 import { decodeComponent } from './decode.ts'
+import { describeFunctions } from './describe.ts'
 import { type Linked, linkComponent } from './link.ts'
 import { patchModule } from './patch.ts'
 import type { ImportPlan, Plan } from './plan.ts'
@@ -28,6 +29,11 @@ export interface Component {
   readonly imports: readonly string[]
   /** Functions to call: `handle`, or `interface#function`. */
   readonly exports: readonly string[]
+  /**
+   * The types it declares, written out. A component may declare any type for a name it imports: admission compares
+   * them with the host's, so that a host function never sees a value of another type.
+   */
+  readonly signatures: ReturnType<typeof describeFunctions>
 }
 
 const PAGE_BYTES = 65_536
@@ -57,7 +63,8 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
     ...planReset(linked, cores),
     memoryPagesMax: Math.max(0, ...memoryPages),
   }
-  return { modules, plan, imports: namedImports(linked), exports: linked.exports.map((item) => item.name) }
+  const exports = linked.exports.map((item) => item.name)
+  return { modules, plan, imports: namedImports(linked), exports, signatures: describeFunctions(linked) }
 }
 
 function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
@@ -79,7 +86,9 @@ function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: num
   if (total > pagesMax) {
     throw new Refusal('too-large', `component: starts with ${total * PAGE_BYTES} bytes of memory: raise its limit`)
   }
-  const candidates = cores.map((core, index) => (core.memory !== undefined && counts[index] === 1 ? core.memory.min : -1))
+  const candidates = cores.map((core, index) =>
+    core.memory !== undefined && counts[index] === 1 ? core.memory.min : -1,
+  )
   const main = candidates.indexOf(Math.max(0, ...candidates))
   return minima.map((min, index) => (index === main ? min + pagesMax - total : min))
 }

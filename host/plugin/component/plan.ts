@@ -64,7 +64,12 @@ export type Trampoline =
       readonly source: FuncSource
       readonly context: ContextPlan
     }
-  | { readonly kind: 'resource'; readonly op: 'new' | 'drop' | 'rep'; readonly resource: number; readonly component: number }
+  | {
+      readonly kind: 'resource'
+      readonly op: 'new' | 'drop' | 'rep'
+      readonly resource: number
+      readonly component: number
+    }
   | { readonly kind: 'context'; readonly op: 'get' | 'set'; readonly slot: number; readonly component: number }
   | { readonly kind: 'unsupported'; readonly name: string }
 

@@ -1,14 +1,27 @@
 /** Index spaces while a component is linked. They fill in the order of the definitions, so that no index looks ahead. */
+import { unreachable } from '#host/errors.ts'
+
 import { invalid } from './cursor.ts'
 import type { CoreRef, FuncSource } from './plan.ts'
 import type { ComponentSyntax, CoreSort, Declaration } from './syntax.ts'
 import type { FuncType, ValueType } from './types.ts'
 
 export type TypeItem =
-  | { readonly sort: 'type'; readonly kind: 'value'; readonly type: ValueType; readonly nodes: number; readonly depth: number }
+  | {
+      readonly sort: 'type'
+      readonly kind: 'value'
+      readonly type: ValueType
+      readonly nodes: number
+      readonly depth: number
+    }
   | { readonly sort: 'type'; readonly kind: 'func'; readonly type: FuncType }
   | { readonly sort: 'type'; readonly kind: 'resource'; readonly resource: number }
-  | { readonly sort: 'type'; readonly kind: 'instance'; readonly declarations: readonly Declaration[]; readonly scope: Scope }
+  | {
+      readonly sort: 'type'
+      readonly kind: 'instance'
+      readonly declarations: readonly Declaration[]
+      readonly scope: Scope
+    }
 
 export interface FuncItem {
   readonly sort: 'func'
@@ -114,6 +127,8 @@ export function findItem(scope: Scope, sort: Item['sort'], index: number): Item 
       return itemAt(scope.modules, index, 'core module')
     case 'component':
       return itemAt(scope.components, index, 'component')
+    default:
+      return unreachable(sort)
   }
 }
 

@@ -18,7 +18,12 @@ export type Definition =
   | { readonly kind: 'type'; readonly type: TypeSyntax }
   | CanonSyntax
   | { readonly kind: 'import'; readonly name: string; readonly desc: ExternSyntax }
-  | { readonly kind: 'export'; readonly name: string; readonly item: SortIndex; readonly desc: ExternSyntax | undefined }
+  | {
+      readonly kind: 'export'
+      readonly name: string
+      readonly item: SortIndex
+      readonly desc: ExternSyntax | undefined
+    }
 
 export interface Named<T> {
   readonly name: string

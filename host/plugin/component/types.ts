@@ -1,4 +1,6 @@
 /** WIT types with every index resolved: plain data, shared between functions, safe to pass to a worker. */
+import { unreachable } from '#host/errors.ts'
+
 import type { Primitive } from './syntax.ts'
 
 export type ValueType =
@@ -43,8 +45,26 @@ export function partsOf(type: ValueType): readonly (ValueType | undefined)[] {
       return [type.some]
     case 'result':
       return [type.ok, type.err]
-    default:
+    case 'bool':
+    case 's8':
+    case 'u8':
+    case 's16':
+    case 'u16':
+    case 's32':
+    case 'u32':
+    case 's64':
+    case 'u64':
+    case 'f32':
+    case 'f64':
+    case 'char':
+    case 'string':
+    case 'enum':
+    case 'flags':
+    case 'own':
+    case 'borrow':
       return []
+    default:
+      return unreachable(type)
   }
 }
 

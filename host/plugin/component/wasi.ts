@@ -8,9 +8,9 @@ import { Trap } from './trap.ts'
 
 export interface WasiOptions {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
-  nowMs(): number
+  readonly nowMs: () => number
   /** One line the guest printed, without its line end. */
-  write(line: string): void
+  readonly write: (line: string) => void
 }
 
 export interface WasiTable {

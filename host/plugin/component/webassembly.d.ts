@@ -1,8 +1,10 @@
 /** The part of the WebAssembly JavaScript API the loader uses: the `dom` library, which declares it, is not included. */
 declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array<ArrayBuffer>)
+  interface Module {
+    readonly [Symbol.toStringTag]: 'WebAssembly.Module'
   }
+
+  const Module: new (bytes: Uint8Array<ArrayBuffer>) => Module
 
   class Instance {
     constructor(module: Module, imports?: Record<string, Record<string, ImportValue>>)

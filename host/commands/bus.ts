@@ -1,0 +1,20 @@
+/** Which bus a command runs on: the NATS server it was given, or memory with its durable lane in the data folder. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { memoryBroker, type MemoryBroker } from '#host/messaging/memory.ts'
+import { natsBus } from '#host/messaging/nats.ts'
+import type { Bus } from '#host/messaging/port.ts'
+import { openFileLog } from '#host/storage/file-log.ts'
+
+/** One client's connection to a NATS server. @throws Refusal `bus-unavailable` */
+export function connectNats(url: string, options: { name: string; space?: string }): Promise<Bus> {
+  const warn = (line: string) => console.error(`trellis: ${line}`)
+  return natsBus({ url, inboxPrefix: `_INBOX.${options.name}`, warn, ...options })
+}
+
+/** The embedded bus: everything in this process, critical messages in `folder/bus.log`. */
+export async function openMemoryBroker(folder: string): Promise<MemoryBroker> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  return memoryBroker({ log: await openFileLog(join(folder, 'bus.log'), { pid: process.pid }) })
+}

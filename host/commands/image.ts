@@ -1,0 +1,15 @@
+/** The handlers of an image, verified: what runs is the bytes that were hashed. */
+import { openImage } from '#enclave/image.ts'
+import type { HandlerFiles } from '#host/host.ts'
+
+const COMPONENT = /^components\/([a-z0-9-]+)\.wasm$/
+
+/** @throws Refusal `image-changed`, `image-missing`, `image-unlisted`, naming the file */
+export async function readImage(folder: string): Promise<HandlerFiles[]> {
+  const image = await openImage(folder)
+  return image.files.flatMap(({ path }) => {
+    const name = COMPONENT.exec(path)?.[1]
+    if (name === undefined) return []
+    return [{ name, component: image.read(path), manifest: image.read(`manifests/${name}.json`) }]
+  })
+}

@@ -1,0 +1,30 @@
+/** Opens the vaults of a data folder without a host: to make one, or to read one. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { openFileLog } from '#host/storage/file-log.ts'
+import { openLog } from '#host/storage/group.ts'
+import { softwareSealer } from '#host/storage/sealer.ts'
+import { openVaults, type Vaults } from '#host/vault/vaults.ts'
+import { surroundings } from './surroundings.ts'
+
+export interface OpenFolder extends AsyncDisposable {
+  readonly vaults: Vaults
+}
+
+/**
+ * @throws Refusal `storage-failed` when a host is running on the folder, `key-missing` when `create` is not set and
+ *   there is no installation in it
+ */
+export async function openFolder(folder: string, options: { create: boolean }): Promise<OpenFolder> {
+  await using parts = new AsyncDisposableStack()
+  if (options.create) await mkdir(folder, { recursive: true, mode: 0o700 })
+  const { random } = surroundings
+  const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: options.create })
+  const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: process.pid })))
+  const vaults = parts.use(
+    await openVaults({ log, sealer, folder: join(folder, 'vaults'), handlers: '[]', random }),
+  )
+  const owned = parts.move()
+  return { vaults, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
+}

@@ -1,0 +1,81 @@
+/** `trellis up`: runs a host until it is told to stop. */
+import { availableParallelism } from 'node:os'
+import { mkdir } from 'node:fs/promises'
+
+import type { Bus } from '#host/messaging/port.ts'
+import { startHost } from '#host/host.ts'
+import type { Trace } from '#host/watch.ts'
+import { connectNats, openMemoryBroker } from './bus.ts'
+import { readImage } from './image.ts'
+import { surroundings } from './surroundings.ts'
+
+export interface UpOptions {
+  readonly data: string
+  readonly image: string
+  readonly nats?: string
+  readonly space?: string
+  /** Print one JSON line per event instead of words. */
+  readonly trace?: boolean
+}
+
+/** What `--trace` prints, one per line. */
+export type UpLine =
+  | { readonly kind: 'ready'; readonly vaults: readonly string[] }
+  | { readonly kind: 'event'; readonly trace: Trace; readonly instances: number }
+  | { readonly kind: 'stopped' }
+
+/** Resolves with the exit code: 0 after SIGTERM or SIGINT, 1 when the host could not go on. */
+export async function up(options: UpOptions): Promise<number> {
+  await mkdir(options.data, { recursive: true, mode: 0o700 })
+  const handlers = await readImage(options.image)
+  await using bus = await openBus(options)
+  const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
+  const host = await startHost({
+    ...surroundings,
+    folder: options.data,
+    bus,
+    handlers,
+    cells: availableParallelism(),
+    pid: process.pid,
+    tell: (trace) => {
+      if (options.trace) print({ kind: 'event', trace, instances: host.stats().instances })
+    },
+  })
+  print({ kind: 'ready', vaults: await host.vaults.names() })
+  if (bus.kind === 'memory') {
+    console.error('trellis: the memory bus reaches nobody outside this process: give --nats URL to be reachable')
+  }
+  const stop = await Promise.race([signalled(), host.down])
+  if (stop !== 'stop') {
+    host.abandon()
+    console.error(`trellis: ${stop.message}`)
+    return 1
+  }
+  await host[Symbol.asyncDispose]()
+  print({ kind: 'stopped' })
+  return 0
+}
+
+async function openBus({ nats, space, data }: UpOptions): Promise<Bus> {
+  if (nats !== undefined) return connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) })
+  const broker = await openMemoryBroker(data)
+  return broker.connect()
+}
+
+function signalled(): Promise<'stop'> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve('stop'))
+    process.once('SIGINT', () => resolve('stop'))
+  })
+}
+
+function wordsOf(line: UpLine): string {
+  switch (line.kind) {
+    case 'ready':
+      return `trellis is up with ${line.vaults.length} vaults (${line.vaults.join(', ') || 'none yet'}); SIGTERM stops it`
+    case 'event':
+      return `${line.trace.subject} ${line.trace.outcome}`
+    case 'stopped':
+      return 'trellis is down: everything in hand was finished'
+  }
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { generateSigningKey, sign, type SigningKey } from '#host/crypto/sign.ts'
+import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
+import { parseVaultId } from '#host/wire/id.ts'
+import { refusalOf } from '#host/wire/refusal.fixture.ts'
+
+import { makeProfile, verifyProfile } from './profile.ts'
+
+const signing = generateSigningKey()
+const prekey = generateKemKey()
+const handlers: Cbor = [{ handler: 'data-access', events: { 'data.request': { delivery: 'critical' } } }]
+const made = makeProfile({ vault: parseVaultId('alice'), signing, prekey, handlers })
+
+/** A profile signed as it should be over a body that may not be. */
+function signedBody(change: Readonly<Record<string, Cbor>>, key: SigningKey = signing): Uint8Array {
+  const body: Record<string, Cbor> = {
+    v: 1,
+    id: identityId(signing.verifyKey.raw),
+    kem: prekey.publicKey.raw,
+    sig: signing.verifyKey.raw,
+    vault: 'alice',
+    handlers,
+    ...change,
+  }
+  const payload = encodeCbor(body)
+  return encodeCbor(['vine/1 profile', payload, sign(key, 'vine/1 profile', payload)])
+}
+
+describe('verifyProfile', () => {
+  test('reads what makeProfile signed', () => {
+    const profile = verifyProfile(made.bytes, identityId(signing.verifyKey.raw))
+    expect(profile.vault).toBe('alice')
+    expect(profile.id).toEqual(identityId(signing.verifyKey.raw))
+    expect(profile.verifyKey.raw).toEqual(signing.verifyKey.raw)
+    expect(profile.prekey.raw).toEqual(prekey.publicKey.raw)
+    expect(profile.handlers).toEqual(handlers)
+    expect(profile.hash).toEqual(made.hash)
+    expect(verifyProfile(signedBody({})).hash).toEqual(made.hash)
+  })
+
+  test('the same fields have the same hash, other ones another', () => {
+    const again = makeProfile({ vault: parseVaultId('alice'), signing, prekey, handlers })
+    const rotated = makeProfile({ vault: parseVaultId('alice'), signing, prekey: generateKemKey(), handlers })
+    expect(again.hash).toEqual(made.hash)
+    expect(rotated.hash).not.toEqual(made.hash)
+  })
+
+  test('refuses another vault than the expected one', () => {
+    const other = identityId(generateSigningKey().verifyKey.raw)
+    expect(refusalOf(() => verifyProfile(made.bytes, other))).toBe('handshake-failed')
+  })
+
+  test.each<[string, Readonly<Record<string, Cbor>>]>([
+    ['another version', { v: 2 }],
+    ["an id that is not its key's", { id: new Uint8Array(32) }],
+    ['a short prekey', { kem: new Uint8Array(1_215) }],
+    ['a prekey that is none', { kem: new Uint8Array(1_216).fill(255) }],
+    ['another key', { sig: generateSigningKey().verifyKey.raw }],
+    ['a short key', { sig: new Uint8Array(3) }],
+    ['a vault id with a dot', { vault: 'a.b' }],
+    ['an unknown field', { more: 1 }],
+  ])('refuses %s, though signed', (_, change) => {
+    expect(refusalOf(() => verifyProfile(signedBody(change)))).toBe('handshake-failed')
+  })
+
+  test('refuses a signature of another key, and every kind of damage', () => {
+    expect(refusalOf(() => verifyProfile(signedBody({}, generateSigningKey())))).toBe('handshake-failed')
+    for (let at = 0; at < made.bytes.length; at += 61) {
+      const changed = Uint8Array.from(made.bytes)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      expect(refusalOf(() => verifyProfile(changed))).toBe('handshake-failed')
+    }
+    for (const bytes of [new Uint8Array(0), made.bytes.subarray(1), encodeCbor([1, 2, 3]), new Uint8Array(300_000)]) {
+      expect(refusalOf(() => verifyProfile(bytes))).toBe('handshake-failed')
+    }
+  })
+})

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/** The `trellis` command: parse the arguments, call, print. */
+import { Command, CommanderError } from 'commander'
+
+import { IMAGE_FOLDER } from '../scripts/build-image.ts'
+import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
+import { demo } from './commands/demo.ts'
+import { up } from './commands/up.ts'
+import { Refusal } from './errors.ts'
+
+const USAGE = 2
+const columns = process.stdout.columns || 100
+
+const program = new Command('trellis')
+  .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
+  .version('0.1.0')
+  .showHelpAfterError('(trellis --help lists the commands)')
+  .exitOverride()
+
+program
+  .command('demo')
+  .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
+  .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
+  .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
+  .action(async (options: { nats?: string; data?: string }) => {
+    process.exitCode = await demo({ ...options, columns })
+  })
+
+program
+  .command('up')
+  .description('Run a host on a data folder until SIGTERM, which drains: what is in hand is finished.')
+  .requiredOption('--data <dir>', 'the log, the sealed keys and the key that seals them')
+  .option('--nats <url>', 'serve vaults over this NATS server; default: a memory bus that nobody else reaches')
+  .option('--image <dir>', 'the image whose handlers run', IMAGE_FOLDER)
+  .option('--space <name>', 'keep systems on one NATS server apart by this prefix')
+  .option('--trace', 'print one JSON line per event')
+  .action(async (options: { data: string; nats?: string; image: string; space?: string; trace?: boolean }) => {
+    process.exitCode = await up(options)
+  })
+
+program
+  .command('audit')
+  .description('Print the audit trail of a vault and verify its chain; exit 1 names the first bad row.')
+  .argument('<dir>', 'the data folder; no host may be running on it')
+  .requiredOption('--vault <id>', 'the vault to read')
+  .option('--json', 'every column of every row, one JSON object per line')
+  .action(async (folder: string, { vault, json }: { vault: string; json?: boolean }) => {
+    const trail = await readAudit(folder, vault)
+    console.log(json ? trailAsJson(trail) : printTrail(trail, columns))
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
+  else if (error instanceof Refusal) {
+    console.error(`trellis: ${error.message}`)
+    process.exitCode = error.code === 'usage' ? USAGE : 1
+  } else throw error
+}

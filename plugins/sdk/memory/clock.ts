@@ -1,0 +1,5 @@
+import { granted } from './world.ts'
+
+export function now(): number {
+  return granted().now
+}

@@ -1,0 +1,29 @@
+/**
+ * The handler's world in memory, for tests of handlers: vitest resolves `trellis:handler/*` to the files beside this
+ * one. A test says what is granted, then calls `handle`.
+ */
+
+export interface Grant {
+  readonly fields?: Readonly<Record<string, string>>
+  readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
+  /** Milliseconds since the epoch. */
+  readonly now?: number
+}
+
+let current: Required<Grant>
+
+/** Starts a new event with this grant, and nothing else. */
+export function grant(granted: Grant): void {
+  current = { fields: {}, keys: {}, now: 0, ...granted }
+}
+
+grant({})
+
+export function granted(): Required<Grant> {
+  return current
+}
+
+/** What a host function throws for `err`: the payload is where QuickJS puts it. */
+export function err(payload: unknown): Error {
+  return Object.assign(new Error(String(payload)), { payload })
+}

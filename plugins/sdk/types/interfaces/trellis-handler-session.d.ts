@@ -1,0 +1,29 @@
+declare module 'trellis:handler/session@0.1.0' {
+  export function current(): Context
+  /**
+   * # Variants
+   *
+   * ## `"service"`
+   *
+   * ## `"peer"`
+   */
+  export type ConnectionKind = 'service' | 'peer'
+  export interface Context {
+    /**
+     * The owner's alias for the connection.
+     */
+    connection: string
+    kind: ConnectionKind
+    contractVersion: number
+    eventId: string
+    eventType: string
+    /**
+     * Milliseconds the host allows this call; past it the call ends and nothing of it is kept.
+     */
+    deadlineMs: number
+    /**
+     * True when the owner approved this very request.
+     */
+    approved: boolean
+  }
+}
