@@ -94,7 +94,11 @@ export async function openConversation(options: ConversationOptions): Promise<Co
   async function receive(subject: Subject, envelope: DataEnvelope): Promise<void> {
     const opened = session.open(envelope, { bind: bindOf(subject) })
     if (opened.kind === 'rekey-offer') {
-      const answer = answerRekey(session, { envelope, opened }, { bind: bindOf(outward(REKEY)), mid: random(16), now: now() })
+      const answer = answerRekey(
+        session,
+        { envelope, opened },
+        { bind: bindOf(outward(REKEY)), mid: random(16), now: now() },
+      )
       await save([[`${name}/session`, exportSession(session)]])
       if (answer) await transport.publish(buildSubject(outward(REKEY)), answer, { durable: true })
       return

@@ -114,7 +114,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
     },
     async accept(offer, declined) {
-      const acceptance = signAcceptance({ contract: offer.signed, declined, acceptedAt: now() }, signing)
+      const acceptance = signAcceptance(
+        { contract: offer.signed, connection: offer.connection, declined, acceptedAt: now() },
+        signing,
+      )
       await command('contract.accept', { connection: offer.connection, acceptance })
     },
     reject: (offer) => done(command('contract.reject', { connection: offer.connection })),

@@ -59,7 +59,12 @@ export async function connect(
   const { session, decision } = await exchange(transport, { ...lanes, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
-  await store.put(new Map([[`${nameOf(invitation)}/welcome`, decision], [`${nameOf(invitation)}/hello`, null]]))
+  await store.put(
+    new Map([
+      [`${nameOf(invitation)}/welcome`, decision],
+      [`${nameOf(invitation)}/hello`, null],
+    ]),
+  )
   return converse(invitation, { session, decision }, options)
 }
 
@@ -103,7 +108,8 @@ async function converse(
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)
       const reply = await answer
-      if (reply.status !== 'replied') throw new Refusal('contract-stale', `the owner did not accept it: ${reply.status}`)
+      if (reply.status !== 'replied')
+        throw new Refusal('contract-stale', `the owner did not accept it: ${reply.status}`)
       current = check(terms, decodeCbor(reply.body), 'contract-invalid', 'the vault’s answer')
       return current
     },

@@ -54,14 +54,17 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   let opened: Opened | undefined
   try {
     arrival = await arrive(message, host)
-    const letters = isGreeting(arrival.subject)
-      ? await greet({ ...arrival, ...moment(host) })
-      : await hear(arrival, (event) => (opened = event))
+    const letters = await (isGreeting(arrival.subject)
+      ? watch.timed('greet', greet({ ...arrival, ...moment(host) }))
+      : hear(arrival, (event) => (opened = event)))
     await send(arrival.vault, letters)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     watch.refused(error.code)
-    if (arrival) await send(arrival.vault, await refuse(error, { ...arrival, opened, ...moment(host) }))
+    if (arrival) {
+      const refused = refuse(error, { ...arrival, opened, ...moment(host) })
+      await send(arrival.vault, await watch.timed('refuse', refused))
+    }
   } finally {
     watch.end()
   }
@@ -77,31 +80,29 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   }
 
   async function send(vault: Vault, letters: readonly Letter[]): Promise<void> {
-    await publish(letters, { bus: host.bus, outbox: vault.outbox })
-    watch.step('publish')
+    await watch.timed('publish', publish(letters, { bus: host.bus, outbox: vault.outbox }))
   }
 }
 
 /** An opened event to whoever it is for: the owner's commands, the host's own types, a handler. */
 async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   const { party, event } = opened
-  if (party.party === 'device') return obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) })
-  if (event.type === PUBLISH) return present(opened, party, moment(host))
+  if (party.party === 'device') {
+    return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
+  }
+  if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
   const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })
   watch.step('admit')
-  if (admitted.kind === 'asking') return suspend(admitted, moment(host))
+  if (admitted.kind === 'asking') return watch.timed('suspend', suspend(admitted, moment(host)))
   return execute(admitted, host, watch)
 }
 
 /** Runs the handler and commits; again when another event changed what it had read. */
 async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   for (let attempt = 1; ; attempt++) {
-    const executed = await dispatch(admitted, { pool: host.pool, now: host.now() })
-    watch.step('dispatch')
+    const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
     try {
-      const letters = await complete(executed, moment(host))
-      watch.step('commit')
-      return letters
+      return await watch.timed('commit', complete(executed, moment(host)))
     } catch (error) {
       const conflict = error instanceof Refusal && error.code === 'conflict'
       if (!conflict || attempt === COMMIT_ATTEMPTS_MAX) throw error
@@ -118,7 +119,8 @@ function turn(heard: Rekeying, host: Deliverer): Promise<readonly Letter[]> {
 /** @throws Refusal `malformed`, `vault-unknown` */
 async function arrive({ subject: text, data }: Message, host: Deliverer): Promise<Arrival> {
   const subject = parseSubject(text)
-  if (subject.direction === 'forService' || subject.direction === 'forApp') throw new Refusal('misrouted', 'not for a vault')
+  if (subject.direction === 'forService' || subject.direction === 'forApp')
+    throw new Refusal('misrouted', 'not for a vault')
   const vault = await host.vault(subject.vault)
   if (!vault) throw new Refusal('vault-unknown', 'this host does not have that vault')
   return { vault, subject, data }
@@ -127,7 +129,8 @@ async function arrive({ subject: text, data }: Message, host: Deliverer): Promis
 /** @throws Refusal `malformed` also for a handshake envelope where a sealed event belongs */
 function decode(data: Uint8Array): DataEnvelope {
   const envelope = decodeEnvelope(data)
-  if (envelope.kind === 'hello' || envelope.kind === 'accept') throw new Refusal('malformed', 'no event in this envelope')
+  if (envelope.kind === 'hello' || envelope.kind === 'accept')
+    throw new Refusal('malformed', 'no event in this envelope')
   return envelope
 }
 

@@ -61,7 +61,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const log = parts.use(await openLog(store))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const vaults = parts.use(
-    await openVaults({ log, sealer, folder: join(folder, 'vaults'), handlers: JSON.stringify(registry.published()), random }),
+    await openVaults({
+      log,
+      sealer,
+      folder: join(folder, 'vaults'),
+      handlers: JSON.stringify(registry.published()),
+      random,
+    }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
 

@@ -8,7 +8,10 @@ export interface Classes {
 }
 
 /** What the host answers itself. A profile is asked for again; everything else must not get lost. */
-const own: Classes = { critical: ['connection.hello', 'contract.publish', 'session.rekey'], bestEffort: ['profile.get'] }
+const own: Classes = {
+  critical: ['connection.hello', 'contract.publish', 'session.rekey'],
+  bestEffort: ['profile.get'],
+}
 
 export function lanesOf({ critical, bestEffort }: Classes): Lanes {
   const subject = (type: string) => `MessageSpace.*.fromService.*.${type}`
@@ -20,6 +23,8 @@ export function lanesOf({ critical, bestEffort }: Classes): Lanes {
 
 /** Whether a lane brings the messages of a subject. */
 export function captured({ critical, bestEffort }: Classes): (subject: string) => boolean {
-  const types = new Set([own, { critical, bestEffort }].flatMap((classes) => [...classes.critical, ...classes.bestEffort]))
+  const types = new Set(
+    [own, { critical, bestEffort }].flatMap((classes) => [...classes.critical, ...classes.bestEffort]),
+  )
   return (subject) => types.has(subject.split('.').slice(-2).join('.'))
 }

@@ -17,8 +17,6 @@ export const CBOR_ITEMS_MAX = 65_536
 export const EVENT_LIFE_MS_MAX = 7 * 24 * 3_600_000
 /** Clocks of honest parties differ; more than this and `ts` is refused. */
 export const CLOCK_SKEW_MS_MAX = 5 * 60_000
-/** Longest subject of the grammar: two ids of 64, a noun and a verb of 32 each, the fixed words and the dots. */
-export const SUBJECT_CHARS_MAX = 220
 /** Least padded size: small answers (yes, no, refused) all look alike. */
 export const PADDED_BYTES_MIN = 64
 /** The CBOR writer's buffer that is kept: events, headers and records fit; larger values get one of their own. */
@@ -224,18 +222,24 @@ export const IMAGE_PATH_CHARS_MAX = 255
 
 /** Nesting of components, and of instance types in one: QuickJS builds need 2. */
 export const COMPONENT_DEPTH_MAX = 8
-/** Core modules of a component, nested ones included: QuickJS builds have 9. */
+/** Core modules of a component, nested ones included: QuickJS builds have 8. */
 export const COMPONENT_MODULES_MAX = 32
-/** Items of one list in a component: bounds what a few bytes can ask for (QuickJS builds reach 90). */
-export const COMPONENT_VECTOR_ITEMS_MAX = 4_096
+/** Items of all lists in a component, its core modules included: bounds the heap of decoding (QuickJS builds: 3,800). */
+export const COMPONENT_ITEMS_MAX = 262_144
 /** A name in a component: mangled ones of C++ and Rust stay under it. */
 export const COMPONENT_NAME_BYTES_MAX = 1_024
-/** Definitions run while linking, nested components counted as often as they are instantiated (QuickJS: 600). */
+/** Definitions run while linking, nested components counted as often as they are instantiated (QuickJS: 2,300). */
 export const COMPONENT_LINK_STEPS_MAX = 16_384
 /** Nodes of one WIT type written out: bounds lifting code and flat signatures. */
 export const TYPE_NODES_MAX = 1_024
 /** Nesting of one WIT type: lifting recurses this deep. */
 export const TYPE_DEPTH_MAX = 32
+/** Core instances of a component: QuickJS builds have 8. */
+export const CORE_INSTANCES_MAX = 64
+/** Memories of a component's instances: each reserves 8 GB of addresses (QuickJS builds have 2). */
+export const CORE_MEMORIES_MAX = 4
+/** Tables of a component's instances: each may grow to `TABLE_ELEMENTS_MAX` (QuickJS builds have 2). */
+export const CORE_TABLES_MAX = 8
 /** Mutable globals of a component: each is copied at every reset (QuickJS: 12). */
 export const MUTABLE_GLOBALS_MAX = 1_024
 /** Elements of all tables together that a reset copies one by one, when the code can write them. */
@@ -255,6 +259,8 @@ export const GREETINGS_PER_HOUR = 60
 export const COMMIT_ATTEMPTS_MAX = 4
 /** What a vault sends may be on its way this long: an owner's phone is off for a day. */
 export const OUTGOING_LIFE_MS = 24 * 3_600_000
+/** Sending numbers left out at each start: more than a run sends without storing where it stands. */
+export const SEND_GAP = 2 ** 20
 /** A letter the bus did not take is offered again after this time. */
 export const RELAY_AFTER_MS = 2_000
 /** Deliveries in hand at a time: enough to fill a commit group and every cell, few enough to bear again after a crash. */

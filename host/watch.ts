@@ -13,6 +13,8 @@ export interface Trace {
 export interface Watch {
   /** Ends a step: the time since the step before is its own. */
   step(name: string): void
+  /** A step of its own for work that succeeds. */
+  timed<T>(name: string, work: Promise<T>): Promise<T>
   refused(code: RefusalCode): void
   end(): void
 }
@@ -25,11 +27,17 @@ export function startWatch(
   const steps: { name: string; us: number }[] = []
   let outcome: Trace['outcome'] = 'done'
   let last = monotonic()
+  function step(name: string): void {
+    const now = monotonic()
+    steps.push({ name, us: (now - last) * 1_000 })
+    last = now
+  }
   return {
-    step(name) {
-      const now = monotonic()
-      steps.push({ name, us: (now - last) * 1_000 })
-      last = now
+    step,
+    async timed(name, work) {
+      const result = await work
+      step(name)
+      return result
     },
     refused(code) {
       outcome = code
@@ -39,6 +47,3 @@ export function startWatch(
     },
   }
 }
-
-/** For a host that nobody watches. */
-export const unwatched: Watch = { step() {}, refused() {}, end() {} }

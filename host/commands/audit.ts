@@ -24,21 +24,32 @@ export async function readAudit(folder: string, id: string): Promise<Trail> {
   return { rows, head: head.hash.toHex() }
 }
 
-/** The trail as a table that fits `columns`. */
+/** The trail as a table that fits `columns`. Rows in a row that differ in time alone are one line. */
 export function printTrail({ rows, head }: Trail, columns: number): string {
   const header = ['row', 'time', 'who', 'event', 'fields', 'v', 'result', 'link']
-  const cells = rows.map((row) => [
-    String(row.sequence),
+  const lines: { cells: string[]; first: number; last: number }[] = []
+  for (const row of rows) {
+    const cells = cellsOf(row)
+    const line = lines.at(-1)
+    if (line && line.cells.slice(1).join('\0') === cells.slice(1).join('\0')) line.last = row.sequence
+    else lines.push({ cells, first: row.sequence, last: row.sequence })
+  }
+  const cells = lines.map(({ cells, first, last }) => [first === last ? String(first) : `${first}–${last}`, ...cells])
+  const verified = `${paint.good('chain verified')}  ${rows.length} rows, head ${head.slice(0, 16)}…`
+  return `${table([header, ...cells], columns)}\n${verified}`
+}
+
+/** All columns but the row's number. */
+function cellsOf(row: AuditRow): string[] {
+  return [
     new Date(row.at).toISOString().slice(11, 23),
     row.who,
     row.eventType ?? '',
     row.fields.join(' '),
     row.contractVersion === null ? '' : String(row.contractVersion),
-    row.reason === null ? row.result : `${row.result}: ${row.reason}${row.count > 1 ? ` ×${row.count}` : ''}`,
+    row.reason === null ? row.result : `${row.reason}${row.count > 1 ? ` ×${row.count}` : ''}`,
     row.link === null ? '' : `→${row.link}`,
-  ])
-  const verified = `${paint.good('chain verified')}  ${rows.length} rows, head ${head.slice(0, 16)}…`
-  return `${table([header, ...cells], columns)}\n${verified}`
+  ]
 }
 
 async function names(vaults: { names(): Promise<readonly string[]> }): Promise<string> {

@@ -30,10 +30,13 @@ export async function demo(options: DemoOptions): Promise<number> {
   const folder = options.data ?? (await mkdtemp(join(tmpdir(), 'trellis-')))
   const image = join(folder, 'image')
   const plugins = await makeImage(image)
-  const stage = options.nats === undefined ? await memoryStage(folder, image) : await natsStage(folder, image, options.nats)
+  const stage =
+    options.nats === undefined ? await memoryStage(folder, image) : await natsStage(folder, image, options.nats)
   await using _ = stage
   console.log(paint.title(`Trellis demo: ${stage.title}`))
-  print.note(`handlers ${plugins.map(({ name, isNew }) => (isNew ? `${name} (built now)` : name)).join(', ')}; data in ${folder}`)
+  print.note(
+    `handlers ${plugins.map(({ name, isNew }) => (isNew ? `${name} (built now)` : name)).join(', ')}; data in ${folder}`,
+  )
   try {
     await play(stage, print)
     await stage.close()
@@ -43,7 +46,9 @@ export async function demo(options: DemoOptions): Promise<number> {
     console.log(printTrail(trail, options.columns))
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    console.log(`  ${paint.bad('✗')} ${error instanceof ActFailed ? 'not as it should be' : error.name}: ${error.message}`)
+    console.log(
+      `  ${paint.bad('✗')} ${error instanceof ActFailed ? 'not as it should be' : error.name}: ${error.message}`,
+    )
     if (!(error instanceof ActFailed)) console.error(error.stack)
     return 1
   }

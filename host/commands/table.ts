@@ -14,7 +14,10 @@ export function table(rows: readonly (readonly string[])[], columns: number): st
     widths[widest] = width - 1
   }
   const line = (row: readonly string[]) =>
-    widths.map((width, at) => clip(row[at] ?? '', width).padEnd(width)).join(' '.repeat(GAP)).trimEnd()
+    widths
+      .map((width, at) => clip(row[at] ?? '', width).padEnd(width))
+      .join(' '.repeat(GAP))
+      .trimEnd()
   return rows.map(line).join('\n')
 }
 

@@ -11,6 +11,7 @@ import { type Contract, type SignedContract, signContract, verifyContract } from
 
 const device = generateSigningKey(new Uint8Array(64).fill(9))
 const deviceKey = device.verifyKey.raw
+const connection = 'c-acme'
 
 function published(changes: Partial<Contract> = {}): SignedContract {
   return verifyContract(signContract(contractOf(changes), publisher), publisher.verifyKey.raw)
@@ -34,51 +35,66 @@ function signAnything(value: Cbor): Uint8Array {
 
 test('a device accepts and declines what is optional', () => {
   const contract = published()
-  const bytes = signAcceptance({ contract, declined: ['phone'], acceptedAt: NOW }, device)
-  expect(verifyAcceptance(bytes, { contract, deviceKey })).toEqual({
+  const bytes = signAcceptance({ contract, connection, declined: ['phone'], acceptedAt: NOW }, device)
+  expect(verifyAcceptance(bytes, { contract, connection, deviceKey })).toEqual({
     contractHash: contract.hash,
     version: 1,
+    connection,
     declined: ['phone'],
     acceptedAt: NOW,
   })
 })
 
+test('a yes on one connection is no yes on another under the same contract', () => {
+  const contract = published()
+  const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
+  expect(codeOf(() => verifyAcceptance(bytes, { contract, connection: 'c-bolt', deviceKey }))).toBe('contract-invalid')
+})
+
 test('only an optional field may be declined, and once', () => {
   const contract = published()
   for (const declined of [['email'], ['shipping_address'], ['date_of_birth'], ['unknown'], ['phone', 'phone']]) {
-    expect(codeOf(() => signAcceptance({ contract, declined, acceptedAt: NOW }, device))).toBe('contract-invalid')
-    const bytes = signAnything({ contractHash: contract.hash, version: 1, declined, acceptedAt: NOW })
-    expect(codeOf(() => verifyAcceptance(bytes, { contract, deviceKey }))).toBe('contract-invalid')
+    expect(codeOf(() => signAcceptance({ contract, connection, declined, acceptedAt: NOW }, device))).toBe(
+      'contract-invalid',
+    )
+    const bytes = signAnything({ contractHash: contract.hash, version: 1, connection, declined, acceptedAt: NOW })
+    expect(codeOf(() => verifyAcceptance(bytes, { contract, connection, deviceKey }))).toBe('contract-invalid')
   }
 })
 
 test('a yes to one contract is no yes to another', () => {
   const contract = published()
-  const bytes = signAcceptance({ contract, declined: [], acceptedAt: NOW }, device)
+  const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
   const next = published({ version: 2 })
-  expect(codeOf(() => verifyAcceptance(bytes, { contract: next, deviceKey }))).toBe('contract-stale')
+  expect(codeOf(() => verifyAcceptance(bytes, { contract: next, connection, deviceKey }))).toBe('contract-stale')
   const sameVersion = published({ publishedAt: NOW + 1 })
-  expect(codeOf(() => verifyAcceptance(bytes, { contract: sameVersion, deviceKey }))).toBe('contract-stale')
-  const wrongVersion = signAnything({ contractHash: contract.hash, version: 2, declined: [], acceptedAt: NOW })
-  expect(codeOf(() => verifyAcceptance(wrongVersion, { contract, deviceKey }))).toBe('contract-stale')
+  expect(codeOf(() => verifyAcceptance(bytes, { contract: sameVersion, connection, deviceKey }))).toBe('contract-stale')
+  const wrongVersion = signAnything({
+    contractHash: contract.hash,
+    version: 2,
+    connection,
+    declined: [],
+    acceptedAt: NOW,
+  })
+  expect(codeOf(() => verifyAcceptance(wrongVersion, { contract, connection, deviceKey }))).toBe('contract-stale')
 })
 
 test('another device, and a signed contract in its place, are refused', () => {
   const contract = published()
-  const bytes = signAcceptance({ contract, declined: [], acceptedAt: NOW }, device)
-  const about = { contract, deviceKey: publisher.verifyKey.raw }
+  const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
+  const about = { contract, connection, deviceKey: publisher.verifyKey.raw }
   expect(codeOf(() => verifyAcceptance(bytes, about))).toBe('contract-invalid')
   expect(codeOf(() => verifyAcceptance(signContract(contractOf(), publisher), about))).toBe('contract-invalid')
 })
 
 test('fuzz: changed bytes are a refusal, never a crash', () => {
   const contract = published()
-  const good = signAcceptance({ contract, declined: ['phone'], acceptedAt: NOW }, device)
+  const good = signAcceptance({ contract, connection, declined: ['phone'], acceptedAt: NOW }, device)
   fc.assert(
     fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
       const bytes = Uint8Array.from(good)
       bytes[at] = (bytes[at] ?? 0) ^ change
-      expect(codeOf(() => verifyAcceptance(bytes, { contract, deviceKey }))).toBe('contract-invalid')
+      expect(codeOf(() => verifyAcceptance(bytes, { contract, connection, deviceKey }))).toBe('contract-invalid')
     }),
     { numRuns: 500 },
   )

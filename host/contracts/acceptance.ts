@@ -12,6 +12,8 @@ export interface Acceptance {
   /** 32 bytes: the hash of the contract as received, so that the yes is to these very words. */
   readonly contractHash: Uint8Array
   readonly version: number
+  /** The connection it is for: a yes to one is no yes to another under the same contract. */
+  readonly connection: string
   /** Names of optional fields that are not given. */
   readonly declined: readonly string[]
   /** Milliseconds since the epoch, by the device's clock. */
@@ -32,11 +34,17 @@ const signedAcceptance: SignedKind = {
  * @throws Refusal `contract-invalid` when a field is declined that is not optional
  */
 export function signAcceptance(
-  answer: { readonly contract: SignedContract; readonly declined: readonly string[]; readonly acceptedAt: number },
+  answer: {
+    readonly contract: SignedContract
+    readonly connection: string
+    readonly declined: readonly string[]
+    readonly acceptedAt: number
+  },
   key: SigningKey,
 ): Uint8Array {
   const { contract, hash } = answer.contract
-  const acceptance = { contractHash: hash, version: contract.version, acceptedAt: answer.acceptedAt }
+  const { connection, acceptedAt } = answer
+  const acceptance = { contractHash: hash, version: contract.version, connection, acceptedAt }
   checkDeclined(answer.contract, answer.declined)
   return signValue(signedAcceptance, { ...acceptance, declined: [...answer.declined] }, key)
 }
@@ -49,13 +57,16 @@ export function signAcceptance(
  */
 export function verifyAcceptance(
   bytes: Uint8Array,
-  about: { readonly contract: SignedContract; readonly deviceKey: Uint8Array },
+  about: { readonly contract: SignedContract; readonly connection: string; readonly deviceKey: Uint8Array },
 ): Acceptance {
   const { value } = openSigned(signedAcceptance, bytes, about.deviceKey)
   const acceptance = check(acceptanceSchema, value, 'contract-invalid', 'acceptance')
   const { contract, hash } = about.contract
   if (!equalBytes(acceptance.contractHash, hash) || acceptance.version !== contract.version) {
     throw new Refusal('contract-stale', 'acceptance: not of this contract; read it again and accept what it says now')
+  }
+  if (acceptance.connection !== about.connection) {
+    throw new Refusal('contract-invalid', 'acceptance: for another connection')
   }
   checkDeclined(about.contract, acceptance.declined)
   return acceptance
@@ -64,6 +75,7 @@ export function verifyAcceptance(
 const acceptanceSchema: z.ZodType<Acceptance> = z.strictObject({
   contractHash: bytesOf(32),
   version: z.int().min(1),
+  connection: z.string(),
   declined: z.array(z.string()).max(CONTRACT_FIELDS_MAX),
   acceptedAt: timestamp,
 })

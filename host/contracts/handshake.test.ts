@@ -45,6 +45,34 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
   return changed
 }
 
+/** A hello made by hand: well sealed, with an inside of choice. */
+function forge(inside: (th1: Uint8Array) => Uint8Array): Uint8Array {
+  const { ciphertext: kemCiphertext, sharedSecret } = encapsulate(profile.prekey)
+  const header = helloHeader({ profileHash: profile.hash, kemCiphertext })
+  const k1 = extract(digest('vine/1 hs', profile.hash), sharedSecret)
+  const th1 = digest('vine/1 th', header)
+  const key = wrapSecret(expand(k1, 'hello key', th1))
+  return encodeEnvelope({
+    header,
+    ciphertext: sealAead(key, { nonce: new Uint8Array(12), aad: header }, inside(th1)),
+  })
+}
+
+/** What is inside an honest hello, signed by `signer` with `context`, in the name of `name`. */
+function inner(
+  signer: SigningKey,
+  options: { context?: string; name?: SigningKey; hash?: Uint8Array; extra?: number } = {},
+) {
+  return (th1: Uint8Array) => {
+    const { context = 'vine/1 hello', name = signer, hash = digest(offer), extra } = options
+    const sig = name.verifyKey.raw
+    const eph = generateKemKey().publicKey.raw
+    const statement = Uint8Array.from([...th1, ...digest(encodeCbor([sig, eph, hash]))])
+    const s = sign(signer, context, statement)
+    return encodeCbor({ s, eph, sig, hash, offer, ...(extra === undefined ? {} : { extra }) })
+  }
+}
+
 describe('handshake', () => {
   test('leaves both sides with one session, the offer and the decision', () => {
     const { message, state } = greet()
@@ -89,7 +117,9 @@ describe('handshake', () => {
 describe('readHello', () => {
   test('refuses a hello for another profile or prekey', () => {
     const { message } = greet()
-    expect(refusalOf(() => readHello({ prekey, profileHash: random(32) }, message))).toBe('handshake-failed')
+    const rotated = { prekey, profileHash: random(32) }
+    expect(refusalOf(() => readHello(rotated, message))).toBe('handshake-failed')
+    expect(() => readHello(rotated, message)).toThrow('read the profile again')
     expect(refusalOf(() => readHello({ prekey: generateKemKey(), profileHash: profile.hash }, message))).toBe(
       'handshake-failed',
     )
@@ -105,34 +135,6 @@ describe('readHello', () => {
     const accepted = accept({ ...responder, hello: message, signing: vault, decision, now })
     expect(refusalOf(() => readHello(responder, accepted.message))).toBe('handshake-failed')
   })
-
-  /** A hello made by hand: well sealed, with an inside of choice. */
-  function forge(inside: (th1: Uint8Array) => Uint8Array): Uint8Array {
-    const { ciphertext: kemCiphertext, sharedSecret } = encapsulate(profile.prekey)
-    const header = helloHeader({ profileHash: profile.hash, kemCiphertext })
-    const k1 = extract(digest('vine/1 hs', profile.hash), sharedSecret)
-    const th1 = digest('vine/1 th', header)
-    const key = wrapSecret(expand(k1, 'hello key', th1))
-    return encodeEnvelope({
-      header,
-      ciphertext: sealAead(key, { nonce: new Uint8Array(12), aad: header }, inside(th1)),
-    })
-  }
-
-  /** What is inside an honest hello, signed by `signer` with `context`, in the name of `name`. */
-  function inner(
-    signer: SigningKey,
-    options: { context?: string; name?: SigningKey; hash?: Uint8Array; extra?: number } = {},
-  ) {
-    return (th1: Uint8Array) => {
-      const { context = 'vine/1 hello', name = signer, hash = digest(offer), extra } = options
-      const sig = name.verifyKey.raw
-      const eph = generateKemKey().publicKey.raw
-      const statement = Uint8Array.from([...th1, ...digest(encodeCbor([sig, eph, hash]))])
-      const s = sign(signer, context, statement)
-      return encodeCbor({ s, eph, sig, hash, offer, ...(extra === undefined ? {} : { extra }) })
-    }
-  }
 
   test('refuses a signature by another key, for another use, over another offer or another transcript', () => {
     expect(readHello(responder, forge(inner(service))).offer).toEqual(offer)
@@ -156,6 +158,7 @@ describe('finish', () => {
     const [one, other] = [greet(), greet()]
     const accepted = accept({ ...responder, hello: other.message, signing: vault, decision, now })
     expect(refusalOf(() => finish(one.state, accepted.message, { now }))).toBe('handshake-failed')
+    expect(() => finish(one.state, accepted.message, { now })).toThrow('not of this hello')
     expect(refusalOf(() => finish(one.state, one.message, { now }))).toBe('handshake-failed')
   })
 

@@ -1,7 +1,7 @@
 import { createSecretKey, hkdfSync, randomBytes } from 'node:crypto'
 
 import { gcm } from '@noble/ciphers/aes.js'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { refusalOf } from '#host/wire/refusal.fixture.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { EPOCH_OVERLAP_MS, EPOCHS_MAX, REKEY_AGE_MS, REKEY_MESSAGES, REKEY_RETRY_MS } from '#host/limits.ts'
@@ -235,13 +235,12 @@ test('whatever the network does: nothing is opened twice, nothing kept is lost, 
   )
   fc.assert(
     fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
-      const sessions = pair() as { a: Session; b: Session }
+      const sessions = pair()
       const network: { to: 'a' | 'b'; bytes: Uint8Array }[] = []
       const opened = new Map<string, number>()
       let said = 0
-      const other = (name: 'a' | 'b') => (name === 'a' ? 'b' : 'a')
       const send = (from: 'a' | 'b', bytes: Uint8Array | undefined) => {
-        if (bytes !== undefined) network.push({ to: other(from), bytes })
+        if (bytes !== undefined) network.push({ to: from === 'a' ? 'b' : 'a', bytes })
       }
       const receive = (to: 'a' | 'b', bytes: Uint8Array) => {
         const session = sessions[to]

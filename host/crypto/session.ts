@@ -52,6 +52,11 @@ export interface Session {
   owns(cid: Uint8Array): boolean
   /** Sequence numbers and windows, no secret: stored with every commit that sealed or marked something. */
   exportProgress(): Uint8Array
+  /**
+   * Leaves a gap in the numbers sent next: what an earlier run sent without storing its progress is not repeated, which
+   * the other side would take for a replay.
+   */
+  skipAhead(count: number): void
   /** Adds stored progress to an imported session. Older progress takes nothing back. */
   applyProgress(progress: Uint8Array): void
 }
@@ -103,6 +108,9 @@ function sessionOf(state: SessionState): Session {
     seal: (plaintext, options) => sealMessage(state, plaintext, { ...options, kind: 'data' }),
     open: (envelope, { bind }) => openMessage(state, envelope, bind),
     owns: (cid) => state.epochs.some((epoch) => equalBytes(epoch.rxCid, cid)),
+    skipAhead(count) {
+      for (const { nextSeq } of state.epochs) for (const lane of [0, 1] as const) nextSeq[lane] += count
+    },
     exportProgress: () => encodeProgress(state),
     applyProgress: (progress) => applyProgress(state, progress),
   }

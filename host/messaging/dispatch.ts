@@ -82,7 +82,7 @@ export function dispatcher(options: DispatchOptions): Dispatcher {
   }
 
   function again(item: LaneItem, delayMs: number): void {
-    if (item.settled || closed) return
+    if (!item.critical || item.settled || closed) return
     if (delayMs > 0) timer(delayMs, () => again(item, 0))
     // Last: one that nobody answers must not stand in the way of all others.
     else put(item)

@@ -121,7 +121,10 @@ function keepUp(moment: Pick<Leaving, 'now' | 'random'>, party: Party, record: C
   return messages
 }
 
-function seal({ now, random }: Pick<Leaving, 'now' | 'random'>, item: Outgoing): { subject: string; envelope: Uint8Array } {
+function seal(
+  { now, random }: Pick<Leaving, 'now' | 'random'>,
+  item: Outgoing,
+): { subject: string; envelope: Uint8Array } {
   const { to, type, body, causation } = item
   if (!to.session) throw new Error(`${to.key} has no session`)
   const { subject, bind } = answerLane(to, type)

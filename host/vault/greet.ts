@@ -58,7 +58,11 @@ export async function greet(greeting: Greeting): Promise<readonly Letter[]> {
 }
 
 /** A hello with a signed contract: stored as it came, and shown to the owner. */
-async function propose(greeting: Greeting, subject: MessageSubject, connection: Connection): Promise<readonly Letter[]> {
+async function propose(
+  greeting: Greeting,
+  subject: MessageSubject,
+  connection: Connection,
+): Promise<readonly Letter[]> {
   const { vault, data, now, random } = greeting
   if (connection.record.status !== 'invited') throw new Refusal('connection-inactive', 'this invitation was used')
   const offer = readGreeting(vault, data)
@@ -82,7 +86,11 @@ async function propose(greeting: Greeting, subject: MessageSubject, connection: 
       { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
       rememberGreeting(data, null),
     ],
-    outgoing: notices(vault, 'contract.presented', presented(connection, { bytes: offer.offer, signed: offered, publisher: offer.peerKey })),
+    outgoing: notices(
+      vault,
+      'contract.presented',
+      presented(connection, { bytes: offer.offer, signed: offered, publisher: offer.peerKey }),
+    ),
     rows: [
       row({
         at: now,

@@ -20,7 +20,10 @@ export function noticesOf(vault: Vault, type: EventType, body: Uint8Array): Outg
 }
 
 /** A contract as the owner decides on it: the signed bytes, and what is new against the one in force. */
-export function presented(connection: Connection, offer: { bytes: Uint8Array; signed: SignedContract; publisher: Uint8Array }): Cbor {
+export function presented(
+  connection: Connection,
+  offer: { bytes: Uint8Array; signed: SignedContract; publisher: Uint8Array },
+): Cbor {
   const { added, removed, changed } = diffContracts(connection.contract?.contract, offer.signed.contract)
   return {
     connection: connection.id,

@@ -48,8 +48,10 @@ export function open(
   const { plaintext, replay, mark, release } = message
   try {
     const event = decodeEvent(plaintext)
-    if (event.type !== subject.type) throw new Refusal('misrouted', `a ${event.type} event on the lane of ${subject.type}`)
-    if (event.exp <= now || event.ts > now + CLOCK_SKEW_MS_MAX) throw new Refusal('expired', 'outside the time it is valid')
+    if (event.type !== subject.type)
+      throw new Refusal('misrouted', `a ${event.type} event on the lane of ${subject.type}`)
+    if (event.exp <= now || event.ts > now + CLOCK_SKEW_MS_MAX)
+      throw new Refusal('expired', 'outside the time it is valid')
     return { kind: 'event', vault, party, event, replay, receivedAt: now, mark, release }
   } catch (error) {
     release()

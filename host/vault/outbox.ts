@@ -48,8 +48,7 @@ export function openOutbox(system: Namespace, entries: Iterable<readonly [key: s
     settle() {
       return done.splice(0).map((key) => ({ namespace: 'system', key, value: null }))
     },
-    left: (now, age) =>
-      [...waiting.values()].filter(({ since }) => since + age <= now).map(({ letter }) => letter),
+    left: (now, age) => [...waiting.values()].filter(({ since }) => since + age <= now).map(({ letter }) => letter),
   }
 }
 

@@ -15,7 +15,10 @@ import { eventRow } from './rows.ts'
 const invite = z.strictObject({ alias: z.string().min(1).max(64), kind: z.enum(['service', 'peer']) })
 const named = z.strictObject({ connection: z.string() })
 const put = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_]*$/).max(FIELD_NAME_CHARS_MAX),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]*$/)
+    .max(FIELD_NAME_CHARS_MAX),
   value: z.string().max(FIELD_VALUE_CHARS_MAX),
 })
 

@@ -25,6 +25,9 @@ function done({ device, opened, now }: Command, { answer, outgoing, changes, exp
     outgoing,
     changes,
     expected,
-    rows: [row, eventRow(device, opened.event, { at: now, result: 'accepted', connection: row.connection, fields: row.fields })],
+    rows: [
+      row,
+      eventRow(device, opened.event, { at: now, result: 'accepted', connection: row.connection, fields: row.fields }),
+    ],
   }
 }

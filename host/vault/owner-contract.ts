@@ -33,7 +33,11 @@ export function acceptContract(command: Command): Done {
   const connection = knownConnection(vault, body.connection)
   const { offered, record } = connection
   if (!offered || !record.offer) throw new Refusal('command-invalid', 'no contract waits for an answer')
-  const { declined } = verifyAcceptance(body.acceptance, { deviceKey: device.record.verifyKey, contract: offered })
+  const { declined } = verifyAcceptance(body.acceptance, {
+    deviceKey: device.record.verifyKey,
+    connection: connection.id,
+    contract: offered,
+  })
   const terms = { offered, declined }
   const next: ConnectionRecord = {
     ...record,

@@ -33,7 +33,8 @@ export function question(vault: Vault, id: string): Question & { connection: Con
   const item = vault.system.get(`pending/${id}`)
   const record = item && decodeRecord('pending', item.value)
   const connection = record && vault.connections.get(parseConnectionId(record.connection))
-  if (!record || !connection) throw new Refusal('command-invalid', `no open question ${id}: it was answered or it expired`)
+  if (!record || !connection)
+    throw new Refusal('command-invalid', `no open question ${id}: it was answered or it expired`)
   return { id, record, connection }
 }
 

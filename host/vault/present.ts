@@ -40,8 +40,19 @@ export async function present(
       connection.offered = offered
     },
     answers: [{ to: connection, event, reply: { status: 'pending' } }],
-    outgoing: notices(vault, 'contract.changed', presented(connection, { bytes: event.body, signed: offered, publisher: record.peerKey })),
+    outgoing: notices(
+      vault,
+      'contract.changed',
+      presented(connection, { bytes: event.body, signed: offered, publisher: record.peerKey }),
+    ),
     changes: [{ namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) }],
-    rows: [eventRow(connection, event, { at: now, result: 'pending', contractVersion: offered.contract.version, answeredAt: null })],
+    rows: [
+      eventRow(connection, event, {
+        at: now,
+        result: 'pending',
+        contractVersion: offered.contract.version,
+        answeredAt: null,
+      }),
+    ],
   })
 }

@@ -4,7 +4,10 @@ import type { Bus } from '#host/messaging/port.ts'
 import type { Letter, Outbox } from './outbox.ts'
 
 /** Resolves when the bus took the letters or refused them for now; the outbox knows which. */
-export async function publish(letters: readonly Letter[], { bus, outbox }: { bus: Bus; outbox: Outbox }): Promise<void> {
+export async function publish(
+  letters: readonly Letter[],
+  { bus, outbox }: { bus: Bus; outbox: Outbox },
+): Promise<void> {
   for (const letter of letters) {
     try {
       await bus.publish(letter.subject, letter.envelope)

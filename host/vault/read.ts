@@ -4,7 +4,7 @@ import { fullBucket } from '#host/contracts/rate.ts'
 import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { importSession, type Session } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
-import { GREETINGS_PER_HOUR, SCAN_ITEMS_MAX } from '#host/limits.ts'
+import { GREETINGS_PER_HOUR, SCAN_ITEMS_MAX, SEND_GAP } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 import { parseConnectionId, type VaultId } from '#host/wire/id.ts'
 import type { Connection, Device } from './party.ts'
@@ -35,7 +35,9 @@ export function readConnection({ vault, system, name, value }: Stored): Connecti
     contract,
     offered: verified(record.offer?.contract),
     session: readSession(system, `connection/${id}`),
-    bucket: bucket ? decodeRecord('bucket', bucket.value) : fullBucket({ capacity: contract?.contract.limits.requestsPerHour ?? 0 }, 0),
+    bucket: bucket
+      ? decodeRecord('bucket', bucket.value)
+      : fullBucket({ capacity: contract?.contract.limits.requestsPerHour ?? 0 }, 0),
     greetings: fullBucket({ capacity: GREETINGS_PER_HOUR }, 0),
     authentication: key && generateEd25519(key.value),
   }
@@ -43,7 +45,14 @@ export function readConnection({ vault, system, name, value }: Stored): Connecti
 
 export function readDevice({ vault, system, name, value }: Stored): Device {
   const key = `device/${name}` as const
-  return { party: 'device', id: name, key, vault, record: decodeRecord('device', value), session: readSession(system, key) }
+  return {
+    party: 'device',
+    id: name,
+    key,
+    vault,
+    record: decodeRecord('device', value),
+    session: readSession(system, key),
+  }
 }
 
 function readSession(system: Namespace, key: Connection['key'] | Device['key']): Session | undefined {
@@ -52,6 +61,7 @@ function readSession(system: Namespace, key: Connection['key'] | Device['key']):
   const session = importSession(secrets.value)
   const progress = system.get(`progress/${key}`)
   if (progress) session.applyProgress(progress.value)
+  session.skipAhead(SEND_GAP)
   return session
 }
 

@@ -51,9 +51,7 @@ export interface GreetingRecord {
 }
 
 /** A message that must leave: sealed bytes of its own, or the answer kept with an inbox mark. */
-export type OutboxRecord =
-  | { readonly inbox: string }
-  | { readonly subject: string; readonly envelope: Uint8Array }
+export type OutboxRecord = { readonly inbox: string } | { readonly subject: string; readonly envelope: Uint8Array }
 
 /** A question to the owner about one exact request. */
 export interface PendingRecord {

@@ -36,7 +36,10 @@ export function follow({ party, envelope, message }: Rekeying, { now, random }: 
   const { session } = party
   if (!session) throw new Refusal('unknown-connection', `${party.key} has no session`)
   if (message.kind === 'rekey-answer') {
-    return { changes: finishRekey(session, { envelope, opened: message }, now) ? [stored({ ...party, session })] : [], messages: [] }
+    return {
+      changes: finishRekey(session, { envelope, opened: message }, now) ? [stored({ ...party, session })] : [],
+      messages: [],
+    }
   }
   const { subject, bind } = answerLane(party, REKEY)
   const answer = answerRekey(session, { envelope, opened: message }, { bind, mid: random(16), now })

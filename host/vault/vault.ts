@@ -68,9 +68,13 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
-  const connections = entries(system, 'connections/').map(([name, value]) => readConnection({ vault: id, system, name, value }))
+  const connections = entries(system, 'connections/').map(([name, value]) =>
+    readConnection({ vault: id, system, name, value }),
+  )
   const devices = entries(system, 'devices/').map(([name, value]) => readDevice({ vault: id, system, name, value }))
-  const marks = entries(system, 'inbox/').map(([name, value]) => [`inbox/${name}`, decodeRecord('inbox', value).exp] as const)
+  const marks = entries(system, 'inbox/').map(
+    ([name, value]) => [`inbox/${name}`, decodeRecord('inbox', value).exp] as const,
+  )
   const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
   return {
     id,
@@ -94,4 +98,3 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
 export function fingerprint(vault: Vault): Uint8Array {
   return identityId(vault.signing.verifyKey.raw)
 }
-

@@ -71,7 +71,10 @@ export async function openVaults({ log, sealer, folder, handlers, random }: Vaul
     open: () => [...opened.values()],
     async names() {
       const files = await readdir(folder)
-      return files.filter((name) => name.endsWith(KEY_FILE)).map((name) => name.slice(0, -KEY_FILE.length)).sort()
+      return files
+        .filter((name) => name.endsWith(KEY_FILE))
+        .map((name) => name.slice(0, -KEY_FILE.length))
+        .sort()
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...opened.values()].map((vault) => vault[Symbol.asyncDispose]()))
@@ -81,10 +84,12 @@ export async function openVaults({ log, sealer, folder, handlers, random }: Vaul
 
 /** A file that was not there before, durable when this resolves. A crash before may leave a key of no vault. */
 async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch((error: unknown) => {
-    if (hasCode(error, 'EEXIST')) throw new Refusal('conflict', `${path} exists: choose another vault name`)
-    throw error
-  })
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch(
+    (error: unknown) => {
+      if (hasCode(error, 'EEXIST')) throw new Refusal('conflict', `${path} exists: choose another vault name`)
+      throw error
+    },
+  )
   try {
     await file.writeFile(bytes)
     await file.sync()

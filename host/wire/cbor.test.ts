@@ -1,5 +1,5 @@
 import * as cborg from 'cborg'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, MESSAGE_BYTES_MAX } from '#host/limits.ts'
@@ -31,6 +31,8 @@ const value: fc.Arbitrary<Cbor> = fc.letrec<{ value: Cbor }>((tie) => ({
   ),
 })).value
 
+const nested = (depth: number) => Array.from({ length: depth }).reduce<Cbor>((inner) => [inner], 1)
+
 describe('encoding', () => {
   // RFC 8949 appendix A, the values vine-CBOR holds.
   test.each<[Cbor, string]>([
@@ -56,6 +58,8 @@ describe('encoding', () => {
     ['', '60'],
     ['"\\', '62225c'],
     ['ü', '62c3bc'],
+    // A byte order mark is a character like any other.
+    ['\ufeffa', '64efbbbf61'],
     ['𐅑', '64f0908591'],
     [[1, [2, 3], [4, 5]], '8301820203820405'],
     [{ b: [2, 3], a: 1 }, 'a26161016162820203'],
@@ -105,7 +109,6 @@ describe('encoding', () => {
   })
 
   test('refuses what decoding would: depth, count, cycles, shared arrays grown large', () => {
-    const nested = (depth: number) => Array.from({ length: depth }).reduce<Cbor>((inner) => [inner], 1)
     expect(decodeCbor(encodeCbor(nested(CBOR_DEPTH_MAX)))).toEqual(nested(CBOR_DEPTH_MAX))
     expect(refusalOf(() => encodeCbor(nested(CBOR_DEPTH_MAX + 1)))).toBe('too-large')
     const cycle: Cbor[] = []

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, SEQUENCE_MAX } from '#host/limits.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { EVENT_LIFE_MS_MAX } from '#host/limits.ts'
@@ -19,7 +19,9 @@ const event: fc.Arbitrary<VineEvent> = fc
     causation: fc.option(id),
     body: fc.uint8Array({ maxLength: 2_000 }),
   })
-  .map(({ life, ...rest }) => ({ ...rest, exp: rest.ts + life }))
+  .map(({ life, id, type, ts, contractVersion, causation, body }) => {
+    return { id, type, ts, exp: ts + life, contractVersion, causation, body }
+  })
 
 const wire: Readonly<Record<string, Cbor>> = {
   id: new Uint8Array(16),

@@ -7,7 +7,6 @@
  *     OwnerSpace.<vault>.forApp.<noun>.<verb>                       vault → devices
  */
 import { Refusal } from '#host/errors.ts'
-import { SUBJECT_CHARS_MAX } from '#host/limits.ts'
 
 import {
   type ConnectionId,
@@ -39,6 +38,7 @@ export type Subject = MessageSubject | OwnerSubject
 /** Where a message is, without what it asks: see `bindOf`. */
 export type Place = Omit<MessageSubject, 'type'> | Omit<OwnerSubject, 'type'>
 
+// Every part is bounded, so no text is read further than the longest subject.
 const { id, type } = grammar
 const message = new RegExp(`^MessageSpace\\.(${id})\\.(fromService|forService)\\.(${id})\\.(${type})$`)
 const owner = new RegExp(`^OwnerSpace\\.(${id})\\.(forVault|forApp)\\.(${type})$`)
@@ -46,7 +46,6 @@ const utf8 = new TextEncoder()
 
 /** @throws Refusal `malformed` for anything but one subject of the grammar; patterns are not subjects */
 export function parseSubject(text: string): Subject {
-  if (text.length > SUBJECT_CHARS_MAX) throw malformed()
   const fromMessage = message.exec(text)
   if (fromMessage !== null) {
     const [, vault, direction, connection, type] = fromMessage

@@ -24,24 +24,43 @@ export async function refusals(play: Play): Promise<void> {
     await send()
     const { trace } = await lastSeen(stage, ending, from)
     must(trace.outcome === expected, `${what}: ${expected}, not ${trace.outcome}`)
-    print.fact(expected, what)
+    print.refusal(expected, what)
     print.steps(trace)
   }
-  const asked = (type: string, body: unknown, code: RefusalCode, service: 'acme' | 'bolt' = 'acme') => async () => {
-    const answer = await ask(play, service, type, body)
-    must(answer.status === 'refused' && answer.code === code, `${type} is refused with ${code}`)
-  }
-  await answered('a field the contract does not declare', 'data.request', 'field-undeclared',
-    asked('data.request', { fields: ['passport'] }, 'field-undeclared'))
-  await answered('an optional field that was declined', 'data.request', 'field-declined',
-    asked('data.request', { fields: ['phone'] }, 'field-declined'))
-  await answered('an event type that no handler answers', 'payment.request', 'unsupported-event',
-    asked('payment.request', { amount: 1 }, 'unsupported-event'))
-  await answered(`request ${REQUESTS_PER_HOUR + 1} of the hour`, 'data.request', 'rate-limited',
-    asked('data.request', ADDRESS, 'rate-limited', 'bolt'))
+  const asked =
+    (type: string, body: unknown, code: RefusalCode, service: 'acme' | 'bolt' = 'acme') =>
+    async () => {
+      const answer = await ask(play, service, type, body)
+      must(answer.status === 'refused' && answer.code === code, `${type} is refused with ${code}`)
+    }
+  await answered(
+    'a field the contract does not declare',
+    'data.request',
+    'field-undeclared',
+    asked('data.request', { fields: ['passport'] }, 'field-undeclared'),
+  )
+  await answered(
+    'an optional field that was declined',
+    'data.request',
+    'field-declined',
+    asked('data.request', { fields: ['phone'] }, 'field-declined'),
+  )
+  await answered(
+    'an event type that no handler answers',
+    'payment.request',
+    'unsupported-event',
+    asked('payment.request', { amount: 1 }, 'unsupported-event'),
+  )
+  await answered(
+    `request ${REQUESTS_PER_HOUR + 1} of the hour`,
+    'data.request',
+    'rate-limited',
+    asked('data.request', ADDRESS, 'rate-limited', 'bolt'),
+  )
   await answered('the same envelope again', 'data.request', 'replayed', () => stage.services.sendAgain())
   await answered("an envelope on another connection's subject", 'data.request', 'misrouted', () =>
-    stage.services.sendOnLaneOf('acme', 'bolt'))
+    stage.services.sendOnLaneOf('acme', 'bolt'),
+  )
   const after = stage.seen.at(-1)?.instances
   must(after === instances, `no handler instance was made: ${instances}, then ${after}`)
   print.fact('host', `${after} handler instances still: nothing refused reached a handler`)

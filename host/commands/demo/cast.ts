@@ -52,10 +52,19 @@ const nickname: ContractField = {
 }
 
 /** What a service publishes in a version. Acme's second asks for the name, no more for the phone, and for less time. */
-export function contractOf(service: ServiceName, version: number, about: { identity: Uint8Array; now: number }): Contract {
-  const changed = version === 1 ? [phone, shipping] : [{ ...shipping, retention: { kind: 'days', days: 30 } as const }, nickname]
+export function contractOf(
+  service: ServiceName,
+  version: number,
+  about: { identity: Uint8Array; now: number },
+): Contract {
+  const changed =
+    version === 1 ? [phone, shipping] : [{ ...shipping, retention: { kind: 'days', days: 30 } as const }, nickname]
   return {
-    service: { name: SERVICES[service], identity: about.identity, links: { privacy: `https://${service}.example/privacy` } },
+    service: {
+      name: SERVICES[service],
+      identity: about.identity,
+      links: { privacy: `https://${service}.example/privacy` },
+    },
     id: `${service}-orders`,
     version,
     publishedAt: about.now,

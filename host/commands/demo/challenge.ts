@@ -17,11 +17,18 @@ export function newChallenge(
   { now, random }: { now: () => number; random: (length: number) => Uint8Array },
 ): { challenge: Challenge; body: { nonce: string; audience: string; expires: number } } {
   const challenge = { audience, nonce: random(32), expires: now() + LIFE_MS }
-  return { challenge, body: { ...challenge, nonce: challenge.nonce.toBase64({ alphabet: 'base64url', omitPadding: true }) } }
+  return {
+    challenge,
+    body: { ...challenge, nonce: challenge.nonce.toBase64({ alphabet: 'base64url', omitPadding: true }) },
+  }
 }
 
 /** Whether the reply is this challenge signed with the connection's key, as the handshake named it. */
-export function verifyChallenge({ audience, nonce, expires }: Challenge, reply: Uint8Array, publicKey: Uint8Array): boolean {
+export function verifyChallenge(
+  { audience, nonce, expires }: Challenge,
+  reply: Uint8Array,
+  publicKey: Uint8Array,
+): boolean {
   const { signature } = JSON.parse(new TextDecoder().decode(reply)) as { signature?: unknown }
   if (typeof signature !== 'string') return false
   const parts = [utf8.encode(DOMAIN), utf8.encode(audience), nonce]

@@ -32,7 +32,12 @@ export function callIn<T extends object>(child: ChildProcess): T {
     child.send({ id, method, args } satisfies Call)
     return waiter.promise
   }
-  return new Proxy({} as T, { get: (_, method) => (...args: unknown[]) => call(String(method), args) })
+  return new Proxy({} as T, {
+    get:
+      (_, method) =>
+      (...args: unknown[]) =>
+        call(String(method), args),
+  })
 }
 
 /** Answers the parent's calls with these methods. */

@@ -111,7 +111,9 @@ export function openServices(vaults: Vaults, transport: Transport): Services {
     async answer(request) {
       const reply = await requests[request]?.answer
       if (!reply) throw new Error(`no request ${request}`)
-      return reply.status === 'replied' ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown } : reply
+      return reply.status === 'replied'
+        ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown }
+        : reply
     },
     async sendOnce(service, type, body) {
       kept = sealed(connection(service), type, body)
@@ -146,7 +148,11 @@ export function openServices(vaults: Vaults, transport: Transport): Services {
   }
 }
 
-function sealed({ conversation, terms }: Connected, type: string, body: unknown): { subject: string; data: Uint8Array } {
+function sealed(
+  { conversation, terms }: Connected,
+  type: string,
+  body: unknown,
+): { subject: string; data: Uint8Array } {
   const now = surroundings.now()
   return conversation.seal({
     id: newEventId(surroundings.random),
@@ -175,5 +181,7 @@ function storeIn(store: VaultStore): ClientStore {
 function handlersIn(published: unknown): string[] {
   if (typeof published !== 'string') throw new Error('a profile holds its manifests as JSON')
   const manifests = JSON.parse(published) as readonly { handler: string; version: string; events: { type: string }[] }[]
-  return manifests.map(({ handler, version, events }) => `${handler} ${version} (${events.map(({ type }) => type).join(', ')})`)
+  return manifests.map(
+    ({ handler, version, events }) => `${handler} ${version} (${events.map(({ type }) => type).join(', ')})`,
+  )
 }

@@ -25,7 +25,19 @@ export async function natsStage(folder: string, image: string, url: string): Pro
   // Subjects and streams of this run alone: the server may hold those of others.
   const space = `demo-${surroundings.random(4).toHex()}`
   const seen: Seen[] = []
-  const args = [MAIN, 'up', '--data', join(folder, 'alice'), '--image', image, '--nats', url, '--space', space, '--trace']
+  const args = [
+    MAIN,
+    'up',
+    '--data',
+    join(folder, 'alice'),
+    '--image',
+    image,
+    '--nats',
+    url,
+    '--space',
+    space,
+    '--trace',
+  ]
   const start = () => startHostProcess(args, seen)
 
   let host = await start()

@@ -113,6 +113,19 @@ describe('what a guest may do', () => {
     expect(instance.call('ask', [])).toBe('answer')
   })
 
+  it('hands over what lies in memory it has just grown', async () => {
+    const { instance, things } = await openGuest({
+      run: {
+        core: `(result i32) (drop (memory.grow (i32.const 1))) (i32.store8 (i32.const 65544) (i32.const 65))
+          (call $say (i32.const 65544) (i32.const 1)) (drop (memory.grow (i32.const 1)))
+          (i32.store (i32.const 131072) (i32.const 65544)) (i32.store (i32.const 131076) (i32.const 1)) (i32.const 131072)`,
+        type: '(result string)',
+      },
+    })
+    expect(instance.call('run', [])).toBe('A')
+    expect(things.calls).toEqual([['A']])
+  })
+
   const joined = [
     [{ tag: 'single', val: 1.5 }, 0x3fc0_0000n],
     [{ tag: 'single', val: Number.NaN }, 0x7fc0_0000n],

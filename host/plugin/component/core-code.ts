@@ -3,7 +3,7 @@
  * a reset cannot cheaply see. V8 validates the code; here only the immediates are skipped.
  * Source: core spec, "Instructions" (binary format).
  */
-import { type Cursor, invalid, readByte, readBytes, readU32 } from './cursor.ts'
+import { type Cursor, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
 
 export interface CodeFacts {
   /** Some instruction writes or grows a table. */
@@ -47,10 +47,7 @@ export function scanCode(body: Cursor): CodeFacts {
   const facts = { writesTables: false, dropsSegments: false }
   const count = readU32(body)
   for (let index = 0; index < count; index += 1) {
-    const size = readU32(body)
-    const at = body.at
-    readBytes(body, size)
-    const cursor = { bytes: body.bytes, at, end: at + size }
+    const cursor = openPart(body, readU32(body))
     const groups = readU32(cursor)
     for (let group = 0; group < groups; group += 1) {
       skipNumber(cursor)

@@ -4,8 +4,10 @@ import {
   expectEnd,
   invalid,
   openCursor,
+  type Quota,
   readByte,
   readBytes,
+  readCount,
   readName,
   readSections,
   readU32,
@@ -66,8 +68,8 @@ interface Draft {
 const corePreamble = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
 
 /** @throws Refusal component-invalid when the module uses what this host does not run */
-export function readCoreModule(bytes: Uint8Array): CoreModule {
-  const cursor = openCursor(bytes)
+export function readCoreModule(bytes: Uint8Array, quota: Quota): CoreModule {
+  const cursor = openCursor(bytes, quota)
   const preamble = readBytes(cursor, corePreamble.length)
   if (!corePreamble.every((byte, index) => preamble[index] === byte)) throw invalid('not a core module of version 1')
   const draft: Draft = {
@@ -109,9 +111,8 @@ function readSection(draft: Draft, id: number, body: Cursor): void {
   else if (![0, 8, 9, 11, 12].includes(id)) throw invalid(`core section ${id} is not supported`)
 }
 
-/** Core modules are bounded by their bytes alone: every item takes at least one. */
 function readItems(body: Cursor, readItem: (cursor: Cursor) => unknown): void {
-  const count = readU32(body)
+  const count = readCount(body)
   for (let index = 0; index < count; index += 1) readItem(body)
   expectEnd(body)
 }

@@ -1,18 +1,43 @@
 /** Reading of WebAssembly's binary primitives. Every read is bounded; what does not fit is refused with its position. */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_NAME_BYTES_MAX, COMPONENT_VECTOR_ITEMS_MAX } from '#host/limits.ts'
+import { COMPONENT_ITEMS_MAX, COMPONENT_NAME_BYTES_MAX } from '#host/limits.ts'
 
 /** A window of bytes with a reading position. */
 export interface Cursor {
   readonly bytes: Uint8Array
   at: number
   readonly end: number
+  readonly quota: Quota
+}
+
+/** Items a component may still list: one quota for all its parts. */
+export interface Quota {
+  items: number
+}
+
+export function openQuota(): Quota {
+  return { items: COMPONENT_ITEMS_MAX }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-export function openCursor(bytes: Uint8Array): Cursor {
-  return { bytes, at: 0, end: bytes.length }
+export function openCursor(bytes: Uint8Array, quota: Quota): Cursor {
+  return { bytes, at: 0, end: bytes.length, quota }
+}
+
+/** A cursor over the next `length` bytes, which are skipped in the outer one. */
+export function openPart(cursor: Cursor, length: number): Cursor {
+  const at = cursor.at
+  readBytes(cursor, length)
+  return { bytes: cursor.bytes, at, end: at + length, quota: cursor.quota }
+}
+
+/** The number of items that follow. @throws Refusal too-large when the quota does not hold them */
+export function readCount(cursor: Cursor): number {
+  const count = readU32(cursor)
+  cursor.quota.items -= count
+  if (cursor.quota.items < 0) throw new Refusal('too-large', `component: more than ${COMPONENT_ITEMS_MAX} items`)
+  return count
 }
 
 /** The refusal for a component that breaks the format, or uses what this host does not run. */
@@ -70,8 +95,7 @@ export function readBytes(cursor: Cursor, length: number): Uint8Array {
 }
 
 export function readVector<T>(cursor: Cursor, readItem: (cursor: Cursor) => T): T[] {
-  const count = readU32(cursor)
-  if (count > COMPONENT_VECTOR_ITEMS_MAX) throw new Refusal('too-large', `component: ${count} items in one list`)
+  const count = readCount(cursor)
   const items: T[] = []
   for (let index = 0; index < count; index += 1) items.push(readItem(cursor))
   return items
@@ -94,10 +118,7 @@ export interface Section {
 export function* readSections(cursor: Cursor): Generator<Section> {
   while (cursor.at < cursor.end) {
     const id = readByte(cursor)
-    const size = readU32(cursor)
-    const at = cursor.at
-    readBytes(cursor, size)
-    yield { id, body: { bytes: cursor.bytes, at, end: at + size } }
+    yield { id, body: openPart(cursor, readU32(cursor)) }
   }
 }
 

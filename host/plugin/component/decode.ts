@@ -7,6 +7,7 @@ import {
   expectEnd,
   invalid,
   openCursor,
+  type Quota,
   readByte,
   readBytes,
   readName,
@@ -29,9 +30,9 @@ export interface Decoded {
 const componentPreamble = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00]
 
 /** @throws Refusal component-invalid / too-large */
-export function decodeComponent(bytes: Uint8Array): Decoded {
+export function decodeComponent(bytes: Uint8Array, quota: Quota): Decoded {
   const modules: Uint8Array[] = []
-  return { root: readComponent(openCursor(bytes), modules, 0), modules }
+  return { root: readComponent(openCursor(bytes, quota), modules, 0), modules }
 }
 
 function readComponent(cursor: Cursor, modules: Uint8Array[], depth: number): ComponentSyntax {

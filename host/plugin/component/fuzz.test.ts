@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
 
+import { openQuota } from './cursor.ts'
 import { decodeComponent } from './decode.ts'
 import { fixtureBytes } from './fixtures/build.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
@@ -78,7 +79,7 @@ describe('hostile bytes', () => {
     fc.assert(
       fc.property(place, fc.integer({ min: 0, max: 255 }), (at, byte) => {
         try {
-          decodeComponent(bytes.with(at, byte))
+          decodeComponent(bytes.with(at, byte), openQuota())
         } catch (error) {
           expect(error).toBeInstanceOf(Refusal)
         }

@@ -1,7 +1,7 @@
 /** Canonical definitions: where core and component functions meet. Source: CanonicalABI.md, "Canonical Definitions". */
 import { invalid } from './cursor.ts'
 import { coreSignature, flattenFunc } from './layout.ts'
-import type { Linker } from './link-types.ts'
+import { countSteps, type Linker } from './link-types.ts'
 import type { ContextPlan, CoreRef, Trampoline } from './plan.ts'
 import { coreFunction, coreItem, funcTypeAt, itemAt, resourceAt, type Scope } from './scope.ts'
 import type { CanonOptions, CanonSyntax } from './syntax.ts'
@@ -48,7 +48,8 @@ function addTrampoline(linker: Linker, scope: Scope, trampoline: Trampoline, sig
 }
 
 function linkLift(linker: Linker, scope: Scope, canon: Extract<CanonSyntax, { kind: 'lift' }>): void {
-  const type = funcTypeAt(scope, canon.type)
+  const { type, nodes } = funcTypeAt(scope, canon.type)
+  countSteps(linker, nodes)
   const signature = coreSignature(type, 'lift')
   const core = coreFunction(scope, canon.core, signature)
   if (core.ref.kind !== 'export') throw invalid('a lifted function is one of the host')

@@ -36,8 +36,8 @@ export interface Linker {
   steps: number
 }
 
-export function countStep(linker: Linker): void {
-  linker.steps += 1
+export function countSteps(linker: Linker, count = 1): void {
+  linker.steps += count
   if (linker.steps > COMPONENT_LINK_STEPS_MAX) throw new Refusal('too-large', 'component: too many definitions to link')
 }
 
@@ -48,7 +48,7 @@ export function resolveType(
   syntax: TypeSyntax,
   destructor: ((index: number) => CoreRef) | undefined,
 ): TypeItem {
-  if (syntax.kind === 'func') return { sort: 'type', kind: 'func', type: resolveFunc(scope, syntax) }
+  if (syntax.kind === 'func') return { sort: 'type', kind: 'func', ...resolveFunc(scope, syntax) }
   if (syntax.kind === 'instance') return { sort: 'type', kind: 'instance', declarations: syntax.declarations, scope }
   if (syntax.kind !== 'resource') return resolveValueType(scope, syntax)
   if (destructor === undefined) throw invalid('a resource is defined inside an instance type')
@@ -113,7 +113,10 @@ function buildType(
   }
 }
 
-function resolveFunc(scope: Scope, syntax: Extract<TypeSyntax, { kind: 'func' }>): FuncType {
+function resolveFunc(
+  scope: Scope,
+  syntax: Extract<TypeSyntax, { kind: 'func' }>,
+): { readonly type: FuncType; readonly nodes: number } {
   let nodes = 0
   const value = (item: ValueSyntax): ValueType => {
     const found = typeof item === 'string' ? undefined : valueTypeAt(scope, item)
@@ -123,7 +126,8 @@ function resolveFunc(scope: Scope, syntax: Extract<TypeSyntax, { kind: 'func' }>
   }
   const result = syntax.result === undefined ? undefined : value(syntax.result)
   if (contains(result, (type) => type.kind === 'borrow')) throw invalid('a function returns a borrow')
-  return { params: syntax.params.map((param) => ({ name: param.name, type: value(param.value) })), result }
+  const params = syntax.params.map((param) => ({ name: param.name, type: value(param.value) }))
+  return { type: { params, result }, nodes }
 }
 
 export function resolveAlias(scope: Scope, alias: Exclude<AliasSyntax, { kind: 'alias-core' }>): Item {
@@ -151,11 +155,12 @@ export function resolveExtern(
   extern: { readonly name: string; readonly desc: ExternSyntax },
   from: { readonly given: Item } | { readonly origin: Origin },
 ): Item {
-  countStep(linker)
+  countSteps(linker)
   const { name, desc } = extern
   switch (desc.kind) {
     case 'func': {
-      const type = funcTypeAt(scope, desc.type)
+      const { type, nodes } = funcTypeAt(scope, desc.type)
+      countSteps(linker, nodes)
       if ('origin' in from) return from.origin.func(name, type)
       if (from.given.sort === 'func' && sameFunc(type, from.given.type)) return from.given
       break
@@ -191,7 +196,7 @@ function resolveInstance(
   const scope = openScope(type.scope, type.scope.component)
   const exports = new Map<string, Item>()
   for (const declaration of type.declarations) {
-    countStep(linker)
+    countSteps(linker)
     if (declaration.kind === 'type') addItem(scope, resolveType(linker, scope, declaration.type, undefined))
     else if (declaration.kind === 'alias-core') throw invalid('a core alias inside an instance type')
     else if (declaration.kind !== 'export') addItem(scope, resolveAlias(scope, declaration))

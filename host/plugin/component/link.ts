@@ -8,7 +8,7 @@ import { unreachable } from '#host/errors.ts'
 import type { CoreModule } from './core-module.ts'
 import { invalid } from './cursor.ts'
 import { linkCanon } from './link-canon.ts'
-import { countStep, type Linker, type Origin, resolveAlias, resolveExtern, resolveType } from './link-types.ts'
+import { countSteps, type Linker, type Origin, resolveAlias, resolveExtern, resolveType } from './link-types.ts'
 import type { CoreRef, Plan } from './plan.ts'
 import {
   addItem,
@@ -55,7 +55,7 @@ function runComponent(
   const exports = new Map<string, Item>()
   const imported = new Set<string>()
   for (const definition of component.syntax.definitions) {
-    countStep(linker)
+    countSteps(linker)
     if (definition.kind === 'import') {
       if (imported.has(definition.name)) throw invalid(`"${definition.name}" is imported twice`)
       imported.add(definition.name)
@@ -161,7 +161,7 @@ function runCoreInstance(
   const module = itemAt(linker.modules, index, 'core module')
   const args = mapOf(definition.args, (value) => itemAt(scope.coreInstances, value, 'core instance'))
   const imports = module.imports.map(({ module: from, name, sort, signature }) => {
-    countStep(linker)
+    countSteps(linker)
     const item = args.get(from)?.exports.get(name)
     if (item?.sort !== sort) throw invalid(`core import "${from}" "${name}" is not given a ${sort}`)
     // V8 checks what one module gives another; a function of the host has no type of its own there.

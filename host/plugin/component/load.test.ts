@@ -69,6 +69,25 @@ describe('limits', () => {
     expect(() => loadComponent(make(), limits)).toThrow(expect.objectContaining({ code: 'too-large' }))
   })
 
+  it.each([
+    ['lists that claim more items than there are bytes', '(component)', [7, 6, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f]],
+  ])('refuses %s', async (_, wat, section) => {
+    const bytes = Uint8Array.from([...(await bytesOfWat(wat)).subarray(0, 8), ...section])
+    expect(() => loadComponent(bytes, limits)).toThrow(expect.objectContaining({ code: 'too-large' }))
+  })
+
+  it.each([
+    ['memories', '(memory 0)', 5],
+    ['tables', '(table 0 funcref)'.repeat(9), 1],
+    ['core instances', '', 65],
+  ])('refuses too many %s', async (_, core, count) => {
+    await expect(
+      load(`(component (core module ${core}) ${'(core instance (instantiate 0))'.repeat(count)})`),
+    ).rejects.toMatchObject({
+      code: 'too-large',
+    })
+  })
+
   it('refuses types that grow exponentially', async () => {
     const doubled = Array.from({ length: 12 }, (_, index) => `(type $t${index + 1} (tuple $t${index} $t${index}))`)
     await expect(load(`(component (type $t0 u8) ${doubled.join(' ')})`)).rejects.toMatchObject({ code: 'too-large' })
@@ -128,6 +147,19 @@ describe('what is refused', () => {
       'a signature that is not the type’s',
       'is l:, not i:',
       guestWat({ run: { core: '(param i64)', type: '(param "a" u32)' } }),
+    ],
+    [
+      'a function that returns a borrow',
+      'returns a borrow',
+      '(component (import "t" (type $t (sub resource))) (type (func (result (borrow $t)))))',
+    ],
+    [
+      'a host function imported with another signature',
+      'another signature',
+      `(component
+      (import "f" (func $f (param "a" u64))) (core func $l (canon lower (func $f)))
+      (core module $m (import "h" "f" (func (param i32))))
+      (core instance (instantiate $m (with "h" (instance (export "f" (func $l)))))))`,
     ],
     ['a component import', 'type 0x41', '(component (import "c" (component)))'],
   ])('%s', async (_, message, wat) => {

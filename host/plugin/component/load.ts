@@ -1,9 +1,16 @@
 /** From component bytes to something that can be instantiated: decoded, vetted, linked, patched and compiled. */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_BYTES_MAX, MUTABLE_GLOBALS_MAX, TABLE_COPY_ELEMENTS_MAX } from '#host/limits.ts'
+import {
+  COMPONENT_BYTES_MAX,
+  CORE_INSTANCES_MAX,
+  CORE_MEMORIES_MAX,
+  CORE_TABLES_MAX,
+  MUTABLE_GLOBALS_MAX,
+  TABLE_COPY_ELEMENTS_MAX,
+} from '#host/limits.ts'
 
 import { type CoreModule, readCoreModule } from './core-module.ts'
-import { invalid } from './cursor.ts'
+import { invalid, openQuota } from './cursor.ts'
 import { decodeComponent } from './decode.ts'
 import { describeFunctions } from './describe.ts'
 import { type Linked, linkComponent } from './link.ts'
@@ -43,11 +50,12 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
   if (bytes.length > COMPONENT_BYTES_MAX) {
     throw new Refusal('too-large', `component: ${bytes.length} bytes, more than ${COMPONENT_BYTES_MAX}`)
   }
-  const decoded = decodeComponent(bytes)
-  const cores = decoded.modules.map(readCoreModule)
+  const quota = openQuota()
+  const decoded = decodeComponent(bytes, quota)
+  const cores = decoded.modules.map((module) => readCoreModule(module, quota))
   const linked = linkComponent(decoded.root, cores)
   const memoryPages = shareMemory(linked, cores, Math.floor(limits.memoryBytesMax / PAGE_BYTES))
-  vetTables(cores, limits.tableElementsMax)
+  vetCounts(linked, cores, limits.tableElementsMax)
   const modules = cores.map((core, index) => {
     const memoryPagesMax = memoryPages[index] ?? 0
     return compile(patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax }))
@@ -93,7 +101,15 @@ function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: num
   return minima.map((min, index) => (index === main ? min + pagesMax - total : min))
 }
 
-function vetTables(cores: readonly CoreModule[], elementsMax: number): void {
+/** Tables and memories cost address space even when empty, instances a little of everything. */
+function vetCounts(linked: Linked, cores: readonly CoreModule[], elementsMax: number): void {
+  const instances = linked.instances.map(({ module }) => cores[module])
+  const memories = instances.filter((core) => core?.memory !== undefined).length
+  const tables = instances.reduce((sum, core) => sum + (core?.tables.length ?? 0), 0)
+  if (instances.length > CORE_INSTANCES_MAX || memories > CORE_MEMORIES_MAX || tables > CORE_TABLES_MAX) {
+    const found = `${instances.length} core instances, ${memories} memories, ${tables} tables`
+    throw new Refusal('too-large', `component: ${found}`)
+  }
   for (const table of cores.flatMap((core) => core.tables)) {
     if (table.min > elementsMax) throw new Refusal('too-large', `component: a table of ${table.min} elements`)
   }

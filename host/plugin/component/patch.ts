@@ -2,7 +2,7 @@
  * Rewrites a core module so that it can be held: maxima on its memory and tables, and exports for the state a reset
  * must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
  */
-import { invalid, openCursor, readBytes, readSections, readU32 } from './cursor.ts'
+import { invalid, openCursor, openQuota, readBytes, readSections, readU32 } from './cursor.ts'
 import type { CoreModule, Limits, TableType } from './core-module.ts'
 
 export interface PatchLimits {
@@ -18,7 +18,7 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
   for (const name of module.exports.keys()) {
     if (name.startsWith(statePrefix)) throw invalid(`core export "${name}" is reserved`)
   }
-  const cursor = openCursor(module.bytes)
+  const cursor = openCursor(module.bytes, openQuota())
   const parts: Uint8Array[] = [readBytes(cursor, 8)]
   const added = stateExports(module)
   let isExported = added.length === 0

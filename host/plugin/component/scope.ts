@@ -14,7 +14,7 @@ export type TypeItem =
       readonly nodes: number
       readonly depth: number
     }
-  | { readonly sort: 'type'; readonly kind: 'func'; readonly type: FuncType }
+  | { readonly sort: 'type'; readonly kind: 'func'; readonly type: FuncType; readonly nodes: number }
   | { readonly sort: 'type'; readonly kind: 'resource'; readonly resource: number }
   | {
       readonly sort: 'type'
@@ -152,10 +152,10 @@ export function valueTypeAt(scope: Scope, index: number): Extract<TypeItem, { ki
   return item
 }
 
-export function funcTypeAt(scope: Scope, index: number): FuncType {
+export function funcTypeAt(scope: Scope, index: number): Extract<TypeItem, { kind: 'func' }> {
   const item = itemAt(scope.types, index, 'type')
   if (item.kind !== 'func') throw invalid(`type ${index} is not a function type`)
-  return item.type
+  return item
 }
 
 export function resourceAt(scope: Scope, index: number): number {
