@@ -5,15 +5,17 @@
  * A request is stored before it leaves and forgotten when its final answer is there: the sender's outbox is what makes
  * a critical event durable, the broker is not (`DESIGN` §12).
  */
-import { answerRekey, finishRekey, offerRekey, rekeyDue, settleRekey } from '#host/crypto/rekey.ts'
 import { exportSession, type Session } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import type { DataEnvelope } from '#host/wire/envelope.ts'
 import { decodeEvent, encodeEvent, type VineEvent } from '#host/wire/event.ts'
-import { type EventId, type EventType, newEventId, parseEventType } from '#host/wire/id.ts'
+import { type EventId, newEventId, parseEventType } from '#host/wire/id.ts'
 import { decodeReply, type Reply } from '#host/wire/reply.ts'
 import { bindOf, buildSubject, type Subject } from '#host/wire/subject.ts'
-import { openLane } from './lane.ts'
+
+import { type Epochs, openEpochs } from './epochs.ts'
+import { type Inlet, openInlet } from './inlet.ts'
+import type { Lanes } from './lanes.ts'
 import { outboxKey, readOutbox, writeOutbox } from './outbox.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
@@ -23,10 +25,7 @@ export interface ConversationOptions extends Surroundings {
   readonly name: string
   readonly store: ClientStore
   readonly transport: Transport
-  /** The subject an event of this type is sent on. */
-  readonly outward: (type: EventType) => Subject
-  /** Matches everything the vault sends back. */
-  readonly inward: string
+  readonly lanes: Lanes
   /** The contract version that requests are made under. */
   readonly contractVersion: () => number
 }
@@ -56,112 +55,121 @@ interface Waiting {
   readonly pending: PromiseWithResolvers<void>
 }
 
-const REKEY = parseEventType('session.rekey')
-
 /** Subscribes first, so that no answer is missed. */
 export async function openConversation(options: ConversationOptions): Promise<Conversation> {
-  const { session, name, store, transport, outward, now, random } = options
-  const waiting = new Map<EventId, Waiting>()
-  const listeners = new Map<string, (event: VineEvent) => void>()
-  const unanswered = readOutbox(store, name)
+  const conversation = new SealedConversation(options)
+  await conversation.open()
+  return conversation
+}
 
-  function seal(event: VineEvent): { subject: string; data: Uint8Array } {
-    const subject = outward(event.type)
+class SealedConversation implements Conversation {
+  readonly #options: ConversationOptions
+  readonly #epochs: Epochs
+  readonly #inlet: Inlet
+  readonly #waiting = new Map<EventId, Waiting>()
+  readonly #listeners = new Map<string, (event: VineEvent) => void>()
+  /** Sent, and not finally answered. */
+  readonly #unanswered: Map<EventId, VineEvent>
+  #subscription: { drain(): Promise<void> } | undefined
+
+  constructor(options: ConversationOptions) {
+    const { session, store, name, transport, lanes } = options
+    const rekey = lanes.outward('session.rekey')
+    this.#options = options
+    this.#unanswered = readOutbox(store, name)
+    this.#inlet = openInlet(
+      (envelope) => session.owns(envelope.cid),
+      (subject, envelope) => this.#receive(subject, envelope),
+    )
+    this.#epochs = openEpochs({
+      ...options,
+      bind: bindOf(rekey),
+      save: () => this.#save([[`${name}/session`, exportSession(session)]]),
+      publish: (message) => transport.publish(buildSubject(rekey), message, { durable: true }),
+    })
+  }
+
+  async open(): Promise<void> {
+    const { session, name, transport, lanes } = this.#options
+    await this.#save([[`${name}/session`, exportSession(session)]])
+    this.#subscription = await transport.subscribe(lanes.everything, (message) => this.#inlet.push(message))
+  }
+
+  async request(type: string, body: Uint8Array, { lifeMs }: { lifeMs: number }): Promise<Request> {
+    const { now, random, contractVersion } = this.#options
+    const event: VineEvent = {
+      id: newEventId(random),
+      type: parseEventType(type),
+      ts: now(),
+      exp: now() + lifeMs,
+      contractVersion: contractVersion(),
+      causation: null,
+      body,
+    }
+    const wait = { answer: Promise.withResolvers<Reply>(), pending: Promise.withResolvers<void>() }
+    this.#waiting.set(event.id, wait)
+    this.#unanswered.set(event.id, event)
+    await this.#send(event)
+    return { id: event.id, answer: wait.answer.promise, pending: wait.pending.promise }
+  }
+
+  async resend(): Promise<void> {
+    const now = this.#options.now()
+    for (const event of this.#unanswered.values()) if (event.exp > now) await this.#send(event)
+  }
+
+  on(type: string, receive: (event: VineEvent) => void): void {
+    this.#listeners.set(type, receive)
+  }
+
+  seal(event: VineEvent): { subject: string; data: Uint8Array } {
+    const { session, lanes, random } = this.#options
+    const subject = lanes.outward(event.type)
     const data = session.seal(encodeEvent(event), { bind: bindOf(subject), lane: 0, mid: random(16) })
     return { subject: buildSubject(subject), data }
   }
 
+  async close(): Promise<void> {
+    await this.#subscription?.drain()
+    await this.#inlet.idle()
+  }
+
+  async #send(event: VineEvent): Promise<void> {
+    const { subject, data } = this.seal(event)
+    await this.#save([[outboxKey(this.#options.name), writeOutbox(this.#unanswered)]])
+    await this.#options.transport.publish(subject, data, { durable: true })
+    await this.#epochs.turn()
+  }
+
   /** Where the conversation stands, with what else changed: stored before anything leaves. */
-  function save(changes: Iterable<readonly [string, Uint8Array | null]> = []): Promise<void> {
+  #save(changes: Iterable<readonly [string, Uint8Array]> = []): Promise<void> {
+    const { store, name, session } = this.#options
     return store.put(new Map([...changes, [`${name}/progress`, session.exportProgress()]]))
   }
 
-  async function send(event: VineEvent): Promise<void> {
-    const { subject, data } = seal(event)
-    await save([[outboxKey(name), writeOutbox(unanswered)]])
-    await transport.publish(subject, data, { durable: true })
-    await turnEpoch()
-  }
-
-  async function turnEpoch(): Promise<void> {
-    settleRekey(session, now())
-    if (!rekeyDue(session, now())) return
-    const offer = offerRekey(session, { bind: bindOf(outward(REKEY)), mid: random(16), now: now() })
-    await save([[`${name}/session`, exportSession(session)]])
-    if (offer) await transport.publish(buildSubject(outward(REKEY)), offer, { durable: true })
-  }
-
-  async function receive(subject: Subject, envelope: DataEnvelope): Promise<void> {
-    const opened = session.open(envelope, { bind: bindOf(subject) })
-    if (opened.kind === 'rekey-offer') {
-      const answer = answerRekey(
-        session,
-        { envelope, opened },
-        { bind: bindOf(outward(REKEY)), mid: random(16), now: now() },
-      )
-      await save([[`${name}/session`, exportSession(session)]])
-      if (answer) await transport.publish(buildSubject(outward(REKEY)), answer, { durable: true })
-      return
-    }
-    if (opened.kind === 'rekey-answer') {
-      finishRekey(session, { envelope, opened }, now())
-      return save([[`${name}/session`, exportSession(session)]])
-    }
+  async #receive(subject: Subject, envelope: DataEnvelope): Promise<void> {
+    const opened = this.#options.session.open(envelope, { bind: bindOf(subject) })
+    if (opened.kind !== 'data') return this.#epochs.follow(envelope, opened)
     if (opened.replay) return
     opened.mark()
     const event = decodeEvent(opened.plaintext)
     if (event.type !== subject.type) throw new Refusal('misrouted', 'not the type of its lane')
-    await take(event)
+    if (event.causation !== null && this.#unanswered.has(event.causation)) return this.#settle(event.causation, event)
+    await this.#save()
+    this.#listeners.get(event.type)?.(event)
   }
 
-  async function take(event: VineEvent): Promise<void> {
-    const asked = event.causation === null ? undefined : waiting.get(event.causation)
-    if (event.causation === null || !unanswered.has(event.causation)) {
-      await save()
-      listeners.get(event.type)?.(event)
-      return
-    }
-    const reply = decodeReply(event.body)
+  async #settle(request: EventId, { body }: VineEvent): Promise<void> {
+    const reply = decodeReply(body)
+    const waiting = this.#waiting.get(request)
     if (reply.status === 'pending') {
-      await save()
-      asked?.pending.resolve()
+      await this.#save()
+      waiting?.pending.resolve()
       return
     }
-    unanswered.delete(event.causation)
-    waiting.delete(event.causation)
-    await save([[outboxKey(name), writeOutbox(unanswered)]])
-    asked?.answer.resolve(reply)
-  }
-
-  await save([[`${name}/session`, exportSession(session)]])
-  const lane = openLane((envelope) => session.owns(envelope.cid), receive)
-  const subscription = await transport.subscribe(options.inward, lane.push)
-
-  return {
-    async request(type, body, { lifeMs }) {
-      const event: VineEvent = {
-        id: newEventId(random),
-        type: parseEventType(type),
-        ts: now(),
-        exp: now() + lifeMs,
-        contractVersion: options.contractVersion(),
-        causation: null,
-        body,
-      }
-      const wait = { answer: Promise.withResolvers<Reply>(), pending: Promise.withResolvers<void>() }
-      waiting.set(event.id, wait)
-      unanswered.set(event.id, event)
-      await send(event)
-      return { id: event.id, answer: wait.answer.promise, pending: wait.pending.promise }
-    },
-    async resend() {
-      for (const event of unanswered.values()) if (event.exp > now()) await send(event)
-    },
-    on: (type, listener) => void listeners.set(type, listener),
-    seal,
-    async close() {
-      await subscription.drain()
-      await lane.idle()
-    },
+    this.#unanswered.delete(request)
+    this.#waiting.delete(request)
+    await this.#save([[outboxKey(this.#options.name), writeOutbox(this.#unanswered)]])
+    waiting?.answer.resolve(reply)
   }
 }

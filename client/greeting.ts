@@ -2,7 +2,7 @@
 import { verifyProfile, type Profile } from '#host/contracts/profile.ts'
 import { Refusal } from '#host/errors.ts'
 import { buildSubject, type Subject } from '#host/wire/subject.ts'
-import { parseEventType } from '#host/wire/id.ts'
+import type { Lanes } from './lanes.ts'
 import type { Transport } from './transport.ts'
 
 /** A vault as an invitation names it. */
@@ -45,13 +45,9 @@ export async function exchange<T>(
   }
 }
 
-/** The vault's signed profile, checked against the fingerprint. `lane` gives the subject of a type either way. */
-export function fetchProfile(
-  transport: Transport,
-  lane: { outward(type: string): Subject; inward(type: string): Subject },
-  identity: Uint8Array,
-): Promise<Profile> {
-  const type = parseEventType('profile.get')
-  const message = { outward: lane.outward(type), inward: lane.inward(type), data: new Uint8Array(0), durable: false }
+/** The vault's signed profile, checked against the fingerprint. */
+export function fetchProfile(transport: Transport, lanes: Lanes, identity: Uint8Array): Promise<Profile> {
+  const type = 'profile.get'
+  const message = { outward: lanes.outward(type), inward: lanes.inward(type), data: new Uint8Array(0), durable: false }
   return exchange(transport, message, (data) => verifyProfile(data, identity))
 }

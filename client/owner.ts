@@ -6,10 +6,9 @@ import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
-import { parseEventType, parseVaultId } from '#host/wire/id.ts'
-import type { Subject } from '#host/wire/subject.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
+import { ownerLanes } from './lanes.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface DeviceOptions extends Surroundings {
@@ -68,11 +67,11 @@ const COMMAND_LIFE_MS = 3_600_000
 /** Pairs with the vault anew: a session of its own for this run. @throws Refusal `handshake-failed` */
 export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
   const { vault, identity, device, signing, transport, store, now, random } = options
-  const { outward, inward } = lanesOf(vault)
-  const profile = await fetchProfile(transport, { outward, inward }, identity)
+  const lanes = ownerLanes(vault)
+  const profile = await fetchProfile(transport, lanes, identity)
   const { message, state } = hello({ signing, profile, offer: encodeCbor({ device }), random })
-  const lanes = { outward: outward('device.hello'), inward: inward('device.accept') }
-  const { session } = await exchange(transport, { ...lanes, data: message, durable: true }, (data) =>
+  const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
+  const { session } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
   const conversation = await openConversation({
@@ -82,8 +81,7 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     transport,
     now,
     random,
-    outward,
-    inward: `OwnerSpace.${vault}.forApp.>`,
+    lanes,
     contractVersion: () => 0,
   })
   return deviceOf(conversation, options)
@@ -135,12 +133,4 @@ function readOffer(body: Uint8Array): Offer {
 
 async function done(command: Promise<Cbor>): Promise<void> {
   await command
-}
-
-function lanesOf(id: string): { outward(type: string): Subject; inward(type: string): Subject } {
-  const vault = parseVaultId(id)
-  return {
-    outward: (type) => ({ space: 'owner', vault, direction: 'forVault', type: parseEventType(type) }),
-    inward: (type) => ({ space: 'owner', vault, direction: 'forApp', type: parseEventType(type) }),
-  }
 }

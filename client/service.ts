@@ -6,10 +6,9 @@ import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
-import { parseConnectionId, parseEventType, parseVaultId } from '#host/wire/id.ts'
-import type { Subject } from '#host/wire/subject.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
+import { connectionLanes } from './lanes.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface ServiceOptions extends Surroundings {
@@ -41,8 +40,7 @@ const welcome = terms.extend({ authentication: bytesOf(32) })
 
 /** Reads the vault's profile: its keys, its handlers and what they answer. @throws Refusal `handshake-failed` */
 export function discover(invitation: Invitation, options: ServiceOptions): Promise<Profile> {
-  const { outward, inward } = lanesOf(invitation)
-  return fetchProfile(options.transport, { outward, inward }, invitation.identity)
+  return fetchProfile(options.transport, connectionLanes(invitation), invitation.identity)
 }
 
 /** Presents a signed contract and waits for the owner, however long that takes. */
@@ -52,11 +50,11 @@ export async function connect(
   options: ServiceOptions,
 ): Promise<Connected> {
   const { transport, store, signing, random, now } = options
-  const { outward, inward } = lanesOf(invitation)
+  const lanes = connectionLanes(invitation)
   const { message, state } = hello({ signing, profile: offer.profile, offer: offer.contract, random })
   await store.put(new Map([[`${nameOf(invitation)}/hello`, state]]))
-  const lanes = { outward: outward('connection.hello'), inward: inward('connection.accept') }
-  const { session, decision } = await exchange(transport, { ...lanes, data: message, durable: true }, (data) =>
+  const between = { outward: lanes.outward('connection.hello'), inward: lanes.inward('connection.accept') }
+  const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
   await store.put(
@@ -89,7 +87,6 @@ async function converse(
 ): Promise<Connected> {
   const { authentication, ...agreed } = check(welcome, decodeCbor(decision), 'handshake-failed', 'the vault’s answer')
   let current: Terms = agreed
-  const { vault, connection } = invitation
   const conversation = await openConversation({
     session,
     name: nameOf(invitation),
@@ -97,8 +94,7 @@ async function converse(
     transport,
     now,
     random,
-    outward: lanesOf(invitation).outward,
-    inward: `MessageSpace.${vault}.forService.${connection}.>`,
+    lanes: connectionLanes(invitation),
     contractVersion: () => current.version,
   })
   return {
@@ -118,14 +114,4 @@ async function converse(
 
 function nameOf({ vault, connection }: Invitation): string {
   return `vine/${vault}/${connection}`
-}
-
-function lanesOf(invitation: Invitation): { outward(type: string): Subject; inward(type: string): Subject } {
-  const vault = parseVaultId(invitation.vault)
-  const connection = parseConnectionId(invitation.connection)
-  const lane = { space: 'message', vault, connection } as const
-  return {
-    outward: (type) => ({ ...lane, direction: 'fromService', type: parseEventType(type) }),
-    inward: (type) => ({ ...lane, direction: 'forService', type: parseEventType(type) }),
-  }
 }

@@ -5,7 +5,7 @@
  * changes nothing. Layout: `image.json`, `components/<handler>.wasm`, `manifests/<handler>.json`, `wit/*.wit`.
  */
 import { createHash } from 'node:crypto'
-import { constants, type Dirent } from 'node:fs'
+import { constants } from 'node:fs'
 import { open, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -156,23 +156,15 @@ function byPath(a: ImageFile, b: ImageFile): number {
   return a.path < b.path ? -1 : Number(a.path > b.path)
 }
 
-/** Everything under the folder is a plain listed file, or a folder on the way to one. */
+/** Everything under the folder is listed, or a folder. A link to a folder is no folder. */
 async function refuseUnlisted(root: string, listed: ReadonlySet<string>, folder = ''): Promise<void> {
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
     const path = folder + entry.name
     if (entry.isDirectory()) await refuseUnlisted(root, listed, `${path}/`)
-    else if (path !== LISTING) checkEntry(entry, { path, isListed: listed.has(path) })
+    else if (path !== LISTING && !listed.has(path)) {
+      throw new Refusal('image-unlisted', `image: ${path} is there but not listed: remove it or build the image again`)
+    }
   }
-}
-
-function checkEntry(entry: Dirent, found: { path: string; isListed: boolean }): void {
-  if (!found.isListed) {
-    throw new Refusal(
-      'image-unlisted',
-      `image: ${found.path} is there but not listed: remove it or build the image again`,
-    )
-  }
-  if (false) refuseChanged(found.path, 'is a link or a device, not a file')
 }
 
 /** Follows no link and reads no more than it was told to. */

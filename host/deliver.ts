@@ -134,6 +134,6 @@ function decode(data: Uint8Array): DataEnvelope {
   return envelope
 }
 
-function moment({ now, random }: Deliverer): { now: number; random: Deliverer['random'] } {
-  return { now: now(), random }
+function moment(host: Deliverer): { now: number; random: (length: number) => Uint8Array } {
+  return { now: host.now(), random: (length) => host.random(length) }
 }

@@ -13,8 +13,9 @@ const own: Classes = {
   bestEffort: ['profile.get'],
 }
 
+const subject = (type: string): string => `MessageSpace.*.fromService.*.${type}`
+
 export function lanesOf({ critical, bestEffort }: Classes): Lanes {
-  const subject = (type: string) => `MessageSpace.*.fromService.*.${type}`
   return {
     critical: [...own.critical, ...critical].map(subject).concat('OwnerSpace.*.forVault.*.*'),
     bestEffort: [...own.bestEffort, ...bestEffort].map(subject),
@@ -23,8 +24,6 @@ export function lanesOf({ critical, bestEffort }: Classes): Lanes {
 
 /** Whether a lane brings the messages of a subject. */
 export function captured({ critical, bestEffort }: Classes): (subject: string) => boolean {
-  const types = new Set(
-    [own, { critical, bestEffort }].flatMap((classes) => [...classes.critical, ...classes.bestEffort]),
-  )
+  const types = new Set([own.critical, own.bestEffort, critical, bestEffort].flat())
   return (subject) => types.has(subject.split('.').slice(-2).join('.'))
 }

@@ -61,7 +61,9 @@ async function buildHandler(paths: {
 }): Promise<boolean> {
   const { manifest: file, folder, component } = paths
   const manifest = parseManifest(await readFile(file), relative(root, file))
-  const sources = [...(await list(folder, '.ts')), ...(await list(paths.shared, '.ts'))].filter((path) => !path.endsWith('.test.ts'))
+  const sources = [...(await list(folder, '.ts')), ...(await list(paths.shared, '.ts'))].filter(
+    (path) => !path.endsWith('.test.ts'),
+  )
   const inputs = [file, ...sources, ...(await list(join(root, 'wit'), '.wit')), join(root, 'scripts/toolchain.ts')]
   const digest = await digestOf([...inputs, join(root, 'package-lock.json')])
   const mark = `${component}.inputs`
@@ -87,7 +89,9 @@ async function narrowWorld(options: { from: string; to: string; interfaces: Read
   const { from, to, interfaces } = options
   for (const name of [...interfaces, 'types']) await cp(join(from, `${name}.wit`), join(to, `${name}.wit`))
   const world = await readFile(join(from, 'world.wit'), 'utf8')
-  const narrowed = world.replaceAll(/^ *import ([a-z-]+);\n/gmu, (line, name: string) => (interfaces.has(name) ? line : ''))
+  const narrowed = world.replaceAll(/^ *import ([a-z-]+);\n/gmu, (line, name: string) =>
+    interfaces.has(name) ? line : '',
+  )
   await writeFile(join(to, 'world.wit'), narrowed)
 }
 
@@ -106,5 +110,6 @@ async function list(folder: string, suffix: string): Promise<string[]> {
 }
 
 if (import.meta.main) {
-  for (const { name, isNew } of await buildPlugins()) process.stdout.write(`${name}: ${isNew ? 'built' : 'up to date'}\n`)
+  for (const { name, isNew } of await buildPlugins())
+    process.stdout.write(`${name}: ${isNew ? 'built' : 'up to date'}\n`)
 }

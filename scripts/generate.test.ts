@@ -24,7 +24,9 @@ test('the types that handlers are written against are those of wit/ (else run sc
 })
 
 test('the schema that manifests are written against is the one that is checked (else run scripts/generate.ts)', async () => {
-  const [kept, made] = await Promise.all([root, fresh].map((folder) => readFile(join(folder, generated.schema), 'utf8')))
+  const [kept, made] = await Promise.all(
+    [root, fresh].map((folder) => readFile(join(folder, generated.schema), 'utf8')),
+  )
   expect(JSON.parse(kept ?? '')).toEqual(JSON.parse(made ?? '1'))
 })
 

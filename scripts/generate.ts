@@ -17,12 +17,18 @@ export const generated = { types: 'plugins/sdk/types', schema: 'manifests/schema
 /** Generates all of it under `folder`. */
 export async function generate(folder: string): Promise<void> {
   await generateTypes(join(folder, generated.types))
-  const schema = { title: 'Manifest of a handler', ...z.toJSONSchema(manifestSchema, { io: 'input' }) }
+  const { $schema, ...rules } = z.toJSONSchema(manifestSchema, { io: 'input' })
+  const schema = { $schema, title: 'Manifest of a handler', ...rules }
   await mkdir(dirname(join(folder, generated.schema)), { recursive: true })
-  await writeFile(join(folder, generated.schema), JSON.stringify(schema))
+  await writeFile(join(folder, generated.schema), JSON.stringify(schema, withoutReadOnly))
   const oxfmt = join(dirname(fileURLToPath(import.meta.resolve('oxfmt/package.json'))), 'bin', 'oxfmt')
   const targets = Object.values(generated).map((path) => join(folder, path))
   await run(process.execPath, [oxfmt, '-c', join(root, '.oxfmtrc.json'), ...targets])
+}
+
+/** zod marks what its types cannot change; to a reader of the schema that says nothing. */
+function withoutReadOnly(key: string, value: unknown): unknown {
+  return key === 'readOnly' ? undefined : value
 }
 
 /** One file per interface and one for the world. */

@@ -1,4 +1,4 @@
-/** From handler source to component bytes, with what npm installs: jco + QuickJS for TypeScript, asc for AssemblyScript. */
+/** From handler source to component bytes, with what npm installs: QuickJS for TypeScript, asc for AssemblyScript. */
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'

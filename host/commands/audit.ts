@@ -34,7 +34,7 @@ export function printTrail({ rows, head }: Trail, columns: number): string {
     if (line && line.cells.slice(1).join('\0') === cells.slice(1).join('\0')) line.last = row.sequence
     else lines.push({ cells, first: row.sequence, last: row.sequence })
   }
-  const cells = lines.map(({ cells, first, last }) => [first === last ? String(first) : `${first}–${last}`, ...cells])
+  const cells = lines.map(({ cells, first, last }) => [first === last ? `${first}` : `${first}–${last}`].concat(cells))
   const verified = `${paint.good('chain verified')}  ${rows.length} rows, head ${head.slice(0, 16)}…`
   return `${table([header, ...cells], columns)}\n${verified}`
 }

@@ -9,7 +9,6 @@ import { openFileLog } from '#host/storage/file-log.ts'
 
 /** One client's connection to a NATS server. @throws Refusal `bus-unavailable` */
 export function connectNats(url: string, options: { name: string; space?: string }): Promise<Bus> {
-  const warn = (line: string) => console.error(`trellis: ${line}`)
   return natsBus({ url, inboxPrefix: `_INBOX.${options.name}`, warn, ...options })
 }
 
@@ -17,4 +16,8 @@ export function connectNats(url: string, options: { name: string; space?: string
 export async function openMemoryBroker(folder: string): Promise<MemoryBroker> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   return memoryBroker({ log: await openFileLog(join(folder, 'bus.log'), { pid: process.pid }) })
+}
+
+function warn(line: string): void {
+  console.error(`trellis: ${line}`)
 }

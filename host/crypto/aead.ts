@@ -1,4 +1,4 @@
-/** AES-256-GCM (NIST SP 800-38D) with 96-bit nonces and 128-bit tags. A (key, nonce) pair is used once, by the caller's care. */
+/** AES-256-GCM (NIST SP 800-38D), 96-bit nonces, 128-bit tags. Never seal twice with one (key, nonce). */
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 
 import { Refusal } from '#host/errors.ts'
@@ -7,7 +7,7 @@ import { plain } from './kdf.ts'
 
 export const AEAD_KEY_BYTES = 32
 export const NONCE_BYTES = 12
-export const TAG_BYTES = 16
+const TAG_BYTES = 16
 
 const ALGORITHM = 'aes-256-gcm'
 

@@ -7,7 +7,7 @@ import { plain } from './kdf.ts'
 import { type Seeded, withSeed } from './seed.ts'
 
 export const ED25519_BYTES = 32
-export const ED25519_SIGNATURE_BYTES = 64
+const ED25519_SIGNATURE_BYTES = 64
 
 export interface Ed25519PublicKey {
   readonly raw: Uint8Array

@@ -1,4 +1,4 @@
-/** One epoch of a session: its keys, its sequence numbers and what was received in it (research: key schedule of vine/1). */
+/** One epoch of a session: its keys, its sequence numbers and what was received in it. */
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 
 import { CID_BYTES, type Lane } from '#host/wire/envelope.ts'

@@ -2,9 +2,9 @@
  * The epoch ratchet: a KEM step inside the session, after which a stolen older key opens nothing newer.
  *
  * One side offers an ephemeral X-Wing key, the other answers with a ciphertext; both mix its secret into the next root.
- * Whoever answered goes on sending in the old epoch until it hears the other side in the new one, so a lost answer or a
- * lost offer stops nobody. When both offer at once, the initiator's offer wins. After each call that changed the session
- * the caller stores `exportSession` in the commit before which nothing is sent.
+ * Whoever answered goes on sending in the old epoch until it hears the other side in the new one, so a lost answer or
+ * offer stops nobody. When both offer at once, the initiator's offer wins. After each call that changed the session the
+ * caller stores `exportSession`, and sends nothing before that is durable.
  */
 import { Refusal } from '#host/errors.ts'
 import {

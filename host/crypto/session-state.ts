@@ -12,7 +12,7 @@ import { exportSeed } from './seed.ts'
 import { generateKemKey, KEM_SEED_BYTES, type KemPrivateKey } from './kem.ts'
 
 /** An offered KEM step that has no answer yet. */
-export interface PendingOffer {
+interface PendingOffer {
   /** The envelope, to be sent again unchanged. */
   readonly offer: Uint8Array
   readonly key: KemPrivateKey
@@ -21,7 +21,7 @@ export interface PendingOffer {
 }
 
 /** An answered KEM step, until the other side is heard in the new epoch. */
-export interface GivenAnswer {
+interface GivenAnswer {
   /** SHA-256 of the offer's envelope. */
   readonly offerHash: Uint8Array
   /** The envelope, for when the offer comes again. */

@@ -17,7 +17,7 @@ import { plain } from './kdf.ts'
 import { type Seeded, withSeed } from './seed.ts'
 
 /** ML-DSA's 32 bytes, then Ed25519's 32. */
-export const SIGNING_SEED_BYTES = 64
+const SIGNING_SEED_BYTES = 64
 export const VERIFY_KEY_BYTES = 1_984
 export const SIGNATURE_BYTES = 3_373
 

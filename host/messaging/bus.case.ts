@@ -303,15 +303,16 @@ function clientCases(withBus: WithBus, open: () => Promise<BusRig>): void {
     const first = await rig.connect()
     await first.provision(LANES)
     const held: Delivery[] = []
-    await first.consume((delivery) => held.push(delivery), { inFlight: 1 })
-    for (const word of ['a', 'b', 'c']) await first.publish(CRITICAL, utf8(word), { durable: true })
+    await first.consume((delivery) => held.push(delivery), { inFlight: 2 })
+    await first.publish(CRITICAL, utf8('a'), { durable: true })
     await until(() => held.length === 1)
     let isDrained = false
     const drained = first.drain().then(() => (isDrained = true))
     await delay(50)
     expect(isDrained).toBe(false)
     // Who is at work may still send.
-    await first.publish(CRITICAL, utf8('d'), { durable: true })
+    for (const word of ['b', 'c', 'd']) await first.publish(CRITICAL, utf8(word), { durable: true })
+    await delay(20)
     await held[0]?.ack()
     await drained
     expect(held).toHaveLength(1)

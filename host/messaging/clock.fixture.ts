@@ -5,6 +5,8 @@ export interface TestClock {
   readonly timer: Timer
   /** Lets time pass; everything that is due runs, with the turns that it needs. */
   pass(ms: number): Promise<void>
+  /** Timers that wait. */
+  waiting(): number
 }
 
 /** Turns of the event loop after which a test calls everything settled. */
@@ -19,6 +21,7 @@ export function testClock(): TestClock {
       due.add(entry)
       return () => void due.delete(entry)
     },
+    waiting: () => due.size,
     async pass(ms) {
       const end = now + ms
       for (;;) {

@@ -82,7 +82,7 @@ export function dispatcher(options: DispatchOptions): Dispatcher {
   }
 
   function again(item: LaneItem, delayMs: number): void {
-    if (!item.critical || item.settled || closed) return
+    if (!item.critical || closed) return
     if (delayMs > 0) timer(delayMs, () => again(item, 0))
     // Last: one that nobody answers must not stand in the way of all others.
     else put(item)
@@ -136,7 +136,7 @@ function handOver(item: LaneItem, member: Member, desk: Desk): void {
   }
   const settle = async (): Promise<void> => {
     refuseWhenGone()
-    // A late ack counts: the copy that waits to be delivered again is dropped.
+    // A late ack counts: what waits to be delivered again is passed over.
     item.settled = true
     onSettled(item.sequence)
     release()

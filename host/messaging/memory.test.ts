@@ -185,13 +185,38 @@ test('a log that breaks refuses durable messages', async () => {
   await expect(bus.publish(CRITICAL, utf8('x'), { durable: true })).rejects.toMatchObject({ code: 'bus-unavailable' })
 })
 
-test('best-effort messages go after a minute, and the oldest when there are too many', async () => {
-  const disk = diskOf()
-  const { bus, pass } = await start(disk)
+test('best-effort messages go after a minute', async () => {
+  const { bus, pass } = await start(diskOf())
   await bus.publish(BEST_EFFORT, utf8('old'))
   await pass(30_000)
   await bus.publish(BEST_EFFORT, utf8('young'))
   await pass(30_000)
+  const got = await collect(bus)
+  await pass(0)
+  expect(got.map(text)).toEqual(['young'])
+})
+
+test('nothing waits any more when the broker is closed', async () => {
+  for (const end of ['dispose', 'abandon']) {
+    const clock = testClock()
+    const broker = await memoryBroker({ log: logOf(), timer: clock.timer })
+    const bus = broker.connect()
+    await bus.provision(LANES)
+    await bus.publish(BEST_EFFORT, utf8('never fetched'))
+    await collect(bus)
+    await bus.publish(CRITICAL, utf8('never answered'), { durable: true })
+    await clock.pass(0)
+    expect(clock.waiting()).toBeGreaterThan(0)
+    if (end === 'dispose') await broker[Symbol.asyncDispose]()
+    else broker.abandon()
+    expect(clock.waiting(), end).toBe(0)
+  }
+})
+
+test('the oldest best-effort messages go when there are too many, and none is stored', async () => {
+  const disk = diskOf()
+  const { bus, pass } = await start(disk)
+  await bus.publish(BEST_EFFORT, utf8('old'))
   const large = new Uint8Array(MESSAGE_BYTES_MAX)
   for (let index = 0; index < 64; index += 1) await bus.publish(BEST_EFFORT, large)
   const got = await collect(bus)

@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { openFileLog, writeAll } from './file-log.ts'
 import { logStoreCases } from './log-store.case.ts'
@@ -27,6 +28,34 @@ it('makes a file that only its owner reads, and leaves no lock behind', async ()
   expect((await stat(path)).mode & 0o777).toBe(0o600)
   await store[Symbol.asyncDispose]()
   await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT')
+})
+
+it('syncs what it finds, and every write before it says so', async () => {
+  await writeFile(path, '')
+  const handle = await open(path)
+  const calls: string[] = []
+  const spies = (['datasync', 'sync', 'writev', 'truncate'] as const).map((name) => {
+    // The class of file handles is not exported.
+    const prototype = Object.getPrototypeOf(handle) as Record<typeof name, (...args: unknown[]) => Promise<unknown>>
+    const original = prototype[name]
+    return vi.spyOn(prototype, name).mockImplementation(async function spied(this: unknown, ...args) {
+      const result = await original.apply(this, args)
+      calls.push(name)
+      return result
+    })
+  })
+  try {
+    const store = await openFileLog(path, { pid })
+    expect(calls.splice(0)).toEqual(['datasync', 'sync'])
+    await store.append([Uint8Array.from([1]), Uint8Array.from([2])])
+    expect(calls.splice(0)).toEqual(['writev', 'datasync'])
+    await store.truncate(1)
+    expect(calls.splice(0)).toEqual(['truncate', 'datasync'])
+    await store[Symbol.asyncDispose]()
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+    await handle.close()
+  }
 })
 
 it('says what is wrong when it cannot be opened', async () => {
@@ -83,10 +112,27 @@ describe('the lock', () => {
   })
 
   it('goes to one of many who try at once to take a dead one over', async () => {
+    for (let round = 0; round < 40; round++) {
+      await writeFile(`${path}.lock`, '')
+      const late = async (turns: number) => {
+        for (let turn = 0; turn < turns; turn++) await nextTurn()
+        return openFileLog(path, { pid })
+      }
+      const tries = await Promise.allSettled(Array.from({ length: 8 }, (_, at) => late((at * round) % 11)))
+      const won = tries.filter((result) => result.status === 'fulfilled')
+      expect(won).toHaveLength(1)
+      for (const { value } of won) await value[Symbol.asyncDispose]()
+      expect(await readdir(folder)).toEqual(['journal'])
+    }
+  })
+
+  it('is taken over from a process that died while it took over', async () => {
     await writeFile(`${path}.lock`, '')
-    const tries = await Promise.allSettled([0, 1, 2, 3].map(() => openFileLog(path, { pid })))
-    expect(tries.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
-    for (const result of tries) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]()
+    // The right to succeed whoever left nothing: named by the SHA-256 of what was left.
+    await writeFile(`${path}.lock.e3b0c442`, 'who knows')
+    const store = await openFileLog(path, { pid })
+    expect((await readdir(folder)).sort()).toEqual(['journal', 'journal.lock'])
+    await store[Symbol.asyncDispose]()
   })
 
   it('is let go when the file cannot be opened', async () => {

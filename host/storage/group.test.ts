@@ -30,6 +30,21 @@ describe('group commit', () => {
     }
   })
 
+  it('waits in a crowd for those who are a little later', async () => {
+    const memory = memoryLog()
+    const log = await openLog(memory)
+    const store = await makeVault(log)
+    const write = async (late: number) => {
+      for (let at = 0; at < 10; at++) {
+        for (let turn = 0; turn < late; turn++) await Promise.resolve()
+        await commit(store, `${late}/${at}`)
+      }
+    }
+    await Promise.all(Array.from({ length: 16 }, (_, late) => write(late * 3)))
+    expect(log.stats.frames).toBe(161)
+    expect(log.stats.batches).toBeLessThan(30)
+  })
+
   it('makes who is alone wait for nobody', async () => {
     const memory = memoryLog()
     const store = await makeVault(await openLog(memory))

@@ -15,14 +15,10 @@ export const TAG_BYTES = 16
 export const KEY_ID_BYTES = 8
 export const SEGMENT_BYTES = 8
 
-/** Takes a 32-byte secret over: the bytes are zero afterwards, whatever happens. */
+/** Takes a 32-byte secret over: the bytes are zero afterwards. */
 export function wrapKey(secret: Uint8Array): KeyObject {
-  try {
-    if (secret.length !== KEY_BYTES) throw new Error(`a key has ${KEY_BYTES} bytes, not ${secret.length}`)
-    return wrapSecret(secret)
-  } finally {
-    secret.fill(0)
-  }
+  if (secret.length !== KEY_BYTES) throw new Error(`a key has ${KEY_BYTES} bytes, not ${secret.length}`)
+  return wrapSecret(secret)
 }
 
 /** A subkey. Contexts of one label have fixed lengths, so that they need no separator. */

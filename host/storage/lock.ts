@@ -1,8 +1,9 @@
 /** A lock file: one process at a time. */
 import { readFileSync } from 'node:fs'
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, rm } from 'node:fs/promises'
 import { threadId } from 'node:worker_threads'
 
+import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
 
 export interface Lock {
@@ -13,7 +14,7 @@ export interface Lock {
  * Takes the lock for a process, over from a dead one if need be. The file holds the pid and when that process started,
  * so that a pid given out again (pid 1 of a container, say) does not keep a dead lock alive.
  *
- * @throws Refusal `storage-failed` when a live process holds it
+ * @throws Refusal `storage-failed` when a live process holds it, or is just taking it over
  */
 export async function takeLock(path: string, pid: number): Promise<Lock> {
   const mine = `${pid} ${startOf(pid)}\n`
@@ -22,7 +23,7 @@ export async function takeLock(path: string, pid: number): Promise<Lock> {
   await writeNew(draft, mine)
   try {
     // A link either makes the whole file or fails: nobody ever reads half a lock of a live process.
-    while (!(await linked(draft, path))) await clearDead(path, `${draft}.aside`)
+    while (!(await linked(draft, path))) await clearDead(path, pid)
   } finally {
     await rm(draft, { force: true })
   }
@@ -31,23 +32,32 @@ export async function takeLock(path: string, pid: number): Promise<Lock> {
 
 let drafts = 0
 
-/** Moves a dead process's lock out of the way; comes back without a word when the lock is gone meanwhile. */
-async function clearDead(path: string, aside: string): Promise<void> {
-  const holder = await readFile(path, 'utf8').catch(absent)
+/**
+ * Removes the lock of a dead process. Between reading a lock and removing it somebody else may have taken it over; so
+ * there is a lock for the right to succeed this very holder, and under it nobody else touches what that holder left.
+ */
+async function clearDead(path: string, pid: number): Promise<void> {
+  const holder = await readHolder(path)
   if (holder === undefined) return
   const alive = liveHolder(holder)
   if (alive !== undefined) {
     throw new Refusal('storage-failed', `${path} is held by process ${alive}: stop it or choose another folder`)
   }
+  const succession = await takeLock(`${path}.${digest(holder).toHex().slice(0, 8)}`, pid)
   try {
-    await rename(path, aside)
-  } catch {
-    return
+    if ((await readHolder(path)) === holder) await rm(path, { force: true })
+  } finally {
+    await succession.release()
   }
-  // Another process may have taken over between the look and the move: then what was moved is its lock.
-  const moved = await readFile(aside, 'utf8')
-  if (moved !== holder) await linked(aside, path)
-  await rm(aside, { force: true })
+}
+
+async function readHolder(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** The pid in a lock, if that very process still runs. What cannot be read is the rest of a crash. */
@@ -97,10 +107,6 @@ async function linked(from: string, to: string): Promise<boolean> {
     if (codeOf(error) === 'EEXIST') return false
     throw error
   }
-}
-
-function absent(error: unknown): undefined {
-  if (codeOf(error) !== 'ENOENT') throw error
 }
 
 function codeOf(error: unknown): unknown {

@@ -81,7 +81,8 @@ export function admit(
 
 function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusal {
   const { code, field, retryAt } = verdict
-  const message = field === undefined ? words(code) : `${words(code)}: ${field}`
+  const why = words[code] ?? code
+  const message = field === undefined ? why : `${why}: ${field}`
   return new ContractRefusal(code, {
     message,
     ...(field === undefined ? {} : { field }),
@@ -89,29 +90,15 @@ function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusa
   })
 }
 
-function words(code: RefusalCode): string {
-  switch (code) {
-    case 'connection-inactive':
-      return 'the connection is not active: connect anew'
-    case 'contract-frozen':
-      return 'a newer contract version waits for the owner: ask again when it is accepted'
-    case 'contract-stale':
-      return 'this is not the accepted contract version: use the accepted one'
-    case 'unsupported-event':
-      return 'no handler answers this event type: see the profile'
-    case 'not-permitted':
-      return 'the contract does not permit this event'
-    case 'malformed-request':
-      return 'the request does not fit the schema in the profile'
-    case 'field-undeclared':
-      return 'the contract does not declare this field'
-    case 'field-declined':
-      return 'the owner declined this field'
-    case 'retention-expired':
-      return 'the time this field was granted for is over'
-    case 'rate-limited':
-      return 'the requests of this hour are used up'
-    default:
-      return code
-  }
+const words: Partial<Record<RefusalCode, string>> = {
+  'connection-inactive': 'the connection is not active: connect anew',
+  'contract-frozen': 'a newer contract version waits for the owner: ask again when it is accepted',
+  'contract-stale': 'this is not the accepted contract version: use the accepted one',
+  'unsupported-event': 'no handler answers this event type: see the profile',
+  'not-permitted': 'the contract does not permit this event',
+  'malformed-request': 'the request does not fit the schema in the profile',
+  'field-undeclared': 'the contract does not declare this field',
+  'field-declined': 'the owner declined this field',
+  'retention-expired': 'the time this field was granted for is over',
+  'rate-limited': 'the requests of this hour are used up',
 }

@@ -14,7 +14,7 @@ export interface Executed {
 /** @throws Refusal when the handler refused, trapped or overran: its writes are gone */
 export async function dispatch(admitted: Admitted, options: { pool: Pool; now: number }): Promise<Executed> {
   const { opened, connection, registered, body, approved } = admitted
-  const { event, vault } = opened
+  const { event } = opened
   const effects = await options.pool.run({
     registered,
     sources: sourcesOf(admitted),

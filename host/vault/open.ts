@@ -16,7 +16,6 @@ export interface Opened {
   readonly event: VineEvent
   /** True when this very envelope was opened before. */
   readonly replay: boolean
-  readonly receivedAt: number
   /** To be called with the commit of the event's effects. */
   mark(): void
   /** To be called when nothing of it is kept: the sender may send the envelope again. */
@@ -45,16 +44,23 @@ export function open(
   if (!party.session) throw new Refusal('unknown-connection', `${party.key} has not finished its handshake`)
   const message = party.session.open(envelope, { bind: bindOf(subject) })
   if (message.kind !== 'data') return { kind: 'rekey', vault, party, envelope, message }
-  const { plaintext, replay, mark, release } = message
   try {
-    const event = decodeEvent(plaintext)
+    const event = decodeEvent(message.plaintext)
     if (event.type !== subject.type)
       throw new Refusal('misrouted', `a ${event.type} event on the lane of ${subject.type}`)
     if (event.exp <= now || event.ts > now + CLOCK_SKEW_MS_MAX)
       throw new Refusal('expired', 'outside the time it is valid')
-    return { kind: 'event', vault, party, event, replay, receivedAt: now, mark, release }
+    return {
+      kind: 'event',
+      vault,
+      party,
+      event,
+      replay: message.replay,
+      mark: () => message.mark(),
+      release: () => message.release(),
+    }
   } catch (error) {
-    release()
+    message.release()
     throw error
   }
 }

@@ -5,7 +5,6 @@ import { Refusal } from '#host/errors.ts'
 import type { Change } from '#host/storage/port.ts'
 import { parseEventType } from '#host/wire/id.ts'
 import type { Rekeying } from './open.ts'
-import type { Letter } from './outbox.ts'
 import { answerLane, type Party } from './party.ts'
 
 const REKEY = parseEventType('session.rekey')

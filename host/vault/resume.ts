@@ -47,7 +47,6 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
     party: connection,
     event,
     replay: false,
-    receivedAt: now,
     // Its place in the window was taken when it was asked.
     mark() {},
     release() {},

@@ -1,4 +1,4 @@
-/** Reading vine-CBOR: see cbor.ts. One pass; nothing is allocated for a length before its bytes are known to be there. */
+/** Reading vine-CBOR: see cbor.ts. One pass; no length is believed before its bytes are known to be there. */
 import { Refusal } from '#host/errors.ts'
 
 import { emptyBag } from './bag.ts'

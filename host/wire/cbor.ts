@@ -22,7 +22,7 @@ export type Cbor =
   | ReadonlyMap<number | string, Cbor>
   | { readonly [key: string]: Cbor }
 
-export interface CborLimits {
+interface CborLimits {
   readonly bytesMax: number
   /** Containers around a value; the outermost value has none. */
   readonly depthMax: number
@@ -38,7 +38,7 @@ export interface DecodeOptions extends CborLimits {
 /**
  * The one encoding of a value.
  *
- * @throws Refusal `malformed` for what vine-CBOR does not hold (a float, −0, undefined, text that is not well formed, an
+ * @throws Refusal `malformed` for what vine-CBOR does not hold (a float, -0, undefined, text with a lone surrogate, an
  *   integer over 64 bits), `too-large` for what `decodeCbor` would refuse by depth or count
  */
 export function encodeCbor(value: Cbor): Uint8Array {

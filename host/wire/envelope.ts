@@ -2,7 +2,7 @@
  * The envelope: all that a broker sees of a message (spec: CBOR array [header, ciphertext], both byte strings; the
  * header's bytes, as received, are the ciphertext's associated data).
  *
- *     data, rekey   [1, suite, kind, cid (8), epoch, lane, seq, mid (16)]     kind 0 data, 4 rekey offer, 5 rekey answer
+ *     data, rekey   [1, suite, kind, cid (8), epoch, lane, seq, mid (16)]   kind 0 data, 4 rekey offer, 5 rekey answer
  *     hello         [1, suite, 1, profile hash (32), KEM ciphertext (1120)]
  *     accept        [1, suite, 2, transcript hash (32), KEM ciphertext (1120)]
  */
@@ -11,16 +11,16 @@ import { HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, SEQUENCE_MAX } from '#host/limits.
 
 import { type Cbor, decodeCbor, encodeCbor } from './cbor.ts'
 
-export const VINE_VERSION = 1
+const VINE_VERSION = 1
 /** X-Wing | ML-DSA-65 + Ed25519 composite | HKDF-SHA-256 | AES-256-GCM. */
-export const SUITE = 1
+const SUITE = 1
 /** An X-Wing ciphertext. */
 export const KEM_CIPHERTEXT_BYTES = 1_120
 export const HASH_BYTES = 32
 /** Names a direction of one epoch; derived, not chosen. */
 export const CID_BYTES = 8
 /** Random per message: after a rollback the same sequence number still gives another key. */
-export const MID_BYTES = 16
+const MID_BYTES = 16
 /** The AEAD's tag: no ciphertext is shorter. */
 const TAG_BYTES = 16
 const EPOCH_MAX = 2 ** 32 - 1
@@ -47,14 +47,14 @@ interface Sealed {
 
 export interface DataEnvelope extends DataHeader, Sealed {}
 
-export interface HelloEnvelope extends Sealed {
+interface HelloEnvelope extends Sealed {
   readonly kind: 'hello'
   /** Which profile, hence which prekey, the hello is for. */
   readonly profileHash: Uint8Array
   readonly kemCiphertext: Uint8Array
 }
 
-export interface AcceptEnvelope extends Sealed {
+interface AcceptEnvelope extends Sealed {
   readonly kind: 'accept'
   /** Transcript up to the hello: which hello is accepted. */
   readonly transcript: Uint8Array

@@ -11,7 +11,7 @@ export type ConnectionId = Branded<'ConnectionId'>
 /** `noun.verb`. */
 export type EventType = Branded<'EventType'>
 
-export const EVENT_ID_BYTES = 16
+const EVENT_ID_BYTES = 16
 
 /** Source text of the grammar, so that the subject's one expression is made of the same parts. */
 export const grammar = {

@@ -12,7 +12,7 @@ type Result = { readonly id: number; readonly value: unknown } | { readonly id: 
 type Methods = Readonly<Record<string, (...args: never[]) => Promise<unknown>>>
 
 /** The other process's methods, called here. A method that throws there throws here, with its message. */
-export function callIn<T extends object>(child: ChildProcess): T {
+export function callIn(child: ChildProcess): object {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let next = 0
   child.on('message', (message) => {
@@ -32,12 +32,15 @@ export function callIn<T extends object>(child: ChildProcess): T {
     child.send({ id, method, args } satisfies Call)
     return waiter.promise
   }
-  return new Proxy({} as T, {
-    get:
-      (_, method) =>
-      (...args: unknown[]) =>
-        call(String(method), args),
-  })
+  return new Proxy(
+    {},
+    {
+      get:
+        (_, method) =>
+        (...args: unknown[]) =>
+          call(String(method), args),
+    },
+  )
 }
 
 /** Answers the parent's calls with these methods. */

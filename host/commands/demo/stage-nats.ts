@@ -57,7 +57,7 @@ export async function natsStage(folder: string, image: string, url: string): Pro
   return {
     title: `NATS at ${url}, host and services in processes of their own`,
     alice,
-    services: callIn<Services>(child),
+    services: callIn(child) as Services,
     seen,
     async crash() {
       await end(host, 'SIGKILL')

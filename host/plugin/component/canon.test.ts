@@ -103,7 +103,7 @@ describe('what a guest may do', () => {
         core: `(param i32) (result i64) (i64.add
           (i64.extend_i32_u (i32.load8_u (local.get 0)))
           (i64.load offset=136 (local.get 0)))`,
-        type: `${Array.from({ length: 17 }, (_, index) => `(param "a${index}" ${index === 0 ? 'u8' : 'u64'})`).join(' ')}
+        type: `(param "first" u8) ${Array.from({ length: 16 }, (_, index) => `(param "a${index}" u64)`).join(' ')}
           (param "last" u64) (result u64)`,
       },
       ask: { core: '(result i32) (call $ask (i32.const 8)) (i32.const 8)', type: '(result string)' },
@@ -118,7 +118,8 @@ describe('what a guest may do', () => {
       run: {
         core: `(result i32) (drop (memory.grow (i32.const 1))) (i32.store8 (i32.const 65544) (i32.const 65))
           (call $say (i32.const 65544) (i32.const 1)) (drop (memory.grow (i32.const 1)))
-          (i32.store (i32.const 131072) (i32.const 65544)) (i32.store (i32.const 131076) (i32.const 1)) (i32.const 131072)`,
+          (i32.store (i32.const 131072) (i32.const 65544)) (i32.store (i32.const 131076) (i32.const 1))
+          (i32.const 131072)`,
         type: '(result string)',
       },
     })
@@ -189,10 +190,11 @@ describe('what a guest may not do', () => {
     ['gives a borrow away', '(call $take (local.get 0))', 'lied'],
     ['drops a borrow and uses it', '(call $drop (local.get 0)) (call $use (local.get 0))', 'lied'],
   ] as const)('%s', async (_, body, reason) => {
-    const { instance } = await openGuest({
+    const { instance, things } = await openGuest({
       run: { core: `(param i32) ${body}`, type: '(param "thing" (borrow $thing))' },
     })
     expect(reasonOf(() => instance.call('run', [new Thing()]))).toBe(reason)
+    expect(things.calls).toEqual([])
   })
 
   it('hands over more than the host lifts', async () => {
@@ -230,6 +232,15 @@ describe('what a guest may not do', () => {
     )
     expect(reasonOf(() => instance.call('run', []))).toBe('lied')
     expect(things.calls).toEqual([])
+  })
+
+  it('drops a handle while it cleans up', async () => {
+    const { instance, things } = await openGuest(
+      { run: { core: '(result i32) (call $make)', type: '(result u32)', options: '(post-return (func $i "clean"))' } },
+      '(func (export "clean") (param i32) (call $drop (local.get 0)))',
+    )
+    expect(reasonOf(() => instance.call('run', []))).toBe('lied')
+    expect(things.made[0]?.isDisposed).toBe(false)
   })
 
   it('calls the host before it is called', async () => {
@@ -272,6 +283,19 @@ describe('what the host throws', () => {
     })
     expect(() => instance.call('run', [])).toThrow(failure)
     expect(instance.reset()).toBe(false)
+  })
+
+  it('does not enter the guest again', async () => {
+    const reasons: unknown[] = []
+    const imports: HostImports = {
+      'test:host/things@0.1.0': { say: () => reasons.push(reasonOf(() => opened.instance.call('run', []))) },
+    }
+    const opened = await openGuest({ run: { core: '(call $say (i32.const 0) (i32.const 0))', type: '' } }, '', {
+      ...openThings(),
+      imports,
+    })
+    opened.instance.call('run', [])
+    expect(reasons).toEqual(['trap'])
   })
 
   it('names the import that is not given', async () => {

@@ -1,19 +1,17 @@
 /** What a value needs to cross the boundary: the guest's memory, its allocator, its handles and the call's budget. */
-import type { ComponentState } from './handles.ts'
+import type { ComponentState, Loans } from './handles.ts'
 import { lied, Trap } from './trap.ts'
 
 export type CoreValue = number | bigint
 export type CoreFunction = (...args: CoreValue[]) => CoreValue | undefined
 
 /** One running instance: shared by all its contexts. */
-export interface Run {
+export interface Run extends Loans {
   /** Depth of export calls; at 0 the guest has no business with the host. */
   depth: number
   /** Bytes the guest may still hand over in this lift. */
   budget: number
   readonly liftBytesMax: number
-  /** Handles lent to calls in progress, innermost last. */
-  readonly lent: { lends: number }[]
 }
 
 /** The canonical options of one function, bound to an instance. */

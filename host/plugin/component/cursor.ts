@@ -1,4 +1,4 @@
-/** Reading of WebAssembly's binary primitives. Every read is bounded; what does not fit is refused with its position. */
+/** Reads WebAssembly's binary primitives. Every read is bounded; what does not fit is refused with its position. */
 import { Refusal } from '#host/errors.ts'
 import { COMPONENT_ITEMS_MAX, COMPONENT_NAME_BYTES_MAX } from '#host/limits.ts'
 

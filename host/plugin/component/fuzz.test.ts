@@ -46,7 +46,7 @@ describe('hostile bytes', () => {
       fc.property(preamble, fc.uint8Array({ maxLength: 200 }), (head, tail) => {
         loadAndRun(Uint8Array.from([...head, ...tail]))
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     )
   })
 
@@ -65,7 +65,7 @@ describe('hostile bytes', () => {
           loadAndRun(changes.reduce(mutate, bytes))
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     )
   })
 
@@ -84,7 +84,7 @@ describe('hostile bytes', () => {
           expect(error).toBeInstanceOf(Refusal)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })

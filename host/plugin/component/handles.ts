@@ -1,7 +1,6 @@
 /** Handle tables. Source: component-model, CanonicalABI.md, "Resource State" and "canon resource.*". */
 import { HANDLES_MAX } from '#host/limits.ts'
 
-import type { Run } from './context.ts'
 import { lied, Trap } from './trap.ts'
 
 /** A resource the guest defines itself: the host sees this in its place. */
@@ -80,17 +79,22 @@ export function takeOwn(state: ComponentState, index: number, resource: number):
   return handle.value
 }
 
+/** Handles lent to calls in progress, innermost last. */
+export interface Loans {
+  readonly lent: { lends: number }[]
+}
+
 /** Lends a handle for the call in progress; `returnLent` ends it. */
-export function lend(state: ComponentState, run: Run, index: number, resource: number): object {
+export function lend(state: ComponentState, loans: Loans, index: number, resource: number): object {
   const handle = handleAt(state, index, resource)
   handle.lends += 1
-  run.lent.push(handle)
+  loans.lent.push(handle)
   return handle.value
 }
 
-export function returnLent(run: Run, from: number): void {
-  while (run.lent.length > from) {
-    const handle = run.lent.pop()
+export function returnLent({ lent }: Loans, from: number): void {
+  while (lent.length > from) {
+    const handle = lent.pop()
     if (handle !== undefined) handle.lends -= 1
   }
 }

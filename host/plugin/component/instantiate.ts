@@ -2,7 +2,7 @@
 import { unreachable } from '#host/errors.ts'
 
 import { type ComponentFunction, compileSignature, liftFunction, lowerFunction, type Signature } from './bridge.ts'
-import { openCodecs } from './codec.ts'
+import { openCodecs } from './codecs.ts'
 import { type Context, type CoreFunction, openContext, type Run } from './context.ts'
 import { addOwn, disposeOf, dropHandle, GuestResource, openComponent, repOf } from './handles.ts'
 import type { ComponentState } from './handles.ts'
@@ -65,7 +65,8 @@ interface Machine {
   readonly options: InstantiateOptions
   readonly signatureOf: (type: FuncType) => Signature
   readonly run: Run
-  readonly wasi: WasiTable
+  /** Made when the first import asks for it. */
+  wasi: WasiTable | undefined
   readonly components: readonly ComponentState[]
   readonly instances: WebAssembly.Instance[]
   readonly trampolines: Map<number, CoreFunction>
@@ -81,7 +82,7 @@ export function instantiate(component: Component, options: InstantiateOptions): 
     options,
     signatureOf: signaturesOf(plan),
     run,
-    wasi: openWasi(options.wasi),
+    wasi: undefined,
     components: Array.from({ length: plan.components }, (_, index) => openComponent(index)),
     instances: [],
     trampolines: new Map(),
@@ -105,7 +106,7 @@ export function instantiate(component: Component, options: InstantiateOptions): 
     },
     reset() {
       if (isSpent || !plan.isResettable) return false
-      machine.wasi.reset()
+      machine.wasi?.reset()
       return snapshot.restore()
     },
     get memoryBytes() {
@@ -275,6 +276,7 @@ function importAt(machine: Machine, index: number): ComponentFunction {
   if (plan === undefined) throw new Error(`import ${index} is missing`)
   const { interface: owner, name, type } = plan
   if (isFixedWasi(owner)) {
+    machine.wasi ??= openWasi(machine.options.wasi)
     const answer = machine.wasi.find(owner, name)
     return (args) => answer(...args)
   }

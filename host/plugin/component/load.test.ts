@@ -104,6 +104,12 @@ describe('limits', () => {
     await expect(load(level(6))).rejects.toMatchObject({ code: 'too-large' })
   })
 
+  it('refuses instance types that nest deeply', async () => {
+    const level = (depth: number): string => (depth === 0 ? '(type u8)' : `(type (instance ${level(depth - 1)}))`)
+    expect((await load(`(component ${level(8)})`)).imports).toEqual([])
+    await expect(load(`(component ${level(12)})`)).rejects.toMatchObject({ code: 'too-large' })
+  })
+
   it('refuses components that nest deeply', async () => {
     const level = (depth: number): string => (depth === 0 ? '' : `(component ${level(depth - 1)})`)
     await expect(load(level(12))).rejects.toMatchObject({ code: 'too-large' })
@@ -161,6 +167,7 @@ describe('what is refused', () => {
       (core module $m (import "h" "f" (func (param i32))))
       (core instance (instantiate $m (with "h" (instance (export "f" (func $l)))))))`,
     ],
+    ['a label that is no word', 'label "__proto__"', '(component (type (record (field "__proto__" u8))))'],
     ['a component import', 'type 0x41', '(component (import "c" (component)))'],
   ])('%s', async (_, message, wat) => {
     await expect(load(wat)).rejects.toMatchObject({
@@ -191,7 +198,7 @@ describe('names', () => {
 
   it('tell which interfaces are imported live', async () => {
     const component = await load(`(component
-      (import "wasi:cli/environment@0.2.9" (instance (export "get-environment" (func (result (list (tuple string string)))))))
+      (import "wasi:cli/environment@0.2.9" (instance (export "initial-cwd" (func (result (option string))))))
       (import "wasi:sockets/tcp@0.2.9" (instance (export "tcp" (type (sub resource)))))
       (import "test:a/types@0.1.0" (instance (type $u u32) (export "size" (type (eq $u)))))
       (import "test:a/live@0.1.0" (instance (export "run" (func)))))`)

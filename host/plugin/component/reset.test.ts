@@ -36,7 +36,8 @@ describe('a reset', () => {
     ],
     [
       'a table',
-      '(table $t 3 funcref) (elem (i32.const 0) $one $two) (func $one (result i32) (i32.const 1)) (func $two (result i32) (i32.const 2))',
+      `(table $t 3 funcref) (elem (i32.const 0) $one $two)
+        (func $one (result i32) (i32.const 1)) (func $two (result i32) (i32.const 2))`,
       '(call_indirect $t (result i32) (i32.const 0)) (table.set $t (i32.const 0) (table.get $t (i32.const 1)))',
     ],
   ])('puts %s back', async (_, core, body) => {
@@ -117,7 +118,8 @@ describe('a component', () => {
       import { parentPort, workerData } from 'node:worker_threads'
       const { instantiate } = await import(workerData.url)
       const wasi = { nowMs: () => 0, write() {} }
-      parentPort.postMessage(instantiate(workerData.component, { imports: {}, liftBytesMax: 64, wasi }).call('one', []))`
+      const instance = instantiate(workerData.component, { imports: {}, liftBytesMax: 64, wasi })
+      parentPort.postMessage(instance.call('one', []))`
     const url = new URL('./instantiate.ts', import.meta.url).href
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
       workerData: { component, url },

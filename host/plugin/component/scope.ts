@@ -1,4 +1,4 @@
-/** Index spaces while a component is linked. They fill in the order of the definitions, so that no index looks ahead. */
+/** Index spaces while a component is linked. They fill in the order of definitions, so that no index looks ahead. */
 import { unreachable } from '#host/errors.ts'
 
 import { invalid } from './cursor.ts'

@@ -1,4 +1,4 @@
-/** The part of the WebAssembly JavaScript API the loader uses: the `dom` library, which declares it, is not included. */
+/** The part of the WebAssembly JavaScript API the loader uses: the `dom` library, which has it, is not included. */
 declare namespace WebAssembly {
   interface Module {
     readonly [Symbol.toStringTag]: 'WebAssembly.Module'

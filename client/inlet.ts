@@ -1,9 +1,9 @@
-/** The receiving end of a lane: in order, one at a time, and deaf to what is not for this client. */
+/** The receiving end of a conversation: in order, one at a time, and deaf to what is not for this client. */
 import { Refusal } from '#host/errors.ts'
 import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
 import { parseSubject, type Subject } from '#host/wire/subject.ts'
 
-export interface Lane {
+export interface Inlet {
   /** Takes a message as the bus gave it. */
   push(message: { readonly subject: string; readonly data: Uint8Array }): void
   /** Resolves when everything pushed so far was taken. */
@@ -14,10 +14,10 @@ export interface Lane {
  * Decodes what comes and hands on what `isMine`. What cannot be read is dropped: anybody may publish bytes, and a client
  * that fell over them would be theirs to stop.
  */
-export function openLane(
+export function openInlet(
   isMine: (envelope: DataEnvelope) => boolean,
   receive: (subject: Subject, envelope: DataEnvelope) => Promise<void>,
-): Lane {
+): Inlet {
   let last = Promise.resolve()
   async function take(message: { readonly subject: string; readonly data: Uint8Array }): Promise<void> {
     try {

@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX } from '#host/limits.ts'
+
+import { effectsOf, parseReport } from './effects.ts'
+import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
+import { openDesk } from './imports.ts'
+import type { Sources } from './port.ts'
+import { HandlerRefusal } from './refusal.ts'
+import type { Report, Write } from './report.ts'
+
+const registry = registryOf(manifestOf('notes', { hostCalls: 10, outputBytes: 1_000, logBytes: 100 }))
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const outbox: Sources['outbox'] = new Set(['owner'])
+const done = { kind: 'done', reply: bytes('{}'), writes: [] as Write[], outgoing: [] as never[] } as const
+const report = { sequence: 1, outcome: done, hostCalls: 3, log: [], logCut: false } satisfies Report
+
+function judge(given: Partial<Report>, writable = true) {
+  const { registered, sources } = jobFor(registry, 'notes', { sources: { ...granting(memoryNamespace(), writable), outbox } })
+  const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
+  return effectsOf(parseReport({ ...report, ...given }, 1), { registered, sources, desk })
+}
+const code = (code: string): unknown => expect.objectContaining({ code })
+const write: Write = { label: 'connection', key: 'a', value: bytes('x') }
+const sent = { to: 'owner', type: 'note.added', body: bytes('{}') } as const
+
+test('a call that ended well leaves its effects, under the namespace’s own name', () => {
+  expect(judge({ outcome: { ...done, writes: [write], outgoing: [sent] }, log: [{ level: 'info', message: 'hi' }] })).toEqual({
+    reply: bytes('{}'),
+    changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x') }],
+    expected: [],
+    outgoing: [sent],
+    log: [{ level: 'info', message: 'hi' }],
+    hostCalls: 3,
+  })
+  expect(judge({ outcome: { ...done, reply: undefined } }).reply).toBeUndefined()
+})
+
+test.each([
+  ['writes where nothing was granted', { ...done, writes: [{ ...write, label: 'personal' }] }],
+  ['writes a key over the limit', { ...done, writes: [{ ...write, key: 'é'.repeat(KEY_BYTES_MAX / 2 + 1) }] }],
+  ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
+  ['sends an event of no type', { ...done, outgoing: [{ ...sent, type: 'notes' }] }],
+])('a cell that %s lies', (_name, outcome) => {
+  expect(() => judge({ outcome })).toThrow(code('handler-lied'))
+})
+
+test('a write needs the right to write', () => {
+  expect(() => judge({ outcome: { ...done, writes: [write] } }, false)).toThrow(code('handler-lied'))
+})
+
+test.each([
+  ['too large a reply', { ...done, reply: bytes(JSON.stringify('x'.repeat(999))) }],
+  ['a reply that is not JSON', { ...done, reply: bytes('{') }],
+  ['too many writes', { ...done, writes: Array.from({ length: 11 }, () => write) }],
+  ['too many bytes', { ...done, writes: Array.from({ length: 5 }, () => ({ ...write, value: new Uint8Array(EFFECT_BYTES_MAX / 4) })) }],
+  ['too many events', { ...done, outgoing: Array.from({ length: OUTBOX_ITEMS_MAX + 1 }, () => sent) }],
+  ['too large an event', { ...done, outgoing: [{ ...sent, body: new Uint8Array(1_001) }] }],
+])('refuses %s', (_name, outcome) => {
+  expect(() => judge({ outcome })).toThrow(code('handler-output'))
+})
+
+test('a reply is held against the manifest’s schema', () => {
+  const shipped = registryOf('data-access')
+  const { registered, sources } = jobFor(shipped, 'data.request')
+  const judge = (reply: unknown) => {
+    const desk = openDesk(sources, { hostCallsMax: 10 })
+    return effectsOf({ ...report, outcome: { ...done, reply: bytes(JSON.stringify(reply)) } }, { registered, sources, desk })
+  }
+  expect(judge({ fields: { a: 'b' } }).reply).toEqual(bytes('{"fields":{"a":"b"}}'))
+  expect(() => judge({ fields: { a: 1 } })).toThrow('replied with what its manifest does not promise: /fields/a')
+})
+
+test('too many host calls end the event, whatever else it says', () => {
+  expect(() => judge({ hostCalls: 11 })).toThrow(code('handler-calls'))
+})
+
+test('more log than the manifest allows is a lie; a cut log says so', () => {
+  expect(() => judge({ log: [{ level: 'info', message: 'x'.repeat(90) }] })).toThrow(code('handler-lied'))
+  expect(judge({ logCut: true }).log).toEqual([{ level: 'warn', message: 'log cut at 100 bytes' }])
+})
+
+test('a handler’s own no carries its code, message and whether to retry', () => {
+  const refuse = (answer: { code: string; message: string; retry: boolean }) => (): unknown => judge({ outcome: { kind: 'refused', answer } })
+  const answer = { code: 'sold-out', message: 'come back tomorrow', retry: true }
+  expect(refuse(answer)).toThrow(HandlerRefusal)
+  expect(refuse(answer)).toThrow(expect.objectContaining({ code: 'handler-refused', message: 'handler/sold-out: come back tomorrow', answer }))
+  for (const bad of [{ code: 'Sold Out' }, { code: '' }, { code: 'x'.repeat(65) }, { message: 'é'.repeat(129) }]) {
+    expect(refuse({ ...answer, ...bad })).toThrow(code('handler-output'))
+  }
+})
+
+test.each([
+  ['trap', 'handler-trapped'],
+  ['stack', 'handler-stack'],
+  ['memory', 'handler-memory'],
+  ['lied', 'handler-lied'],
+  ['output', 'handler-output'],
+  ['calls', 'handler-calls'],
+  ['not-granted', 'not-granted'],
+] as const)('the bad end %s is refused as %s', (reason, expected) => {
+  expect(() => judge({ outcome: { kind: 'failed', reason, message: 'why' } })).toThrow(code(expected))
+})
+
+test('a report on another event, or anything that is no report, is a lie', () => {
+  expect(() => parseReport(report, 2)).toThrow(code('handler-lied'))
+  fc.assert(
+    fc.property(fc.anything(), (value) => {
+      expect(() => parseReport(value, 1)).toThrow(code('handler-lied'))
+    }),
+    { numRuns: 200 },
+  )
+  const part = fc.tuple(fc.constantFrom(...Object.keys(report)), fc.anything())
+  fc.assert(
+    fc.property(part, ([key, value]) => {
+      try {
+        judge({ [key]: value })
+      } catch (error) {
+        expect(error).toHaveProperty('code')
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
