@@ -39,7 +39,7 @@ async function generateTypes(folder: string): Promise<void> {
     if (!name.endsWith('.d.ts')) continue
     const path = join(folder, name)
     // QuickJS handlers are given, and must give, a u64 as a number: every one in this world fits.
-    const text = (await readFile(path, 'utf8')).replaceAll('bigint', 'number')
+    const text = (await readFile(path, 'utf8')).replaceAll('bigint', 'number').replaceAll(/^\/\/\/ .*\n/gmu, '')
     await writeFile(path, text)
   }
 }

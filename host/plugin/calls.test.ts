@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { CHANNEL_BYTES } from '#host/limits.ts'
@@ -15,7 +15,13 @@ const bytes = fc.uint8Array({ maxLength: 100 })
 
 const call: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ op: fc.constant('get'), label: text, key: text }),
-  fc.record({ op: fc.constant('scan'), label: text, prefix: text, after: fc.option(text, { nil: undefined }), limit: fc.nat() }),
+  fc.record({
+    op: fc.constant('scan'),
+    label: text,
+    prefix: text,
+    after: fc.option(text, { nil: undefined }),
+    limit: fc.nat(),
+  }),
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
 )
 const item = fc.record({ key: text, value: bytes, revision: fc.maxSafeNat() })
@@ -23,7 +29,11 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({ kind: fc.constantFrom('unavailable', 'over') }),
   fc.record({ kind: fc.constant('bytes'), bytes }),
   fc.record({ kind: fc.constant('item'), item: fc.option(item, { nil: undefined }) }),
-  fc.record({ kind: fc.constant('page'), items: fc.array(item, { maxLength: 5 }), next: fc.option(text, { nil: undefined }) }),
+  fc.record({
+    kind: fc.constant('page'),
+    items: fc.array(item, { maxLength: 5 }),
+    next: fc.option(text, { nil: undefined }),
+  }),
 )
 
 test('calls and answers come back as they went', () => {
@@ -62,13 +72,12 @@ test('a frame holds no more than its memory', () => {
 test('the host answers only a call that waits, and none of an impossible length', () => {
   const channel = newChannel()
   const host = hostEnd(channel)
-  const serve = (): Answer => ({ kind: 'unavailable' })
-  expect(() => host.answer(serve)).toThrow('no call waits')
+  expect(() => host.answer(unavailable)).toThrow('no call waits')
   const words = new Int32Array(channel)
   for (const length of [-1, CHANNEL_BYTES + 1, 2 ** 30]) {
     words[0] = 1
     words[1] = length
-    expect(() => host.answer(serve)).toThrow('impossible length')
+    expect(() => host.answer(unavailable)).toThrow('impossible length')
   }
 })
 
@@ -83,3 +92,7 @@ test('counters can be read while the cell is silent', () => {
   cell.finish(7)
   expect(host.finished(7)).toBe(true)
 })
+
+function unavailable(): Answer {
+  return { kind: 'unavailable' }
+}

@@ -92,7 +92,10 @@ function visit(stand: Stand, job: CellJob): Report {
 
 /** `handle`'s result, as the component loader lifts it. */
 type Handled =
-  | { readonly tag: 'ok'; readonly val: { readonly tag: 'accepted' } | { readonly tag: 'reply'; readonly val: Uint8Array } }
+  | {
+      readonly tag: 'ok'
+      readonly val: { readonly tag: 'accepted' } | { readonly tag: 'reply'; readonly val: Uint8Array }
+    }
   | { readonly tag: 'err'; readonly val: HandlerAnswer }
 
 function outcomeOf(result: unknown, outputBytesMax: number): Outcome {

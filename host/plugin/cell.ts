@@ -51,7 +51,9 @@ export class Cell implements AsyncDisposable {
       () => clearTimeout(timer),
     )
     this.#worker.on('message', (message: unknown) => this.#receive(message))
-    this.#worker.on('messageerror', (cause) => this.#die(new Refusal('handler-lied', 'its cell sent no message', { cause })))
+    this.#worker.on('messageerror', (cause) =>
+      this.#die(new Refusal('handler-lied', 'its cell sent no message', { cause })),
+    )
     this.#worker.on('error', (error) => this.#die(workerRefusal(error)))
     this.#worker.on('exit', () => this.#die(new Refusal('handler-trapped', 'its cell ended by itself')))
   }

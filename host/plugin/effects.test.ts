@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX } from '#host/limits.ts'
@@ -17,7 +17,9 @@ const done = { kind: 'done', reply: bytes('{}'), writes: [] as Write[], outgoing
 const report = { sequence: 1, outcome: done, hostCalls: 3, log: [], logCut: false } satisfies Report
 
 function judge(given: Partial<Report>, writable = true) {
-  const { registered, sources } = jobFor(registry, 'notes', { sources: { ...granting(memoryNamespace(), writable), outbox } })
+  const { registered, sources } = jobFor(registry, 'notes', {
+    sources: { ...granting(memoryNamespace(), writable), outbox },
+  })
   const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
   return effectsOf(parseReport({ ...report, ...given }, 1), { registered, sources, desk })
 }
@@ -26,7 +28,9 @@ const write: Write = { label: 'connection', key: 'a', value: bytes('x') }
 const sent = { to: 'owner', type: 'note.added', body: bytes('{}') } as const
 
 test('a call that ended well leaves its effects, under the namespace’s own name', () => {
-  expect(judge({ outcome: { ...done, writes: [write], outgoing: [sent] }, log: [{ level: 'info', message: 'hi' }] })).toEqual({
+  expect(
+    judge({ outcome: { ...done, writes: [write], outgoing: [sent] }, log: [{ level: 'info', message: 'hi' }] }),
+  ).toEqual({
     reply: bytes('{}'),
     changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x') }],
     expected: [],
@@ -54,7 +58,10 @@ test.each([
   ['too large a reply', { ...done, reply: bytes(JSON.stringify('x'.repeat(999))) }],
   ['a reply that is not JSON', { ...done, reply: bytes('{') }],
   ['too many writes', { ...done, writes: Array.from({ length: 11 }, () => write) }],
-  ['too many bytes', { ...done, writes: Array.from({ length: 5 }, () => ({ ...write, value: new Uint8Array(EFFECT_BYTES_MAX / 4) })) }],
+  [
+    'too many bytes',
+    { ...done, writes: Array.from({ length: 5 }, () => ({ ...write, value: new Uint8Array(EFFECT_BYTES_MAX / 4) })) },
+  ],
   ['too many events', { ...done, outgoing: Array.from({ length: OUTBOX_ITEMS_MAX + 1 }, () => sent) }],
   ['too large an event', { ...done, outgoing: [{ ...sent, body: new Uint8Array(1_001) }] }],
 ])('refuses %s', (_name, outcome) => {
@@ -66,7 +73,10 @@ test('a reply is held against the manifest’s schema', () => {
   const { registered, sources } = jobFor(shipped, 'data.request')
   const judge = (reply: unknown) => {
     const desk = openDesk(sources, { hostCallsMax: 10 })
-    return effectsOf({ ...report, outcome: { ...done, reply: bytes(JSON.stringify(reply)) } }, { registered, sources, desk })
+    return effectsOf(
+      { ...report, outcome: { ...done, reply: bytes(JSON.stringify(reply)) } },
+      { registered, sources, desk },
+    )
   }
   expect(judge({ fields: { a: 'b' } }).reply).toEqual(bytes('{"fields":{"a":"b"}}'))
   expect(() => judge({ fields: { a: 1 } })).toThrow('replied with what its manifest does not promise: /fields/a')
@@ -82,10 +92,11 @@ test('more log than the manifest allows is a lie; a cut log says so', () => {
 })
 
 test('a handler’s own no carries its code, message and whether to retry', () => {
-  const refuse = (answer: { code: string; message: string; retry: boolean }) => (): unknown => judge({ outcome: { kind: 'refused', answer } })
   const answer = { code: 'sold-out', message: 'come back tomorrow', retry: true }
   expect(refuse(answer)).toThrow(HandlerRefusal)
-  expect(refuse(answer)).toThrow(expect.objectContaining({ code: 'handler-refused', message: 'handler/sold-out: come back tomorrow', answer }))
+  expect(refuse(answer)).toThrow(
+    expect.objectContaining({ code: 'handler-refused', message: 'handler/sold-out: come back tomorrow', answer }),
+  )
   for (const bad of [{ code: 'Sold Out' }, { code: '' }, { code: 'x'.repeat(65) }, { message: 'é'.repeat(129) }]) {
     expect(refuse({ ...answer, ...bad })).toThrow(code('handler-output'))
   }
@@ -123,3 +134,7 @@ test('a report on another event, or anything that is no report, is a lie', () =>
     { numRuns: 500 },
   )
 })
+
+function refuse(answer: { code: string; message: string; retry: boolean }): () => unknown {
+  return () => judge({ outcome: { kind: 'refused', answer } })
+}

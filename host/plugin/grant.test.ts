@@ -34,8 +34,6 @@ test('fields: granted when needed', () => {
 })
 
 test('the connection’s namespace: writable when the manifest and the contract both say so', () => {
-  const writable = (right: 'r' | 'rw', store: boolean) =>
-    grant({ namespaces: { connection: right } }, { store }).namespaces.get('connection')?.writable
   expect(writable('rw', true)).toBe(true)
   expect(writable('rw', false)).toBe(false)
   expect(writable('r', true)).toBe(false)
@@ -52,3 +50,7 @@ test('outgoing targets: the connection only if the contract permits messages', (
   expect([...grant({ outbox }).outbox]).toEqual(['owner', 'connection'])
   expect([...grant({ outbox }, { messages: false }).outbox]).toEqual(['owner'])
 })
+
+function writable(right: 'r' | 'rw', store: boolean): boolean | undefined {
+  return grant({ namespaces: { connection: right } }, { store }).namespaces.get('connection')?.writable
+}

@@ -28,7 +28,15 @@ function world(granted: Partial<Sources> = {}) {
   const desk = openDesk(sources, { hostCallsMax: 100 })
   const seat = cellSeat(handler, (call) => desk.answer(call))
   const imports = guestImports(seat)
-  const session = { connection: 'acme', kind: 'service', contractVersion: 2, eventId: 'e', eventType: 'a.b', deadlineMs: 5, approved: true } as const
+  const session = {
+    connection: 'acme',
+    kind: 'service',
+    contractVersion: 2,
+    eventId: 'e',
+    eventType: 'a.b',
+    deadlineMs: 5,
+    approved: true,
+  } as const
   const job: CellJob = {
     sequence: 1,
     handler: 0,
@@ -60,12 +68,13 @@ test('offers every function of wit/, and no other', () => {
       const text = readFileSync(new URL(file, folder), 'utf8')
       const [, name] = /interface ([a-z]+)/u.exec(text) ?? []
       const resource = /resource (\w+) \{([^}]*)\}/u.exec(text)
-      const functionsOf = (part: string): string[] => [...part.matchAll(/^ +%?([a-z-]+): func\(/gmu)].map(([, func]) => func ?? '')
       const methods = functionsOf(resource?.[2] ?? '').map((method) => `[method]${resource?.[1] ?? ''}.${method}`)
       const plain = functionsOf(text.replace(resource?.[0] ?? '', ''))
       return [...plain, ...methods].map((func) => `trellis:handler/${name ?? ''}@0.1.0 ${func}`)
     })
-  const offered = Object.entries(world().imports).flatMap(([name, functions]) => Object.keys(functions).map((func) => `${name} ${func}`))
+  const offered = Object.entries(world().imports).flatMap(([name, functions]) =>
+    Object.keys(functions).map((func) => `${name} ${func}`),
+  )
   expect(offered.sort()).toEqual(declared.sort())
   expect(declared.length).toBeGreaterThan(14)
 })
@@ -115,7 +124,10 @@ test('store: a granted namespace opens; any other label is refused alike and end
   for (const label of ['personal', 'connection/other', 'nowhere']) {
     expect(() => call('store', 'open', label)).toThrow(err({ tag: 'unavailable' }))
   }
-  expect(seat.failure()).toEqual({ reason: 'not-granted', message: 'namespace "personal" is not among its manifest\'s needs' })
+  expect(seat.failure()).toEqual({
+    reason: 'not-granted',
+    message: 'namespace "personal" is not among its manifest\'s needs',
+  })
 })
 
 test('store: writes are kept back and read back', () => {
@@ -129,7 +141,10 @@ test('store: writes are kept back and read back', () => {
   expect(() => call('store', '[method]namespace.put', space, 'a', value, 3n)).toThrow(err({ tag: 'conflict' }))
   expect(call('store', '[method]namespace.get', space, 'a')).toEqual({ key: 'a', value, revision: 4n })
   call('store', '[method]namespace.delete', space, 'b')
-  expect(call('store', '[method]namespace.scan', space, '', undefined, 10)).toEqual({ items: [{ key: 'a', value, revision: 4n }], next: undefined })
+  expect(call('store', '[method]namespace.scan', space, '', undefined, 10)).toEqual({
+    items: [{ key: 'a', value, revision: 4n }],
+    next: undefined,
+  })
   expect(namespace.get('a')?.revision).toBe(3)
   expect(seat.end().writes).toEqual([
     { label: 'connection', key: 'a', value },
@@ -142,7 +157,9 @@ test('store: reading does not give the right to write', () => {
   const space = open()
   expect(call('store', '[method]namespace.get', space, 'a')).toBeUndefined()
   for (const func of ['put', 'delete']) {
-    expect(() => call('store', `[method]namespace.${func}`, space, 'a', new Uint8Array())).toThrow(err({ tag: 'unavailable' }))
+    expect(() => call('store', `[method]namespace.${func}`, space, 'a', new Uint8Array())).toThrow(
+      err({ tag: 'unavailable' }),
+    )
   }
 })
 
@@ -150,8 +167,16 @@ test('store: keys and values over the limit are told so', () => {
   const { call, open } = world(granting(memoryNamespace()))
   const space = open()
   const long = 'é'.repeat(KEY_BYTES_MAX / 2 + 1)
-  for (const [func, ...args] of [['get', long], ['put', long, new Uint8Array()], ['delete', long], ['scan', long, undefined, 1], ['scan', '', long, 1]] as const) {
-    expect(() => call('store', `[method]namespace.${func}`, space, ...args)).toThrow(err({ tag: 'too-large', val: KEY_BYTES_MAX }))
+  for (const [func, ...args] of [
+    ['get', long],
+    ['put', long, new Uint8Array()],
+    ['delete', long],
+    ['scan', long, undefined, 1],
+    ['scan', '', long, 1],
+  ] as const) {
+    expect(() => call('store', `[method]namespace.${func}`, space, ...args)).toThrow(
+      err({ tag: 'too-large', val: KEY_BYTES_MAX }),
+    )
   }
   expect(() => call('store', '[method]namespace.put', space, 'a', new Uint8Array(VALUE_BYTES_MAX + 1))).toThrow(
     err({ tag: 'too-large', val: VALUE_BYTES_MAX }),
@@ -208,3 +233,8 @@ test('host calls are counted, and the one too many stays on record though the gu
 test('a HostError is what the component loader knows', () => {
   expect(new HostError('unavailable')).toMatchObject({ name: 'HostError', payload: 'unavailable' })
 })
+
+/** Names of the functions a piece of WIT declares. */
+function functionsOf(wit: string): string[] {
+  return [...wit.matchAll(/^ +%?([a-z-]+): func\(/gmu)].map(([, func]) => func ?? '')
+}

@@ -34,7 +34,10 @@ test('what was not granted and what does not exist look alike', () => {
 
 test('a granted key signs; the answer holds the signature and nothing else', () => {
   const signed: Uint8Array[] = []
-  const key = { publicKey: new Uint8Array(32), sign: (message: Uint8Array) => (signed.push(message), new Uint8Array(64).fill(9)) }
+  const key = {
+    publicKey: new Uint8Array(32),
+    sign: (message: Uint8Array) => (signed.push(message), new Uint8Array(64).fill(9)),
+  }
   const granted = desk({ keys: new Map([['connection', key]]) })
   const call = { op: 'sign', alias: 'connection', message: new Uint8Array([1]) } as const
   expect(granted.answer(call)).toEqual({ kind: 'bytes', bytes: new Uint8Array(64).fill(9) })

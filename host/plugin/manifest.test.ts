@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
@@ -40,7 +40,14 @@ test('lists all mistakes with file and path', () => {
   const event = { ...good.events[0], delivery: 'sometimes', request: { type: 'object', format: 'x', pattern: 'y' } }
   const bad = { ...good, handler: 'Data Access', events: [event], needs: { network: true }, limits: { deadline_ms: 0 } }
   const message = messageOf(() => parse(bad))
-  for (const path of ['handler', 'events.0.delivery', 'events.0.request.format', 'events.0.request.pattern', 'needs', 'limits.deadline_ms']) {
+  for (const path of [
+    'handler',
+    'events.0.delivery',
+    'events.0.request.format',
+    'events.0.request.pattern',
+    'needs',
+    'limits.deadline_ms',
+  ]) {
     expect(message).toContain(`m.json: ${path}: `)
   }
   expect(message).toContain('network')
@@ -72,13 +79,6 @@ test('refuses a file that is too large before it is parsed', () => {
 })
 
 test('any bytes and any JSON are read or refused', () => {
-  const attempt = (bytes: Uint8Array): void => {
-    try {
-      parseManifest(bytes, 'm.json')
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'manifest-invalid' })
-    }
-  }
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), attempt), { numRuns: 200 })
   const change = fc.tuple(fc.constantFrom(...Object.keys(good), 'extra'), fc.jsonValue())
   fc.assert(
@@ -106,4 +106,12 @@ function messageOf(run: () => unknown): string {
     throw error
   }
   throw new Error('nothing was refused')
+}
+
+function attempt(bytes: Uint8Array): void {
+  try {
+    parseManifest(bytes, 'm.json')
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'manifest-invalid' })
+  }
 }

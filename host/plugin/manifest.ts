@@ -70,7 +70,14 @@ const needs = z
     keys: z
       .array(
         z
-          .strictObject({ alias: z.enum(['connection']), uses: z.array(z.enum(['sign'])).min(1).max(1).readonly() })
+          .strictObject({
+            alias: z.enum(['connection']),
+            uses: z
+              .array(z.enum(['sign']))
+              .min(1)
+              .max(1)
+              .readonly(),
+          })
           .readonly(),
       )
       .max(1)
@@ -143,7 +150,11 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   }
   const value = parseBody(bytes, { code: 'manifest-invalid', what: `${file}: the manifest` })
   const result = manifestSchema.safeParse(value)
-  const found = [...(result.success ? [] : mistakes(result.error)), ...repeatedKeys(bytes, value), ...crossChecks(value)]
+  const found = [
+    ...(result.success ? [] : mistakes(result.error)),
+    ...repeatedKeys(bytes, value),
+    ...crossChecks(value),
+  ]
   if (!result.success || found.length > 0) {
     throw new Refusal('manifest-invalid', found.map((mistake) => `${file}: ${mistake}`).join('; '))
   }

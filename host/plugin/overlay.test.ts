@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { type MemoryNamespace, memoryNamespace } from './fixtures/stage.ts'
@@ -52,7 +52,11 @@ test('shows what the vault would hold had the writes been committed', () => {
     fc.property(
       fc.array(fc.tuple(key, value), { maxLength: 8 }),
       fc.array(write, { maxLength: 8 }),
-      fc.record({ prefix: fc.constantFrom('', 'a', 'a/', 'c'), after: fc.option(key, { nil: undefined }), limit: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({
+        prefix: fc.constantFrom('', 'a', 'a/', 'c'),
+        after: fc.option(key, { nil: undefined }),
+        limit: fc.integer({ min: 1, max: 4 }),
+      }),
       (before, writes, options) => {
         const base = memoryNamespace()
         for (const [key, value] of before) base.set(key, value)
@@ -78,7 +82,11 @@ test('shows what the vault would hold had the writes been committed', () => {
           if (page.next === undefined) break
           after = page.next
         }
-        const { items } = committed.scan({ prefix: options.prefix, limit: 100, ...(options.after === undefined ? {} : { after: options.after }) })
+        const { items } = committed.scan({
+          prefix: options.prefix,
+          limit: 100,
+          ...(options.after === undefined ? {} : { after: options.after }),
+        })
         expect(seen).toEqual(items.map(([key]) => key))
       },
     ),
@@ -99,7 +107,11 @@ function reader(namespace: MemoryNamespace, pageMax = 100): BaseReader {
       return item === undefined ? undefined : { key, value: item.value, revision: item.revision }
     },
     scan({ prefix, after, limit }) {
-      const page = namespace.scan({ prefix, limit: Math.min(limit, pageMax), ...(after === undefined ? {} : { after }) })
+      const page = namespace.scan({
+        prefix,
+        limit: Math.min(limit, pageMax),
+        ...(after === undefined ? {} : { after }),
+      })
       const items = page.items.map(([key, item]) => ({ key, value: item.value, revision: item.revision }))
       return { items, next: page.next }
     },

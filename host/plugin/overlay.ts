@@ -81,7 +81,10 @@ export function overlay(base: BaseReader): Overlay {
 }
 
 /** Keys put by this call that a scan may have to show, in byte order. */
-function addedKeys(writes: ReadonlyMap<string, unknown>, range: { prefix: string; after: string | undefined }): string[] {
+function addedKeys(
+  writes: ReadonlyMap<string, unknown>,
+  range: { prefix: string; after: string | undefined },
+): string[] {
   const { prefix, after } = range
   return [...writes]
     .filter(([key, value]) => value !== null && key.startsWith(prefix))

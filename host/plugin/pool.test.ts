@@ -158,7 +158,9 @@ test('what a source throws ends the event with that error, and costs the cell', 
   await using pool = await createPool({ registry, cells: 1, spares: 0 })
   const namespace = memoryNamespace()
   const locked = { ...namespace, get: () => fail('the vault is locked') }
-  await expect(pool.run(jobFor(registry, 'notes', { sources: granting(locked) }))).rejects.toThrow('the vault is locked')
+  await expect(pool.run(jobFor(registry, 'notes', { sources: granting(locked) }))).rejects.toThrow(
+    'the vault is locked',
+  )
   expect(textOf(await pool.run(jobFor(registry, 'notes', { sources: granting(namespace) })))).toBe('null')
 })
 

@@ -87,7 +87,14 @@ class CellPool implements Pool {
       replaced += counts.replaced
     }
     const { stopped } = this.#retired
-    return { instances: this.#instances, created, replaced, stopped, running: this.#running, queued: this.#queue.length }
+    return {
+      instances: this.#instances,
+      created,
+      replaced,
+      stopped,
+      running: this.#running,
+      queued: this.#queue.length,
+    }
   }
 
   run(job: Job): Promise<Effects> {

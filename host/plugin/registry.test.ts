@@ -3,12 +3,21 @@ import { expect, test } from 'vitest'
 import { manifestOf, registryOf } from './fixtures/stage.ts'
 import { buildRegistry, neededInterfaces, readRequest, requestFields } from './registry.ts'
 
-const component = { modules: [], exports: ['handle'] as string[], imports: [] as string[], plan: registryOf('traps').handlers[0]!.component.plan }
+const component = {
+  modules: [],
+  exports: ['handle'] as string[],
+  imports: [] as string[],
+  plan: registryOf('traps').handlers[0]!.component.plan,
+}
 const data = manifestOf('data-access')
 
 test('finds the handler of an event type, and none for another', () => {
   const registry = registryOf('data-access', 'auth-challenge')
-  expect(registry.lookup('data.request')).toMatchObject({ name: 'data-access', index: 0, event: { type: 'data.request' } })
+  expect(registry.lookup('data.request')).toMatchObject({
+    name: 'data-access',
+    index: 0,
+    event: { type: 'data.request' },
+  })
   expect(registry.lookup('auth.challenge')).toMatchObject({ name: 'auth-challenge', index: 1 })
   for (const type of ['data.other', 'toString', '__proto__']) expect(registry.lookup(type)).toBeUndefined()
 })
@@ -56,7 +65,11 @@ const read = (text: string) => readRequest(registered, new TextEncoder().encode(
 
 test('a request is read by its schema, and its fields by the pointer, each once', () => {
   const request = read(' {"fields" : ["email", "name"]} ')
-  expect(request).toEqual({ kind: 'request', fields: ['email', 'name'], body: new TextEncoder().encode('{"fields":["email","name"]}') })
+  expect(request).toEqual({
+    kind: 'request',
+    fields: ['email', 'name'],
+    body: new TextEncoder().encode('{"fields":["email","name"]}'),
+  })
   expect(requestFields(registered.event, { fields: ['a', 'b', 'a'] })).toEqual(['a', 'b'])
 })
 
@@ -65,12 +78,18 @@ test('the handler is given what the host read: of two equal keys, the same one',
   expect(request).toMatchObject({ fields: ['name'], body: new TextEncoder().encode('{"fields":["name"]}') })
 })
 
-test.each(['', 'null', '{}', '{"fields":[]}', '{"fields":"email"}', '{"fields":[1]}', '{"fields":["a"],"x":1}', '{"fields":["a","a"]}'])(
-  'refuses the request %j',
-  (text) => {
-    expect(read(text)).toMatchObject({ kind: 'malformed', why: expect.any(String) as unknown })
-  },
-)
+test.each([
+  '',
+  'null',
+  '{}',
+  '{"fields":[]}',
+  '{"fields":"email"}',
+  '{"fields":[1]}',
+  '{"fields":["a"],"x":1}',
+  '{"fields":["a","a"]}',
+])('refuses the request %j', (text) => {
+  expect(read(text)).toMatchObject({ kind: 'malformed', why: expect.any(String) as unknown })
+})
 
 test('without a pointer there are no fields; what is no list of names is not read as one', () => {
   expect(requestFields({ ...registered.event, fields: null }, { fields: ['a'] })).toEqual([])

@@ -6,6 +6,7 @@ import { atPointer, parseBody } from './body.ts'
 import type { Component } from './component/load.ts'
 import { type Manifest, type ManifestEvent, type Needs, type PublishedManifest, publishedManifest } from './manifest.ts'
 import { compileSchema, type SchemaCheck } from './schemas.ts'
+import { typeMistakes } from './world.ts'
 
 export interface Handler {
   readonly name: string
@@ -79,6 +80,7 @@ function componentMistakes({ name, manifest, component }: Handler): string[] {
     found.push(`${name}: imports ${JSON.stringify(imported)}, which its manifest does not need`)
   }
   if (!component.exports.includes('handle')) found.push(`${name}: exports no handle`)
+  found.push(...typeMistakes(component.plan).map((mistake) => `${name}: ${mistake}`))
   return found
 }
 

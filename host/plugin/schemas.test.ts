@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { SCHEMA_DEPTH_MAX, SCHEMA_NODES_MAX } from '#host/limits.ts'
@@ -52,13 +52,17 @@ test('depth and size are bounded', () => {
   const nested = (depth: number): JsonSchema => (depth === 0 ? {} : { items: nested(depth - 1) })
   expect(schemaMistakes(nested(SCHEMA_DEPTH_MAX))).toEqual([])
   expect(schemaMistakes(nested(SCHEMA_DEPTH_MAX + 1))).toHaveLength(1)
-  const wide = (count: number): JsonSchema => ({ prefixItems: Array.from({ length: count }, () => ({})) })
   expect(schemaMistakes(wide(SCHEMA_NODES_MAX - 1))).toEqual([])
   expect(schemaMistakes(wide(SCHEMA_NODES_MAX))).toHaveLength(1)
 })
 
 test('any value gets an answer from any schema that is accepted', () => {
-  const leaf = fc.constantFrom({ type: 'string' }, { type: ['null', 'number'] }, { enum: [1, 'a', null] }, { minimum: 2 })
+  const leaf = fc.constantFrom(
+    { type: 'string' },
+    { type: ['null', 'number'] },
+    { enum: [1, 'a', null] },
+    { minimum: 2 },
+  )
   const { schema } = fc.letrec<{ schema: JsonSchema }>((tie) => ({
     schema: fc.oneof(
       { maxDepth: 4 },
@@ -76,3 +80,7 @@ test('any value gets an answer from any schema that is accepted', () => {
     { numRuns: 200 },
   )
 })
+
+function wide(count: number): JsonSchema {
+  return { prefixItems: Array.from({ length: count }, () => ({})) }
+}

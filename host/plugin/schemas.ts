@@ -85,7 +85,8 @@ export function schemaMistakes(schema: unknown): SchemaMistake[] {
   const visitInside = (keyword: string, value: unknown, at: string, depth: number): void => {
     const kind = keywords.get(keyword)
     if (kind === 'schema') visit(value, at, depth + 1)
-    if (kind === 'list' && Array.isArray(value)) value.forEach((item, index) => visit(item, `${at}.${index}`, depth + 1))
+    if (kind === 'list' && Array.isArray(value))
+      value.forEach((item, index) => visit(item, `${at}.${index}`, depth + 1))
     if (kind === 'map' && isRecord(value)) {
       for (const [name, item] of Object.entries(value)) visit(item, `${at}.${name}`, depth + 1)
     }

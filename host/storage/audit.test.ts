@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { allRows, type AuditTrail, auditTrail, readTrail, trailHead, verifyTrail } from './audit.ts'
 import { type AuditEntry, type AuditHead, type AuditRow, contentOf, hashOf } from './audit-row.ts'
 import { openLog } from './group.ts'
-import { type MemoryLog, memoryLog } from './memory-log.ts'
+import { type MemoryLog, memoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'
-import { makeVault, recover, utf8 } from './vault-store.case.ts'
+import { makeVault, recover, utf8 } from './vault-store.fixture.ts'
 
 const entry = (at: number, more: Partial<AuditEntry> = {}): AuditEntry => ({
   at,

@@ -9,9 +9,9 @@ import { expect, it } from 'vitest'
 
 import { openFileLog } from './file-log.ts'
 import { openLog } from './group.ts'
-import { type MemoryLog, memoryLog } from './memory-log.ts'
+import { type MemoryLog, memoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'
-import { dump, makeVault, recover, utf8 } from './vault-store.case.ts'
+import { dump, makeVault, recover, utf8 } from './vault-store.fixture.ts'
 
 /** A commit that leaves a mark of its own and counts all marks, so that a lost or a doubled one shows. */
 function mark(store: VaultStore, id: string): Promise<unknown> {
@@ -123,7 +123,9 @@ it('loses no acknowledged commit of a process that is killed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-crash-'))
   try {
     const path = join(folder, 'journal')
-    const urls = ['file-log', 'group', 'vault-store.case'].map((name) => new URL(`./${name}.ts`, import.meta.url).href)
+    const urls = ['file-log', 'group', 'vault-store.fixture'].map(
+      (name) => new URL(`./${name}.ts`, import.meta.url).href,
+    )
     const log = await openLog(await openFileLog(path, { pid: process.pid }))
     await makeVault(log)
     await log[Symbol.asyncDispose]()

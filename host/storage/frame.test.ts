@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 
 import { FRAME_BYTES_MAX, LOG_WINDOW_BYTES } from '#host/limits.ts'
 import { decodeHeader, encodeHeader, type FrameHeader, HEADER_BYTES, indexFrames, SEAL_BYTES } from './frame.ts'
-import { memoryLog } from './memory-log.ts'
-import { concat } from './vault-store.case.ts'
+import { memoryLog } from './memory-log.fixture.ts'
+import { concat } from './vault-store.fixture.ts'
 
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const header: fc.Arbitrary<FrameHeader> = fc.record({

@@ -9,8 +9,8 @@
  * that ends past the file, and all behind it would be cut as a torn tail. It stops accidents; the AEAD stops people.
  *
  * A tail is torn when the file ends inside a frame, or when nothing but zeros follow the last whole frame (a file
- * system that grew the file before it wrote the data). A torn tail looks like a truncation and is cut: only the anchor, a
- * head that somebody else remembers, tells them apart.
+ * system that grew the file before it wrote the data). A torn tail looks like a truncation and is cut: only the
+ * anchor, a head that somebody else remembers, tells them apart.
  */
 import { crc32 } from 'node:zlib'
 

@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 
 import { openLog } from './group.ts'
-import { memoryLog } from './memory-log.ts'
+import { memoryLog } from './memory-log.fixture.ts'
 import { openVault } from './open.ts'
 import type { VaultStore } from './port.ts'
-import { concat, makeVault, optionsOf, recover, utf8 } from './vault-store.case.ts'
+import { concat, makeVault, optionsOf, recover, utf8 } from './vault-store.fixture.ts'
 
 const commit = (store: VaultStore, key: string) =>
   store.commit([{ namespace: 'personal', key, value: utf8(key) }], { now: 1 })

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { logStoreCases } from './log-store.case.ts'
-import { type MemoryLog, memoryLog } from './memory-log.ts'
+import { type MemoryLog, memoryLog } from './memory-log.fixture.ts'
 
 describe('as a log store', () => {
   let last: MemoryLog | undefined

@@ -4,10 +4,20 @@ import { beforeAll, describe, expect, it } from 'vitest'
 
 import { HEADER_BYTES } from './frame.ts'
 import { openLog } from './group.ts'
-import { memoryLog } from './memory-log.ts'
+import { memoryLog } from './memory-log.fixture.ts'
 import { createVault, openVault } from './open.ts'
 import type { Receipt } from './port.ts'
-import { concat, dump, framesIn, kekOf, makeVault, optionsOf, recover, seededRandom, utf8 } from './vault-store.case.ts'
+import {
+  concat,
+  dump,
+  framesIn,
+  kekOf,
+  makeVault,
+  optionsOf,
+  recover,
+  seededRandom,
+  utf8,
+} from './vault-store.fixture.ts'
 
 /** Frames of alice (1 is her birth), the heads and states after each, and frames of bob. */
 const alice: { frames: Uint8Array[]; heads: Receipt[]; states: unknown[] } = { frames: [], heads: [], states: [] }

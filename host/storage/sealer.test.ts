@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { memorySealer, softwareSealer } from './sealer.ts'
-import { seededRandom, utf8 } from './vault-store.case.ts'
+import { seededRandom, utf8 } from './vault-store.fixture.ts'
 
 let folder: string
 let path: string

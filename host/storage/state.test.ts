@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { SCAN_ITEMS_MAX } from '#host/limits.ts'
 import type { NamespaceName } from './port.ts'
 import { emptyState } from './state.ts'
-import { utf8 } from './vault-store.case.ts'
+import { utf8 } from './vault-store.fixture.ts'
 
 function filled(...keys: string[]) {
   const state = emptyState()

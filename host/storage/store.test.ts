@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest'
 
 import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 import { openLog } from './group.ts'
-import { type MemoryLog, memoryLog } from './memory-log.ts'
+import { type MemoryLog, memoryLog } from './memory-log.fixture.ts'
 import type { Change, VaultStore } from './port.ts'
-import { dump, makeVault, recover, utf8 } from './vault-store.case.ts'
+import { dump, makeVault, recover, utf8 } from './vault-store.fixture.ts'
 
 const put = (key: string, value = key): Change => ({ namespace: 'personal', key, value: utf8(value) })
 

@@ -258,12 +258,12 @@ describe('decoding', () => {
   test('agrees with cborg on mutated bytes', () => {
     fc.assert(
       fc.property(value.map(encodeCbor), mutation, (bytes, mutate) => agree(mutate(bytes))),
-      { numRuns: 150_000 },
+      { numRuns: 4_000 },
     )
   })
 
   test('agrees with cborg on any bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 24 }), agree), { numRuns: 150_000 })
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 24 }), agree), { numRuns: 4_000 })
   })
 
   test('hostile megabytes end soon', () => {

@@ -11,7 +11,10 @@ import { challengeMessage } from './message.ts'
 const now = 1_800_000_000_000
 const pair = generateKeyPairSync('ed25519')
 const raw = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32))
-const connection = { publicKey: raw, sign: (message: Uint8Array) => new Uint8Array(sign(null, message, pair.privateKey)) }
+const connection = {
+  publicKey: raw,
+  sign: (message: Uint8Array) => new Uint8Array(sign(null, message, pair.privateKey)),
+}
 const nonce = new Uint8Array(32).fill(7)
 const challenge = { nonce: encodeBase64url(nonce), audience: 'acme.example', expires: now + 60_000 }
 
@@ -33,7 +36,9 @@ test('the signature verifies, over exactly this audience, nonce and expiry', () 
 test('the signed bytes are fixed, and no two challenges share them', () => {
   const message = challengeMessage({ audience: 'ab', nonce: new Uint8Array([1, 2, 3]), expires: 0x1_0000_0002 })
   const hex = Buffer.from(message).toString('hex')
-  expect(hex).toBe(`00000015${Buffer.from('vine/1 auth.challenge').toString('hex')}000000026162000000030102030000000100000002`)
+  expect(hex).toBe(
+    `00000015${Buffer.from('vine/1 auth.challenge').toString('hex')}000000026162000000030102030000000100000002`,
+  )
   expect(challengeMessage({ audience: 'a', nonce: encodeUtf8('b'), expires: 1 })).not.toEqual(
     challengeMessage({ audience: 'ab', nonce: encodeUtf8(''), expires: 1 }),
   )

@@ -20,7 +20,7 @@ const NONCE_BYTES_MAX = 64
 const LIFE_MS_MAX = 10 * 60_000
 
 export function handle(body: Uint8Array): Outcome {
-  const { nonce: encoded, audience, expires } = parseJson<Challenge>(body)
+  const { nonce: encoded, audience, expires } = parseJson(body) as Challenge
   const nonce = decodeBase64url(encoded)
   if (nonce === undefined || nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) {
     return refuse('nonce-invalid', `send ${NONCE_BYTES_MIN} to ${NONCE_BYTES_MAX} random bytes as base64url`)

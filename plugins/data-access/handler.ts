@@ -11,7 +11,7 @@ interface DataRequest {
 
 /** All of the fields, or a refusal that names the first that cannot be had. */
 export function handle(body: Uint8Array): Outcome {
-  const { fields } = parseJson<DataRequest>(body)
+  const { fields } = parseJson(body) as DataRequest
   return reply({ fields: Object.fromEntries(fields.map((name) => [name, valueOf(name)])) })
 }
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
@@ -21,7 +21,9 @@ test('never throws, and never reads what is not UTF-8 as text', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       const text = decodeUtf8(bytes)
-      const isValid = Buffer.from(bytes).equals(Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)))
+      const isValid = Buffer.from(bytes).equals(
+        Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)),
+      )
       expect(text.includes('\ufffd')).toBe(!isValid || new TextDecoder().decode(bytes).includes('\ufffd'))
     }),
   )

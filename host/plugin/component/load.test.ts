@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
 
+import { describeFunctions } from './describe.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
 import { instantiate } from './instantiate.ts'
 import { loadComponent } from './load.ts'
@@ -206,7 +207,8 @@ describe('names', () => {
   })
 
   it('stand with the types the component declares', async () => {
-    const { signatures } = await load(guestWat({ run: { core: '(param i32)', type: '(param "a" (borrow $thing))' } }))
+    const { plan } = await load(guestWat({ run: { core: '(param i32)', type: '(param "a" (borrow $thing))' } }))
+    const signatures = describeFunctions(plan)
     expect(signatures.exports).toEqual({ run: '(a: borrow<test:host/things@0.1.0/thing>)' })
     expect(signatures.imports).toMatchObject({
       'test:host/things@0.1.0#ask': '() -> string',

@@ -12,7 +12,6 @@ import {
 import { type CoreModule, readCoreModule } from './core-module.ts'
 import { invalid, openQuota } from './cursor.ts'
 import { decodeComponent } from './decode.ts'
-import { describeFunctions } from './describe.ts'
 import { type Linked, linkComponent } from './link.ts'
 import { patchModule } from './patch.ts'
 import type { ImportPlan, Plan } from './plan.ts'
@@ -36,11 +35,6 @@ export interface Component {
   readonly imports: readonly string[]
   /** Functions to call: `handle`, or `interface#function`. */
   readonly exports: readonly string[]
-  /**
-   * The types it declares, written out. A component may declare any type for a name it imports: admission compares
-   * them with the host's, so that a host function never sees a value of another type.
-   */
-  readonly signatures: ReturnType<typeof describeFunctions>
 }
 
 const PAGE_BYTES = 65_536
@@ -71,8 +65,7 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
     ...planReset(linked, cores),
     memoryPagesMax: Math.max(0, ...memoryPages),
   }
-  const exports = linked.exports.map((item) => item.name)
-  return { modules, plan, imports: namedImports(linked), exports, signatures: describeFunctions(linked) }
+  return { modules, plan, imports: namedImports(linked), exports: linked.exports.map((item) => item.name) }
 }
 
 function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {

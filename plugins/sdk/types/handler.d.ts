@@ -1,12 +1,3 @@
-/// <reference path="./interfaces/trellis-handler-clock.d.ts" />
-/// <reference path="./interfaces/trellis-handler-fields.d.ts" />
-/// <reference path="./interfaces/trellis-handler-keys.d.ts" />
-/// <reference path="./interfaces/trellis-handler-log.d.ts" />
-/// <reference path="./interfaces/trellis-handler-outbox.d.ts" />
-/// <reference path="./interfaces/trellis-handler-random.d.ts" />
-/// <reference path="./interfaces/trellis-handler-session.d.ts" />
-/// <reference path="./interfaces/trellis-handler-store.d.ts" />
-/// <reference path="./interfaces/trellis-handler-types.d.ts" />
 declare module 'trellis:handler/handler@0.1.0' {
   export type Outcome = import('trellis:handler/types@0.1.0').Outcome
   export type Refusal = import('trellis:handler/types@0.1.0').Refusal

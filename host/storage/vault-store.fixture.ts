@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 
 import { type Log, openLog } from './group.ts'
-import type { MemoryLog } from './memory-log.ts'
+import type { MemoryLog } from './memory-log.fixture.ts'
 import { createVault, openVault } from './open.ts'
 import type { LogStore, NamespaceName, Receipt, VaultStore } from './port.ts'
 
