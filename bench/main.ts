@@ -1,0 +1,24 @@
+/** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { killableCall } from './killable-call.ts'
+import { describeMachine } from './machine.ts'
+import { quickjsCall } from './quickjs-call.ts'
+import { head, printReport, type Report } from './report.ts'
+
+const rows: Readonly<Record<string, () => Promise<Report>>> = {
+  'killable-call': killableCall,
+  'quickjs-call': quickjsCall,
+}
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !(name in rows))
+if (unknown.length > 0) {
+  console.error(`no row ${unknown.join(', ')}: there are ${Object.keys(rows).join(', ')}`)
+  process.exit(2)
+}
+const started = performance.now()
+for (const line of describeMachine()) console.log(line)
+console.log(head())
+for (const [name, row] of Object.entries(rows)) {
+  if (asked.length === 0 || asked.includes(name)) console.log(printReport(await row()))
+}
+console.log(`${((performance.now() - started) / 1_000).toFixed(0)} s`)

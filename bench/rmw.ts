@@ -1,0 +1,92 @@
+/** One cell with the read-modify-write fixture, behind the pool as in a host: one get, one put, the body back. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+
+import { TABLE_ELEMENTS_MAX } from '#host/limits.ts'
+import type { Job } from '#host/plugin/cell.ts'
+import { fixtureBytes } from '#host/plugin/component/fixtures/build.ts'
+import { loadComponent } from '#host/plugin/component/load.ts'
+import { parseManifest } from '#host/plugin/manifest.ts'
+import type { Effects } from '#host/plugin/port.ts'
+import { createPool } from '#host/plugin/pool.ts'
+import { buildRegistry } from '#host/plugin/registry.ts'
+import { openFileLog } from '#host/storage/file-log.ts'
+import { openLog } from '#host/storage/group.ts'
+import { createVault } from '#host/storage/open.ts'
+import { temporaryFolder } from './folder.ts'
+
+/** What every contender is sent, stores and gives back. */
+export const BODY = new TextEncoder().encode('{"note":"thirty-two bytes of it"}')
+export const KEY = 'key'
+
+const manifest = {
+  handler: 'rmw',
+  version: '0.1.0',
+  summary: 'One get and one put.',
+  author: 'Trellis',
+  runtime: 'component',
+  events: [
+    {
+      type: 'rmw.run',
+      delivery: 'best-effort',
+      permission: null,
+      approval: 'never',
+      fields: null,
+      request: {},
+      reply: {},
+    },
+  ],
+  needs: { namespaces: { connection: 'rw' } },
+  limits: {},
+}
+
+export interface RmwCell extends AsyncDisposable {
+  run(): Promise<Effects>
+  /** Instances that had to be made anew: 0 as long as every reset worked. */
+  replaced(): number
+}
+
+export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell> {
+  await using parts = new AsyncDisposableStack()
+  const folder = parts.use(await temporaryFolder())
+  const log = parts.use(await openLog(await openFileLog(join(folder.path, 'log'), { pid: process.pid })))
+  const random = (length: number) => new Uint8Array(randomBytes(length))
+  const store = parts.use(await createVault(log, { vault: 'bench', kek: random(32), random }))
+  await store.commit([{ namespace: 'connection/acme', key: KEY, value: BODY }], { now: Date.now() })
+
+  const parsed = parseManifest(new TextEncoder().encode(JSON.stringify(manifest)), 'rmw.json')
+  const limits = { memoryBytesMax: parsed.limits.memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
+  const component = loadComponent(await fixtureBytes(fixture), limits)
+  const registry = buildRegistry([{ manifest: parsed, component }])
+  const registered = registry.lookup('rmw.run')
+  if (!registered) throw new Error('the fixture answers nothing')
+  const pool = parts.use(await createPool({ registry, cells: 1, spares: 1 }))
+  const namespace = store.namespace('connection/acme')
+  const job = (): Job => ({
+    registered,
+    sources: {
+      fields: new Map(),
+      namespaces: new Map([['connection', { namespace, writable: true }]]),
+      keys: new Map(),
+      outbox: new Set(),
+    },
+    context: {
+      connection: 'acme',
+      kind: 'service',
+      contractVersion: 1,
+      eventId: 'event-1',
+      eventType: 'rmw.run',
+      approved: false,
+    },
+    body: BODY,
+    now: Date.now(),
+  })
+  const { changes, reply, hostCalls } = await pool.run(job())
+  if (changes.length !== 1 || reply?.length !== BODY.length || hostCalls === 0) throw new Error('no get, put and reply')
+  const owned = parts.move()
+  return {
+    run: () => pool.run(job()),
+    replaced: () => pool.stats.replaced,
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
+}
