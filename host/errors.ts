@@ -49,7 +49,6 @@ export const refusalCodes = [
   // storage: what the disk says
   'conflict',
   'storage-failed',
-  'journal-torn',
   'journal-tampered',
   'journal-gap',
   'journal-foreign',
@@ -58,7 +57,6 @@ export const refusalCodes = [
   'audit-broken',
   // vault: the owner's side
   'vault-unknown',
-  'vault-locked',
   'device-unknown',
   'command-invalid',
   // image: what may run
@@ -67,8 +65,6 @@ export const refusalCodes = [
   'image-unlisted',
   // messaging: the broker
   'bus-unavailable',
-  // the command line
-  'usage',
 ] as const
 
 export type RefusalCode = (typeof refusalCodes)[number]

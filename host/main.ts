@@ -55,6 +55,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
   else if (error instanceof Refusal) {
     console.error(`trellis: ${error.message}`)
-    process.exitCode = error.code === 'usage' ? USAGE : 1
+    process.exitCode = 1
   } else throw error
 }

@@ -28,9 +28,11 @@ export interface NatsServerOptions {
   readonly port?: number
   /** Kept when given; a fresh folder that goes with the server by default. */
   readonly storeDir?: string
+  /** More lines of its configuration: users, limits. */
+  readonly config?: string
 }
 
-export interface NatsServer {
+export interface NatsServer extends AsyncDisposable {
   readonly url: string
   readonly pid: number
   /** Ends it by its pid and removes its folder, when it was ours. */
@@ -95,6 +97,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       `ports_file_dir: ${JSON.stringify(folder)}`,
       // Without it a power cut loses streams whose every message was acknowledged.
       `jetstream { store_dir: ${JSON.stringify(options.storeDir ?? join(folder, 'store'))}, sync_interval: always }`,
+      options.config ?? '',
     ].join('\n'),
   )
   const log: string[] = []
@@ -106,15 +109,11 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   child.once('error', (error) => log.push(error.message))
   try {
     const url = await readUrl(child, folder)
-    return {
-      url,
-      pid: child.pid ?? 0,
-      async stop() {
-        await end(child)
-        await rm(folder, { recursive: true, force: true })
-      },
-      kill: endWithUs,
+    const stop = async (): Promise<void> => {
+      await end(child)
+      await rm(folder, { recursive: true, force: true })
     }
+    return { url, pid: child.pid ?? 0, stop, kill: endWithUs, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await end(child)
     await rm(folder, { recursive: true, force: true })

@@ -366,11 +366,14 @@ function provisionCases(withBus: WithBus, open: () => Promise<BusRig>): void {
     await bus.provision({ ...LANES, bestEffort: [...LANES.bestEffort, more] })
     await bus.publish(subject, utf8('best effort'), { durable: true })
     await until(() => deliveries.length === 2)
+    await bus.provision({ ...LANES, critical: [...LANES.critical, more] })
+    await bus.publish(subject, utf8('critical again'), { durable: true })
+    await until(() => deliveries.length === 3)
     await bus.provision({ critical: [], bestEffort: [] })
     await bus.publish(subject, utf8('after'), { durable: true })
     await bus.publish(CRITICAL, utf8('after'), { durable: true })
     await delay(rig.ackWaitMs)
-    expect(deliveries.map(text)).toEqual(['critical', 'best effort'])
+    expect(deliveries.map(text)).toEqual(['critical', 'best effort', 'critical again'])
   })
 
   withBus('serves clients that do not provision', async (bus, rig) => {

@@ -144,6 +144,65 @@ test('somebody else who listens does not turn a critical message into an ordinar
   })
 })
 
+test('what was fetched ahead is given back when draining, not left to the ack wait', async () => {
+  const space = freshSpace()
+  const options = { url: server.url, name: 'test', inboxPrefix: '_INBOX.test', space, ackWaitMs: 60_000 }
+  const first = await natsBus(options)
+  await first.provision(LANES)
+  const held: Delivery[] = []
+  await first.consume((delivery) => void held.push(delivery), { inFlight: 1 })
+  for (let index = 0; index < 5; index += 1) await first.publish(CRITICAL, new Uint8Array(index), { durable: true })
+  await expect.poll(() => held.length, { timeout: 10_000 }).toBe(1)
+  await held[0]?.ack()
+  await expect.poll(() => held.length, { timeout: 10_000 }).toBe(2)
+  const drained = first.drain()
+  await held[1]?.ack()
+  await drained
+  await using second = await natsBus(options)
+  const got: Delivery[] = []
+  await second.consume((delivery) => void got.push(delivery), { inFlight: 9 })
+  await expect.poll(() => got.length, { timeout: 10_000 }).toBe(3)
+  await deleteStreams(space)
+})
+
+test('a stream that refuses is heard', async () => {
+  const space = freshSpace()
+  await using bus = await open(space)
+  await bus.provision(LANES)
+  const connection = await connect({ servers: server.url })
+  const manager = await jetstreamManager(connection)
+  await manager.streams.update(`${space}_CRIT`, { max_bytes: 1_000 })
+  const publish = bus.publish(CRITICAL, new Uint8Array(2_000), { durable: true })
+  await expect(publish).rejects.toMatchObject({
+    code: 'bus-unavailable',
+    message: expect.stringContaining('maximum bytes exceeded'),
+  })
+  await connection.close()
+  await deleteStreams(space)
+})
+
+test('a credential without any right to the JetStream API can send, and denials are told', async () => {
+  const [user, tenant] = ['{ user: host, password: h }', '{ user: tenant, password: t, permissions: {']
+  const rights = 'publish: ["MessageSpace.v1.fromService.>", "Other.>"], subscribe: ["_INBOX.test.>"] } }'
+  await using scoped = await startNatsServer({ config: `authorization { users: [${user}, ${tenant} ${rights}] }` })
+  const { host } = new URL(scoped.url)
+  const options = { name: 'test', inboxPrefix: '_INBOX.test' }
+  await using owner = await natsBus({ ...options, url: `nats://host:h@${host}` })
+  await owner.provision(LANES)
+  const warnings: string[] = []
+  const warn = (line: string): number => warnings.push(line)
+  await using sender = await natsBus({ ...options, url: `nats://tenant:t@${host}`, warn })
+  await sender.publish(CRITICAL, new Uint8Array(7), { durable: true })
+  await sender.publish('Other.v1.x', new Uint8Array(1), { durable: true })
+  const got: Delivery[] = []
+  await owner.consume((delivery) => void delivery.ack().then(() => got.push(delivery)), { inFlight: 9 })
+  await expect.poll(() => got.map((delivery) => delivery.data.length), { timeout: 10_000 }).toEqual([7])
+  const denied = sender.publish('OwnerSpace.v1.forVault.x.y', new Uint8Array(1), { durable: true })
+  await expect(denied).rejects.toMatchObject({ code: 'bus-unavailable' })
+  await sender.subscribe('>', () => {})
+  await expect.poll(() => warnings.join(), { timeout: 10_000 }).toContain('Permissions Violation')
+})
+
 test('a killed server that comes back is found again, with what it stored', async () => {
   const storeDir = await mkdtemp(join(tmpdir(), 'trellis-nats-store-'))
   const first = await startNatsServer({ storeDir })

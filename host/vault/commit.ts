@@ -15,7 +15,7 @@ import { inboxKey } from './inbox.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { answerLane, type Party } from './party.ts'
-import { encodeRecord } from './records.ts'
+import { encodeRecord, type OutboxRecord } from './records.ts'
 import { upkeep, type Upkeep } from './rekey.ts'
 import type { Vault } from './vault.ts'
 
@@ -34,6 +34,12 @@ export interface Answer {
   readonly reply: Reply
 }
 
+/** Sealed bytes and where they go. */
+interface Message {
+  readonly subject: string
+  readonly envelope: Uint8Array
+}
+
 export interface Leaving {
   readonly vault: Vault
   readonly now: number
@@ -46,7 +52,7 @@ export interface Leaving {
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]
   /** Handshake messages: sealed by their own keys already. */
-  readonly plain?: readonly { readonly subject: string; readonly envelope: Uint8Array }[]
+  readonly plain?: readonly Message[]
   /** Moves the live state in the same step as the record. */
   readonly apply?: () => void
 }
@@ -56,42 +62,38 @@ export interface Leaving {
  *   nothing has happened then; `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
-  const { vault, now, opened, answers = [], outgoing = [], changes = [], expected = [], rows } = leaving
+  const { vault, now, opened, changes = [], expected = [], rows } = leaving
   for (const { namespace, key, revision } of expected) {
     const current = vault.store.namespace(namespace).get(key)?.revision ?? 0
     if (current !== revision) throw new Refusal('conflict', `${key} changed meanwhile`)
   }
   if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
+  const answers = (leaving.answers ?? []).filter(({ to }) => to.session).map((answer) => sealedAnswer(leaving, answer))
+  const outgoing = (leaving.outgoing ?? []).filter(({ to }) => to.session).map((item) => sealed(leaving, item))
 
+  // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()
   leaving.apply?.()
-  const parties = new Set<Party>(opened ? [opened.party] : [])
   const record: Change[] = [...changes]
   const letters: Letter[] = []
-  const keep = (kept: { change: Change; letter: Letter }) => {
-    record.push(kept.change)
-    letters.push(kept.letter)
+  const keep = (message: Message, kept: OutboxRecord = message): void => {
+    const { change, letter } = vault.outbox.keep(kept, message, now)
+    record.push(change)
+    letters.push(letter)
   }
-  for (const { to, event, reply } of answers) {
-    if (!to.session) continue
-    parties.add(to)
-    const message = seal(leaving, { to, type: event.type, body: encodeReply(reply), causation: event.id })
+  for (const { to, event, message } of answers) {
     record.push(vault.inbox.mark(to, event.id, { exp: event.exp, answer: message }))
-    keep(vault.outbox.keep({ inbox: inboxKey(to, event.id) }, message, now))
+    keep(message, { inbox: inboxKey(to, event.id) })
   }
-  for (const item of outgoing) {
-    if (!item.to.session) continue
-    parties.add(item.to)
-    const message = seal(leaving, item)
-    keep(vault.outbox.keep(message, message, now))
-  }
-  for (const message of leaving.plain ?? []) keep(vault.outbox.keep(message, message, now))
-  for (const entry of rows) record.push(...vault.audit.append(entry).changes)
+  for (const { message } of outgoing) keep(message)
+  for (const message of leaving.plain ?? []) keep(message)
+  const parties = new Set([...(opened ? [opened.party] : []), ...[...answers, ...outgoing].map(({ to }) => to)])
   for (const party of parties) {
-    for (const message of keepUp(leaving, party, record)) keep(vault.outbox.keep(message, message, now))
+    for (const message of keepUp(leaving, party, record)) keep(message)
     record.push(...standing(party))
   }
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
+  for (const entry of rows) record.push(...vault.audit.append(entry).changes)
   await vault.store.commit(record, { now })
   return letters
 }
@@ -109,8 +111,14 @@ function standing(party: Party): Change[] {
 }
 
 /** An answer that leaves without being kept. Sending numbers skip ahead at the next start, so nothing repeats. */
-export function sealAnswer({ to, event, reply }: Answer, moment: Pick<Leaving, 'now' | 'random'>): Letter {
-  return { key: '', ...seal(moment, { to, type: event.type, body: encodeReply(reply), causation: event.id }) }
+export function unkeptAnswer(answer: Answer, moment: Pick<Leaving, 'now' | 'random'>): Letter {
+  return { key: '', ...sealedAnswer(moment, answer).message }
+}
+
+function sealedAnswer(moment: Pick<Leaving, 'now' | 'random'>, answer: Answer): Answer & { message: Message } {
+  const { to, event, reply } = answer
+  const item = { to, type: event.type, body: encodeReply(reply), causation: event.id }
+  return { ...answer, message: sealed(moment, item).message }
 }
 
 function keepUp(moment: Pick<Leaving, 'now' | 'random'>, party: Party, record: Change[]): Upkeep['messages'] {
@@ -121,10 +129,7 @@ function keepUp(moment: Pick<Leaving, 'now' | 'random'>, party: Party, record: C
   return messages
 }
 
-function seal(
-  { now, random }: Pick<Leaving, 'now' | 'random'>,
-  item: Outgoing,
-): { subject: string; envelope: Uint8Array } {
+function sealed({ now, random }: Pick<Leaving, 'now' | 'random'>, item: Outgoing): { to: Party; message: Message } {
   const { to, type, body, causation } = item
   if (!to.session) throw new Error(`${to.key} has no session`)
   const { subject, bind } = answerLane(to, type)
@@ -138,7 +143,8 @@ function seal(
     causation,
     body,
   }
-  return { subject, envelope: to.session.seal(encodeEvent(event), { bind, lane: 0, mid: random(16) }) }
+  const envelope = to.session.seal(encodeEvent(event), { bind, lane: 0, mid: random(16) })
+  return { to, message: { subject, envelope } }
 }
 
 function sizeOf(changes: readonly Change[]): number {

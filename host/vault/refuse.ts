@@ -6,7 +6,7 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
 import { ContractRefusal } from './admit.ts'
-import { commit, sealAnswer } from './commit.ts'
+import { commit, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
@@ -46,7 +46,7 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
   if (rows.length === 0) {
     // A flood: answered, counted, and not written. The window bit is kept in memory alone.
     opened.mark()
-    return [sealAnswer(answer, { now, random })]
+    return [unkeptAnswer(answer, { now, random })]
   }
   const blocked = refusal.code === 'rate-limited' && rows.length === 1 && rows[0]?.count === 1
   return commit({
@@ -66,10 +66,12 @@ function repeat({ vault, opened }: Refused): readonly Letter[] {
   return answer ? [{ key: '', ...answer }] : []
 }
 
-function rowOf(refusal: Refusal, { subject, opened, now }: Refused): AuditEntry {
+function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {
   const reason = refusal instanceof HandlerRefusal ? `handler/${refusal.answer.code}` : refusal.code
   const fields = refusal instanceof ContractRefusal && refusal.field !== null ? [refusal.field] : []
   if (opened) return eventRow(opened.party, opened.event, { at: now, result: 'refused', reason, fields })
-  const connection = subject.space === 'message' ? subject.connection : null
+  // A name that is no connection is the sender's invention: counted under none, so that inventing does not pay.
+  const known = subject.space === 'message' && vault.connections.has(subject.connection)
+  const connection = known ? subject.connection : null
   return row({ at: now, who: 'unknown', connection, eventType: subject.type, result: 'refused', reason })
 }

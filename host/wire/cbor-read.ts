@@ -2,7 +2,7 @@
 import { Refusal } from '#host/errors.ts'
 
 import { emptyBag } from './bag.ts'
-import type { Cbor } from './cbor.ts'
+import type { Cbor } from './cbor-value.ts'
 
 export interface Reader {
   readonly bytes: Uint8Array

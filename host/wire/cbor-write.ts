@@ -4,7 +4,7 @@ import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, CBOR_SPARE_BYTES } from '#host/limits.t
 
 import { bagPrototype } from './bag.ts'
 import { compareBytes } from './bytes.ts'
-import type { Cbor } from './cbor.ts'
+import type { Cbor } from './cbor-value.ts'
 
 export interface Writer {
   bytes: Uint8Array

@@ -8,19 +8,10 @@ import { Refusal } from '#host/errors.ts'
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, MESSAGE_BYTES_MAX } from '#host/limits.ts'
 
 import { readItem } from './cbor-read.ts'
+import type { Cbor } from './cbor-value.ts'
 import { borrowWriter, returnWriter, writeItem } from './cbor-write.ts'
 
-/** What vine-CBOR holds. A bigint is for integers outside ±(2^53 − 1); inside, it reads back as a number. */
-export type Cbor =
-  | number
-  | bigint
-  | string
-  | boolean
-  | null
-  | Uint8Array
-  | readonly Cbor[]
-  | ReadonlyMap<number | string, Cbor>
-  | { readonly [key: string]: Cbor }
+export type { Cbor }
 
 interface CborLimits {
   readonly bytesMax: number

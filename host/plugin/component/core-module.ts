@@ -29,7 +29,7 @@ export interface CoreModule {
   readonly code: CodeFacts
 }
 
-export interface CoreImport {
+interface CoreImport {
   readonly module: string
   readonly name: string
   readonly sort: CoreSort
@@ -37,7 +37,7 @@ export interface CoreImport {
   readonly signature: string | undefined
 }
 
-export interface CoreExport {
+interface CoreExport {
   readonly sort: CoreSort
   readonly signature: string | undefined
 }

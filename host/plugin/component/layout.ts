@@ -12,11 +12,11 @@ export interface Layout {
 }
 
 /** More core parameters than this and they pass through memory. */
-export const FLAT_PARAMS_MAX = 16
+const FLAT_PARAMS_MAX = 16
 /** More core results than this and they pass through memory. */
-export const FLAT_RESULTS_MAX = 1
+const FLAT_RESULTS_MAX = 1
 
-export function alignUp(offset: number, align: number): number {
+function alignUp(offset: number, align: number): number {
   return Math.ceil(offset / align) * align
 }
 
@@ -161,6 +161,6 @@ export function coreSignature(type: FuncType, direction: 'lift' | 'lower'): stri
   return `${params}:`
 }
 
-export function lettersOf(types: readonly CoreType[]): string {
+function lettersOf(types: readonly CoreType[]): string {
   return types.map((type) => letters[type]).join('')
 }

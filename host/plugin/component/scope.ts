@@ -23,7 +23,7 @@ export type TypeItem =
       readonly scope: Scope
     }
 
-export interface FuncItem {
+interface FuncItem {
   readonly sort: 'func'
   readonly type: FuncType
   readonly source: FuncSource
@@ -34,7 +34,7 @@ export interface InstanceItem {
   readonly exports: ReadonlyMap<string, Item>
 }
 
-export interface ModuleItem {
+interface ModuleItem {
   readonly sort: 'module'
   readonly module: number
 }
@@ -55,7 +55,7 @@ export interface CoreItem {
   readonly signature: string | undefined
 }
 
-export interface CoreInstanceItem {
+interface CoreInstanceItem {
   readonly exports: ReadonlyMap<string, CoreItem>
 }
 

@@ -35,7 +35,7 @@ export interface SortIndex {
   readonly index: number
 }
 
-export interface CoreIndex {
+interface CoreIndex {
   readonly sort: CoreSort
   readonly index: number
 }

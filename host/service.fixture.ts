@@ -1,0 +1,117 @@
+/** A service that connects to a world's vault, and can also send what no honest one would. */
+import type { Connected, ServiceOptions } from '#client/service.ts'
+import { connect, discover } from '#client/service.ts'
+import type { Request } from '#client/conversation.ts'
+import type { Invitation } from '#client/greeting.ts'
+import { forgetfulStore } from '#client/transport.ts'
+import { type Contract, type ContractField, signContract, type Tier } from '#host/contracts/contract.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import type { Message } from '#host/messaging/port.ts'
+import type { VineEvent } from '#host/wire/event.ts'
+import { newEventId, parseEventType } from '#host/wire/id.ts'
+import type { Reply } from '#host/wire/reply.ts'
+import { random, type World } from './world.fixture.ts'
+
+export const HOUR_MS = 3_600_000
+const utf8 = new TextEncoder()
+
+export interface TestService {
+  readonly options: ServiceOptions
+  readonly invitation: Invitation
+  readonly connected: Connected
+  /** Signs a version of its contract. */
+  contract(version: number, changes?: Partial<Contract>): Uint8Array
+  request(type: string, body?: unknown): Promise<Request>
+  /** The final answer; a `replied` body as JSON. */
+  ask(type: string, body?: unknown): Promise<Told>
+  /** One event sealed and not sent. */
+  seal(type: string, body?: unknown, changes?: Partial<VineEvent>): Message
+}
+
+export type Told = Exclude<Reply, { status: 'replied' }> | { readonly status: 'replied'; readonly body: unknown }
+
+const field = (name: string, tier: Tier): ContractField => ({
+  name,
+  tier,
+  purpose: `to use ${name}`,
+  retention: { kind: 'until-revoked' },
+})
+
+export const FIELDS: readonly ContractField[] = [
+  field('email', 'required'),
+  field('phone', 'optional'),
+  field('shipping_address', 'on-demand'),
+  field('date_of_birth', 'consent'),
+]
+
+/** Version `version` of a contract that asks for every event type and permission. */
+function contractOf(world: World, { name, signing, version }: { name: string; signing: SigningKey; version: number }): Contract {
+  const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
+  return {
+    service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
+    id: `${name.toLowerCase()}-terms`,
+    version,
+    publishedAt: world.clock.now,
+    fields: FIELDS,
+    permissions: {
+      events: [...handlers, 'payment.request'],
+      store: { categories: ['counts'], bytesMax: 1_000 },
+      messages: true,
+      authentication: true,
+      payment: true,
+    },
+    limits: { requestsPerHour: 10_000, storageBytes: 1_000 },
+  }
+}
+
+/** Invites, presents, accepts: a service with an active connection. */
+export async function connectService(
+  world: World,
+  name: string,
+  { changes = {}, declined = [] }: { changes?: Partial<Contract>; declined?: readonly string[] } = {},
+): Promise<TestService> {
+  const signing = generateSigningKey()
+  const options = { transport: world.broker.connect(), store: forgetfulStore(), signing, now: world.now, random }
+  const contract = (version: number, more: Partial<Contract> = {}): Uint8Array =>
+    signContract({ ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
+  const invitation = await world.alice.invite(name, 'service')
+  const profile = await discover(invitation, options)
+  const connecting = connect(invitation, { profile, contract: contract(1) }, options)
+  await world.alice.accept(await world.offers.take(), declined)
+  return serviceOf(world, { options, invitation, contract, connected: await connecting })
+}
+
+/** The same service over another conversation, as after a restart of its own. */
+export function serviceOf(
+  world: World,
+  parts: Pick<TestService, 'options' | 'invitation' | 'contract' | 'connected'>,
+): TestService {
+  const { conversation, terms } = parts.connected
+  const bytesOf = (body: unknown): Uint8Array => utf8.encode(JSON.stringify(body ?? null))
+  const request = (type: string, body?: unknown): Promise<Request> =>
+    conversation.request(type, bytesOf(body), { lifeMs: HOUR_MS })
+  return {
+    ...parts,
+    request,
+    async ask(type, body) {
+      return told(await (await request(type, body)).answer)
+    },
+    seal: (type, body, changes = {}) =>
+      conversation.seal({
+        id: newEventId(random),
+        type: parseEventType(type),
+        ts: world.clock.now,
+        exp: world.clock.now + HOUR_MS,
+        contractVersion: terms().version,
+        causation: null,
+        body: bytesOf(body),
+        ...changes,
+      }),
+  }
+}
+
+/** An answer with its body as JSON. */
+export function told(reply: Reply): Told {
+  return reply.status === 'replied' ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown } : reply
+}

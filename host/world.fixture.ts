@@ -1,0 +1,211 @@
+/**
+ * A host on a folder of its own with everything real: crypto, journal, cells, the memory bus, a device that is paired
+ * and services that connect. Time alone is the test's.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { type Offer, type OwnerDevice, pairDevice, type Question } from '#client/owner.ts'
+import { forgetfulStore } from '#client/transport.ts'
+import { mailbox } from '#host/commands/demo/mailbox.ts'
+import { openFolder } from '#host/commands/open.ts'
+import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
+import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
+import type { Message } from '#host/messaging/port.ts'
+import type { Pool } from '#host/plugin/pool.ts'
+import { allRows, trailHead, verifyTrail } from '#host/storage/audit.ts'
+import type { AuditRow } from '#host/storage/audit-row.ts'
+import { memoryLog } from '#host/storage/memory-log.fixture.ts'
+import { encodeRecord } from '#host/vault/records.ts'
+import { fingerprint, type Vault } from '#host/vault/vault.ts'
+import { deliver } from './deliver.ts'
+import { startWatch, type Trace } from './watch.ts'
+
+const root = new URL('../', import.meta.url)
+export const VAULT = 'alice'
+export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
+const monotonic = (): number => performance.now()
+
+export interface WorldOptions {
+  /** Handlers we ship, or fixtures, by name. */
+  readonly handlers: readonly string[]
+  readonly cells?: number
+  /** Devices beside the phone that is paired from the start. */
+  readonly devices?: readonly string[]
+}
+
+/** What a test sees and moves. */
+export interface World extends AsyncDisposable {
+  readonly folder: string
+  /** Milliseconds since the epoch, for everybody; it moves when the test moves it. */
+  readonly clock: { now: number }
+  readonly now: () => number
+  readonly broker: MemoryBroker
+  readonly identity: Uint8Array
+  readonly alice: OwnerDevice
+  readonly offers: { take(): Promise<Offer> }
+  readonly questions: { take(): Promise<Question> }
+  readonly host: Host
+  /** Every delivery that any host of this world told of. */
+  readonly traces: Trace[]
+  vault(): Promise<Vault>
+  /** Pairs one of the devices anew. */
+  pair(device: string): Promise<OwnerDevice>
+  /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
+  hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
+  /** The next delivery on a subject that ends so, not counting the first `from`. */
+  traced(ending: string, from: number): Promise<Trace>
+  /** Everything sent on a pattern from now on. */
+  listen(pattern: string): Promise<Message[]>
+  /** Kills the host without warning. */
+  kill(): Promise<void>
+  start(): Promise<void>
+  /** The whole trail, verified. */
+  rows(): Promise<AuditRow[]>
+}
+
+export async function startWorld(options: WorldOptions): Promise<World> {
+  await using parts = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'trellis-world-'))
+  parts.defer(() => rm(folder, { recursive: true, force: true }))
+  const clock = { now: 1_800_000_000_000 }
+  const now = (): number => clock.now
+  const keys = new Map(['phone', ...(options.devices ?? [])].map((device) => [device, generateSigningKey()]))
+  const identity = await found(folder, keys, clock.now)
+  const files = options.handlers.map(handlerFiles)
+  const broker = parts.use(await memoryBroker({ log: memoryLog() }))
+  const listener = parts.use(broker.connect())
+  const traces: Trace[] = []
+
+  async function start(): Promise<{ host: Host; bus: MemoryBus }> {
+    const bus = broker.connect()
+    const tell = (trace: Trace): void => void traces.push(trace)
+    const cells = options.cells ?? 2
+    const host = await startHost({ folder, bus, handlers: files, cells, pid: process.pid, now, monotonic, random, tell })
+    return { host, bus }
+  }
+  let running = await start()
+  parts.defer(() => running.host[Symbol.asyncDispose]())
+
+  const offers = mailbox<Offer>()
+  const questions = mailbox<Question>()
+  async function pair(device: string): Promise<OwnerDevice> {
+    const signing = keys.get(device)
+    if (!signing) throw new Error(`${device} is no device of this world`)
+    const transport = broker.connect()
+    const given = { vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random }
+    return pairDevice(given)
+  }
+  const alice = await pair('phone')
+  alice.onOffer(offers.put)
+  alice.onQuestion(questions.put)
+  const vault = async (): Promise<Vault> => {
+    const found = await running.host.vaults.find(VAULT)
+    if (!found) throw new Error('the vault is gone')
+    return found
+  }
+  const owned = parts.move()
+  return {
+    folder,
+    clock,
+    now,
+    broker,
+    identity,
+    alice,
+    offers,
+    questions,
+    traces,
+    get host() {
+      return running.host
+    },
+    vault,
+    pair,
+    async hand(message, { pool, bus } = {}) {
+      const { host } = running
+      const told = Promise.withResolvers<Trace>()
+      // The host's own pool is its own: what is handed over runs in the one that is given, or must not run.
+      const deliverer = {
+        bus: { ...running.bus, ...bus },
+        registry: host.registry,
+        pool: pool ?? noPool,
+        vault: (id: string) => host.vaults.find(id),
+        now,
+        random,
+      }
+      await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell: told.resolve }))
+      return told.promise
+    },
+    traced: (ending, from) => until(`a delivery on ${ending}`, () => traces.slice(from).find(endsIn(ending))),
+    async listen(pattern) {
+      const heard: Message[] = []
+      await listener.subscribe(pattern, (message) => void heard.push(message))
+      return heard
+    },
+    async kill() {
+      running.host.abandon()
+      running.bus.abandon()
+      await running.host[Symbol.asyncDispose]()
+    },
+    async start() {
+      running = await start()
+    },
+    async rows() {
+      const namespace = (await vault()).store.namespace('audit')
+      const rows = [...allRows(namespace)]
+      verifyTrail(rows, trailHead(namespace))
+      return rows
+    },
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
+}
+
+/** Polls until there is something. */
+export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  const deadline = performance.now() + 10_000
+  while (performance.now() < deadline) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  throw new Error(`${what}: not within 10 s`)
+}
+
+const endsIn = (ending: string) => (trace: Trace) => trace.subject.endsWith(ending)
+
+const noPool: Pool = {
+  run: () => Promise.reject(new Error('a handler was to run')),
+  stats: { instances: 0, created: 0, replaced: 0, stopped: 0, running: 0, queued: 0 },
+  drain: () => Promise.resolve(),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+}
+
+/** Alice's vault with her devices, as an installation makes it. */
+async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now: number): Promise<Uint8Array> {
+  await using opened = await openFolder(folder, { create: true })
+  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({ id, label: `Alice's ${id}`, verifyKey: verifyKey.raw }))
+  if (!first) throw new Error('a vault has a device')
+  const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }
+  const vault = await opened.vaults.create(VAULT, { device: first, fields, now })
+  const records = others.map(({ id, label, verifyKey }) => ({
+    namespace: 'system' as const,
+    key: `devices/${id}`,
+    value: encodeRecord('device', { label, verifyKey, status: 'active', addedAt: now }),
+  }))
+  if (records.length > 0) await vault.store.commit(records, { now })
+  return fingerprint(vault)
+}
+
+/** Built before the tests run: `scripts/test-setup.ts`. */
+function handlerFiles(name: string): HandlerFiles {
+  const isShipped = name === 'data-access' || name === 'auth-challenge'
+  const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, root)))
+  return {
+    name,
+    manifest: read(isShipped ? `manifests/${name}.json` : `host/plugin/fixtures/${name}/manifest.json`),
+    component: read(isShipped ? `plugins/${name}/dist/${name}.wasm` : `.cache/fixtures/${name}.wasm`),
+  }
+}
