@@ -1,6 +1,6 @@
 /**
- * One sealed conversation with a vault, from the other side of it: requests that wait for their answer, events that come
- * unasked, epochs that move on.
+ * One sealed conversation with a vault, from the other side of it: requests that wait for their answer, events that
+ * come unasked, epochs that move on.
  *
  * A request is stored before it leaves and forgotten when its final answer is there: the sender's outbox is what makes
  * a critical event durable, the broker is not (`DESIGN` §12).

@@ -11,8 +11,8 @@ export interface Inlet {
 }
 
 /**
- * Decodes what comes and hands on what `isMine`. What cannot be read is dropped: anybody may publish bytes, and a client
- * that fell over them would be theirs to stop.
+ * Decodes what comes and hands on what `isMine`. What cannot be read is dropped: anybody may publish bytes, and a
+ * client that fell over them would be theirs to stop.
  */
 export function openInlet(
   isMine: (envelope: DataEnvelope) => boolean,

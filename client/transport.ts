@@ -1,4 +1,4 @@
-/** What a client needs of a bus and of a disk. A `Bus` of the host is a transport; so is a WebSocket one in a browser. */
+/** What a client needs of a bus and of a disk. A `Bus` of the host is a transport; so is one over a WebSocket. */
 
 export interface Transport {
   publish(subject: string, data: Uint8Array, options?: { durable?: boolean }): Promise<void>

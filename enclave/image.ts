@@ -39,7 +39,7 @@ export interface ImageManifest {
   readonly files: readonly ImageFile[]
 }
 
-export interface ImageFile {
+interface ImageFile {
   /** Relative to the image's folder, with `/`. */
   readonly path: string
   /** Bytes. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { deliver } from './deliver.ts'
 import { Refusal } from './errors.ts'
 import { BUS_IN_FLIGHT_MAX, TABLE_ELEMENTS_MAX, TICK_MS } from './limits.ts'
-import type { Bus, Message } from './messaging/port.ts'
+import type { Bus, Delivery, Message } from './messaging/port.ts'
 import { loadComponent } from './plugin/component/load.ts'
 import { parseManifest } from './plugin/manifest.ts'
 import { createPool, type PoolStats } from './plugin/pool.ts'
@@ -44,7 +44,7 @@ export interface Host extends AsyncDisposable {
   readonly vaults: Vaults
   readonly registry: Registry
   readonly stats: () => PoolStats
-  /** Resolves with the reason when this host can go on no more: its log failed. Start another one on the same folder. */
+  /** Resolves with the reason when this host can go on no more: its log failed. Another one may start on its folder. */
   readonly down: Promise<Refusal>
   /** Takes nothing new, finishes what is in hand, writes what is counted. */
   drain(): Promise<void>
@@ -75,7 +75,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const deliverer = { bus, registry, pool, vault: (id: string) => vaults.find(id), now, random }
   const tell = options.tell ?? (() => {})
   const receive = (message: Message) =>
-    deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell })).catch(failed)
+    deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
 
   /** A log that failed ends this host; anything else that gets here is our bug, and ends the process. */
   function failed(error: unknown): never | void {
@@ -84,13 +84,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 
   await bus.provision(lanesOf(registry.lanes()))
-  const lanes = await bus.consume((delivery) => void receive(delivery).then(() => delivery.ack()), {
-    inFlight: BUS_IN_FLIGHT_MAX,
-  })
+  // What the log did not take is not acknowledged: it comes again, to this folder's next host.
+  const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
+  const lanes = await bus.consume((delivery) => void take(delivery).catch(failed), { inFlight: BUS_IN_FLIGHT_MAX })
   // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
   const isCaptured = captured(registry.lanes())
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
-    if (!isCaptured(message.subject)) void receive(message)
+    if (!isCaptured(message.subject)) void receive(message).catch(failed)
   })
   const tick = setInterval(() => void upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
   const owned = parts.move()
@@ -118,6 +118,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
       await closed
     },
   }
+}
+
+/** An ack that the bus does not take: the message comes again, and is answered from the inbox. */
+function unheard(error: unknown): void {
+  if (!(error instanceof Refusal) || error.code !== 'bus-unavailable') throw error
 }
 
 /** Every mistake of every manifest at once. */

@@ -224,7 +224,7 @@ export const IMAGE_PATH_CHARS_MAX = 255
 export const COMPONENT_DEPTH_MAX = 8
 /** Core modules of a component, nested ones included: QuickJS builds have 8. */
 export const COMPONENT_MODULES_MAX = 32
-/** Items of all lists in a component, its core modules included: bounds the heap of decoding (QuickJS builds: 3,800). */
+/** Items of all lists in a component, core modules included: bounds the heap of decoding (QuickJS builds: 3,800). */
 export const COMPONENT_ITEMS_MAX = 262_144
 /** A name in a component: mangled ones of C++ and Rust stay under it. */
 export const COMPONENT_NAME_BYTES_MAX = 1_024
@@ -263,7 +263,7 @@ export const OUTGOING_LIFE_MS = 24 * 3_600_000
 export const SEND_GAP = 2 ** 20
 /** A letter the bus did not take is offered again after this time. */
 export const RELAY_AFTER_MS = 2_000
-/** Deliveries in hand at a time: enough to fill a commit group and every cell, few enough to bear again after a crash. */
+/** Deliveries in hand at a time: enough to fill a commit group and every cell, few enough to repeat after a crash. */
 export const BUS_IN_FLIGHT_MAX = 256
 /** How often the host looks for questions that ran out, letters that stayed and refusals to count. */
 export const TICK_MS = 1_000

@@ -1,4 +1,4 @@
-/** What has to happen without an event: questions run out, letters are offered again, counted refusals get their row. */
+/** What happens without an event: questions run out, letters are offered again, counted refusals get their row. */
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import { commit } from './vault/commit.ts'

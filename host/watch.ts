@@ -1,4 +1,4 @@
-/** What a delivery looked like from outside: its steps, their microseconds, how it ended. Holds nothing of the event. */
+/** What a delivery looked like from outside: its steps, their microseconds, its end. Holds nothing of the event. */
 import type { RefusalCode } from './errors.ts'
 
 /** One delivered message, told when it is over. */

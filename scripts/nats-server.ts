@@ -46,7 +46,7 @@ export interface NatsServer extends AsyncDisposable {
  *
  * @throws Error that says how to get one
  */
-export async function findNatsServer(): Promise<string> {
+async function findNatsServer(): Promise<string> {
   const named = process.env['NATS_SERVER_BIN']
   if (named) {
     const version = await versionOf(named)

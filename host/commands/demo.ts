@@ -35,7 +35,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   await using _ = stage
   console.log(paint.title(`Trellis demo: ${stage.title}`))
   print.note(
-    `handlers ${plugins.map(({ name, isNew }) => (isNew ? `${name} (built now)` : name)).join(', ')}; data in ${folder}`,
+    `handlers ${plugins.map(({ name, isNew }) => (isNew ? `${name} (built)` : name)).join(', ')}; data in ${folder}`,
   )
   try {
     await play(stage, print)

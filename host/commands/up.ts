@@ -72,7 +72,7 @@ function signalled(): Promise<'stop'> {
 function wordsOf(line: UpLine): string {
   switch (line.kind) {
     case 'ready':
-      return `trellis is up with ${line.vaults.length} vaults (${line.vaults.join(', ') || 'none yet'}); SIGTERM stops it`
+      return `trellis is up; vaults: ${line.vaults.join(', ') || 'none yet'}; SIGTERM stops it`
     case 'event':
       return `${line.trace.subject} ${line.trace.outcome}`
     case 'stopped':

@@ -20,7 +20,7 @@ const SUBJECT_BYTES_MAX = 0xffff
 const RECORD_BYTES_MAX = MESSAGE_HEAD_BYTES + SUBJECT_BYTES_MAX + MESSAGE_BYTES_MAX
 const ACKS_PER_RECORD = MESSAGE_BYTES_MAX / SEQUENCE_BYTES
 
-export interface StoredMessage {
+interface StoredMessage {
   readonly sequence: number
   readonly subject: string
   readonly data: Uint8Array

@@ -10,7 +10,7 @@ const PATTERN = /^(?:[A-Za-z0-9_-]+|\*)(?:\.(?:[A-Za-z0-9_-]+|\*))*(?:\.>)?$/
 export type Pattern = readonly string[]
 
 /** Which of the two lanes, or neither. */
-export type Lane = keyof Lanes
+type Lane = keyof Lanes
 
 /** @throws Error (a bug of the caller: subjects come from builders) when a token is empty, a wildcard or strange */
 export function checkSubject(subject: string): void {

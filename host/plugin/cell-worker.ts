@@ -80,8 +80,6 @@ function visit(stand: Stand, job: CellJob): Report {
     outcome = outcomeOf(stand.instance.call('handle', [job.body]), seat.handler.outputBytesMax)
   } catch (error) {
     outcome = { kind: 'failed', reason: error instanceof Trap ? error.reason : 'trap', message: messageOf(error) }
-    // What a trap leaves behind is nobody's to reset.
-    stand.instance = undefined
   }
   const failure = seat.failure()
   const { writes, outgoing, log, logCut, hostCalls } = seat.end()
@@ -108,7 +106,7 @@ function outcomeOf(result: unknown, outputBytesMax: number): Outcome {
   return { kind: 'done', reply, writes: [], outgoing: [] }
 }
 
-/** Back to the snapshot, or a new instance: nothing of this event is there for the next. */
+/** Back to the snapshot, or a new instance (also after a trap): nothing of this event is there for the next. */
 function renew(stand: Stand, channel: CellEnd): void {
   if (stand.instance?.reset() === true) return
   channel.countReplaced()

@@ -59,7 +59,7 @@ export function parseReport(value: unknown, sequence: number): Report {
   return report
 }
 
-/** @throws HandlerRefusal for the handler's own no; HandlerFailure `handler-*` or `not-granted` for any other bad end */
+/** @throws HandlerRefusal for the handler's own no; HandlerFailure `handler-*` or `not-granted` for any other end */
 export function effectsOf(report: Report, event: Event): Effects {
   const log = logOf(report, event)
   const fail = (code: RefusalCode, what: string): never => {

@@ -1,4 +1,4 @@
-/** Small binary frames in shared memory: what one host call and its answer are made of. Little-endian, lengths first. */
+/** Small binary frames in shared memory: one host call, and its answer. Little-endian, lengths first. */
 
 export interface FrameWriter {
   /** Starts again at the first byte. */

@@ -137,7 +137,6 @@ export const manifestSchema = z
 export type Manifest = Omit<z.output<typeof manifestSchema>, '$schema'>
 export type ManifestEvent = Manifest['events'][number]
 export type Needs = Manifest['needs']
-export type HandlerLimits = Manifest['limits']
 
 /**
  * Reads one manifest file.

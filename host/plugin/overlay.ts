@@ -93,7 +93,7 @@ function addedKeys(
     .sort(compareKeys)
 }
 
-/** The vault's items with the call's writes laid over them, up to and including `end`; takes what it uses off `added`. */
+/** The vault's items with the call's writes over them, up to and including `end`; takes what it uses off `added`. */
 function* merge(
   items: readonly StoredItem[],
   over: {

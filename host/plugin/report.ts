@@ -18,7 +18,7 @@ export interface CellJob {
 }
 
 /** WIT `session.context`, as the component gets it. */
-export interface SessionRecord {
+interface SessionRecord {
   readonly connection: string
   readonly kind: 'service' | 'peer'
   readonly contractVersion: number

@@ -20,13 +20,13 @@ export interface Visit {
   failure: Failure | undefined
 }
 
-export interface Failure {
+interface Failure {
   readonly reason: FailReason
   readonly message: string
 }
 
 /** What an event leaves in the cell when it is over. */
-export interface Kept {
+interface Kept {
   readonly writes: readonly Write[]
   readonly outgoing: readonly ReportedEvent[]
   readonly log: readonly ReportedLine[]

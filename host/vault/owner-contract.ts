@@ -26,7 +26,7 @@ interface Terms {
   readonly declined: readonly string[]
 }
 
-/** @throws Refusal `command-invalid` when nothing is offered; `contract-invalid` when the signature is for something else */
+/** @throws Refusal `command-invalid` when nothing is offered, or what `verifyAcceptance` throws */
 export function acceptContract(command: Command): Done {
   const { vault, device, opened, now } = command
   const body = readCommand(acceptBody, command)
@@ -73,7 +73,7 @@ export function acceptContract(command: Command): Done {
   }
 }
 
-/** Accept or disconnect (DESIGN §7): what is not accepted ends the connection, a first contract as well as a later one. */
+/** Accept or disconnect (DESIGN §7): what is not accepted ends the connection, be it the first contract or a later. */
 export function rejectContract(command: Command): Done {
   const { vault, device, opened, now } = command
   const connection = knownConnection(vault, readCommand(rejectBody, command).connection)

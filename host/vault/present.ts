@@ -12,7 +12,7 @@ import { eventRow } from './rows.ts'
 /** The event that publishes; its body is the signed contract, its final answer comes when the owner accepts. */
 export const PUBLISH = 'contract.publish'
 
-/** @throws Refusal `contract-invalid` when it is not signed by this connection, or is no newer version; `connection-inactive` */
+/** @throws Refusal `contract-invalid` when not signed by this connection or no newer version; `connection-inactive` */
 export async function present(
   opened: Opened,
   connection: Connection,

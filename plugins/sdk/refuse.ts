@@ -1,7 +1,7 @@
 /** How a handler says no. */
 
 /** WIT `types.refusal`. */
-export interface HandlerRefusal {
+interface HandlerRefusal {
   readonly code: string
   readonly message: string
   readonly retry: boolean

@@ -1,0 +1,101 @@
+/** The services and what each holds: its vault, its invitation, its connection. */
+import type { Invitation } from '#client/greeting.ts'
+import { type Connected, connect, discover, type ServiceOptions, type Terms } from '#client/service.ts'
+import type { ClientStore, Transport } from '#client/transport.ts'
+import { signContract } from '#host/contracts/contract.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import type { VaultStore } from '#host/storage/port.ts'
+import type { Vaults } from '#host/vault/vaults.ts'
+import { surroundings } from '../surroundings.ts'
+import { contractOf, SERVICES, type ServiceName } from './cast.ts'
+import type { Meeting } from './services.ts'
+
+export interface Troupe {
+  readonly meeting: Meeting
+  readonly connection: (service: ServiceName) => Connected
+  readonly invitation: (service: ServiceName) => Invitation
+}
+
+interface Player {
+  readonly options: ServiceOptions
+  readonly identity: Uint8Array
+  invitation?: Invitation
+  connected?: Connected
+  renewed?: Promise<Terms>
+}
+
+export const REQUEST_LIFE_MS = 3_600_000
+
+export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
+  const players = new Map<ServiceName, Player>()
+  const player = (service: ServiceName): Player => has(players.get(service), `${service} has no vault yet`)
+  const connection = (service: ServiceName): Connected =>
+    has(player(service).connected, `${service} is not connected yet`)
+  const invitation = (service: ServiceName): Invitation => has(player(service).invitation, `${service} is not invited`)
+  const contract = (service: ServiceName, version: number): Uint8Array => {
+    const { options, identity } = player(service)
+    return signContract(contractOf(service, version, { identity, now: surroundings.now() }), options.signing)
+  }
+  const meeting: Meeting = {
+    async found(service) {
+      const { signing, store } = await foundVaultOf(service, vaults)
+      const options = { ...surroundings, transport, store: storeIn(store), signing }
+      const identity = identityId(signing.verifyKey.raw)
+      players.set(service, { options, identity })
+      return identity
+    },
+    async discover(service, invited) {
+      const { handlers } = await discover(invited, player(service).options)
+      player(service).invitation = invited
+      return handlersIn(handlers)
+    },
+    async connect(service) {
+      const { options } = player(service)
+      const profile = await discover(invitation(service), options)
+      const offer = { profile, contract: contract(service, 1) }
+      player(service).connected = await connect(invitation(service), offer, options)
+      return connection(service).terms()
+    },
+    async publish(service) {
+      const renewed = connection(service).publishContract(contract(service, 2), { lifeMs: REQUEST_LIFE_MS })
+      player(service).renewed = renewed
+      // Whoever waits for it hears of a refusal there.
+      renewed.catch(() => {})
+    },
+    accepted: (service) => has(player(service).renewed, `${service} has published nothing`),
+  }
+  return { meeting, connection, invitation }
+}
+
+/** The service's own vault, with an operator key that nobody uses in the demo. */
+function foundVaultOf(service: ServiceName, vaults: Vaults): ReturnType<Vaults['create']> {
+  const device = { id: 'operator', label: 'operator', verifyKey: generateSigningKey().verifyKey.raw }
+  return vaults.create(service, { device, fields: { name: SERVICES[service] }, now: surroundings.now() })
+}
+
+/** The client's store in the service's own vault: sealed and durable like everything there. */
+function storeIn(store: VaultStore): ClientStore {
+  const system = store.namespace('system')
+  return {
+    get: (key) => system.get(`client/${key}`)?.value,
+    async put(changes) {
+      const writes = [...changes].map(([key, value]) => ({ namespace: 'system', key: `client/${key}`, value }) as const)
+      await store.commit(writes, { now: surroundings.now() })
+    },
+  }
+}
+
+/** `handler version (event types)`, for a person. */
+function handlersIn(published: unknown): string[] {
+  if (typeof published !== 'string') throw new Error('a profile holds its manifests as JSON')
+  const manifests = JSON.parse(published) as readonly { handler: string; version: string; events: { type: string }[] }[]
+  return manifests.map(
+    ({ handler, version, events }) => `${handler} ${version} (${events.map(({ type }) => type).join(', ')})`,
+  )
+}
+
+function has<T>(value: T | undefined, otherwise: string): T {
+  if (value === undefined) throw new Error(otherwise)
+  return value
+}
