@@ -40,6 +40,7 @@ const questionNotice = z.object({
   askedAt: z.number(),
   expires: z.number(),
 })
+const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
@@ -51,6 +52,8 @@ export interface OwnerDevice {
   readonly conversation: Conversation
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
+  /** Everything that waits for an answer: for a device that was away when it was told. */
+  pending(): Promise<{ readonly questions: readonly Question[]; readonly offers: readonly Offer[] }>
   invite(alias: string, kind: 'service' | 'peer'): Promise<Invitation>
   /** Signs the acceptance here and tells the vault. */
   accept(offer: Offer, declined: readonly string[]): Promise<void>
@@ -108,6 +111,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
         receive(check(questionNotice, decodeCbor(body), 'malformed', 'question')),
       )
     },
+    async pending() {
+      const { questions, offers } = check(waiting, await command('pending.list', {}), 'malformed', 'what is pending')
+      return { questions, offers: offers.map(verifiedOffer) }
+    },
     async invite(alias, kind) {
       return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
     },
@@ -127,7 +134,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
 }
 
 function readOffer(body: Uint8Array): Offer {
-  const notice = check(offerNotice, decodeCbor(body), 'malformed', 'offer')
+  return verifiedOffer(check(offerNotice, decodeCbor(body), 'malformed', 'offer'))
+}
+
+function verifiedOffer(notice: z.infer<typeof offerNotice>): Offer {
   return { ...notice, signed: verifyContract(notice.contract, notice.publisher) }
 }
 

@@ -92,6 +92,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
     if (!isCaptured(message.subject)) void receive(message).catch(failed)
   })
+  // Every vault once: what an earlier run committed and did not publish leaves now, not with the next event.
+  for (const id of await vaults.names()) await vaults.find(id)
+  await upkeep(vaults, { bus, now: now(), random })
   const tick = setInterval(() => void upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
   const owned = parts.move()
 

@@ -3,7 +3,7 @@ import type { Connected, ServiceOptions } from '#client/service.ts'
 import { connect, discover } from '#client/service.ts'
 import type { Request } from '#client/conversation.ts'
 import type { Invitation } from '#client/greeting.ts'
-import { forgetfulStore } from '#client/transport.ts'
+import { forgetfulStore, type Transport } from '#client/transport.ts'
 import { type Contract, type ContractField, signContract, type Tier } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
@@ -20,11 +20,14 @@ export interface TestService {
   readonly options: ServiceOptions
   readonly invitation: Invitation
   readonly connected: Connected
+  readonly line: Line
   /** Signs a version of its contract. */
   contract(version: number, changes?: Partial<Contract>): Uint8Array
   request(type: string, body?: unknown): Promise<Request>
   /** The final answer; a `replied` body as JSON. */
   ask(type: string, body?: unknown): Promise<Told>
+  /** A request whose message is handed back instead of being sent: its answer is waited for as ever. */
+  hold(type: string, body?: unknown): Promise<Request & { readonly message: Message }>
   /** One event sealed and not sent. */
   seal(type: string, body?: unknown, changes?: Partial<VineEvent>): Message
 }
@@ -65,6 +68,32 @@ function contractOf(world: World, { name, signing, version }: { name: string; si
   }
 }
 
+/** A transport that can keep back what it is to publish next. */
+interface Line {
+  readonly transport: Transport
+  hold(): Promise<Message>
+}
+
+function heldLine(bus: Transport): Line {
+  let holding: ((message: Message) => void) | undefined
+  return {
+    transport: {
+      subscribe: (pattern, receive) => bus.subscribe(pattern, receive),
+      publish(subject, data, options) {
+        if (!holding) return bus.publish(subject, data, options)
+        holding({ subject, data })
+        holding = undefined
+        return Promise.resolve()
+      },
+    },
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<Message>()
+      holding = resolve
+      return promise
+    },
+  }
+}
+
 /** Invites, presents, accepts: a service with an active connection. */
 export async function connectService(
   world: World,
@@ -72,20 +101,21 @@ export async function connectService(
   { changes = {}, declined = [] }: { changes?: Partial<Contract>; declined?: readonly string[] } = {},
 ): Promise<TestService> {
   const signing = generateSigningKey()
-  const options = { transport: world.broker.connect(), store: forgetfulStore(), signing, now: world.now, random }
+  const line = heldLine(world.broker.connect())
+  const options = { transport: line.transport, store: forgetfulStore(), signing, now: world.now, random }
   const contract = (version: number, more: Partial<Contract> = {}): Uint8Array =>
     signContract({ ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
   const invitation = await world.alice.invite(name, 'service')
   const profile = await discover(invitation, options)
   const connecting = connect(invitation, { profile, contract: contract(1) }, options)
   await world.alice.accept(await world.offers.take(), declined)
-  return serviceOf(world, { options, invitation, contract, connected: await connecting })
+  return serviceOf(world, { options, invitation, contract, line, connected: await connecting })
 }
 
 /** The same service over another conversation, as after a restart of its own. */
 export function serviceOf(
   world: World,
-  parts: Pick<TestService, 'options' | 'invitation' | 'contract' | 'connected'>,
+  parts: Pick<TestService, 'options' | 'invitation' | 'contract' | 'connected' | 'line'>,
 ): TestService {
   const { conversation, terms } = parts.connected
   const bytesOf = (body: unknown): Uint8Array => utf8.encode(JSON.stringify(body ?? null))
@@ -94,6 +124,10 @@ export function serviceOf(
   return {
     ...parts,
     request,
+    async hold(type, body) {
+      const held = parts.line.hold()
+      return { ...(await request(type, body)), message: await held }
+    },
     async ask(type, body) {
       return told(await (await request(type, body)).answer)
     },

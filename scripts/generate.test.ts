@@ -23,7 +23,7 @@ test('the types that handlers are written against are those of wit/ (else run sc
   expect(await textsOf(join(root, generated.types))).toEqual(texts)
 })
 
-test('the schema that manifests are written against is the one that is checked (else run scripts/generate.ts)', async () => {
+test('the JSON Schema of manifests is the one they are checked by (else run scripts/generate.ts)', async () => {
   const [kept, made] = await Promise.all(
     [root, fresh].map((folder) => readFile(join(folder, generated.schema), 'utf8')),
   )

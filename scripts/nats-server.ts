@@ -85,7 +85,7 @@ function isRecent(version: string | undefined): boolean {
   return true
 }
 
-/** Starts one on a loopback port, with JetStream that syncs every write. It ends with this process at the latest. */
+/** Starts one on a loopback port, with JetStream that syncs every write. It ends with this process, however that ends. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const path = await findNatsServer()
   const folder = await mkdtemp(join(tmpdir(), 'trellis-nats-'))
@@ -103,17 +103,15 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const log: string[] = []
   const child = spawn(path, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'], env: {} })
   child.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
-  const endWithUs = (): void => void child.kill('SIGKILL')
-  process.once('exit', endWithUs)
-  child.once('exit', () => process.off('exit', endWithUs))
   child.once('error', (error) => log.push(error.message))
+  guard(child)
   try {
     const url = await readUrl(child, folder)
     const stop = async (): Promise<void> => {
       await end(child)
       await rm(folder, { recursive: true, force: true })
     }
-    return { url, pid: child.pid ?? 0, stop, kill: endWithUs, [Symbol.asyncDispose]: stop }
+    return { url, pid: child.pid ?? 0, stop, kill: () => void child.kill('SIGKILL'), [Symbol.asyncDispose]: stop }
   } catch (error) {
     await end(child)
     await rm(folder, { recursive: true, force: true })
@@ -132,6 +130,17 @@ async function readUrl(child: ChildProcess, folder: string): Promise<string> {
     await delay(POLL_MS)
   }
   throw new Error('no port')
+}
+
+/** A shell that waits for our end of a pipe to close, which even SIGKILL does, and then ends the server by its pid. */
+function guard(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  const shell = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$0"', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  shell.unref()
+  // The pid may be another's once the server is gone.
+  child.once('exit', () => shell.kill('SIGKILL'))
 }
 
 async function end(child: ChildProcess): Promise<void> {

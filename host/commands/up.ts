@@ -28,7 +28,8 @@ export type UpLine =
 export async function up(options: UpOptions): Promise<number> {
   await mkdir(options.data, { recursive: true, mode: 0o700 })
   const handlers = await readImage(options.image)
-  await using bus = await openBus(options)
+  await using parts = new AsyncDisposableStack()
+  const bus = await openBus(options, parts)
   const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
   const host = await startHost({
     ...surroundings,
@@ -56,10 +57,9 @@ export async function up(options: UpOptions): Promise<number> {
   return 0
 }
 
-async function openBus({ nats, space, data }: UpOptions): Promise<Bus> {
-  if (nats !== undefined) return connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) })
-  const broker = await openMemoryBroker(data)
-  return broker.connect()
+async function openBus({ nats, space, data }: UpOptions, parts: AsyncDisposableStack): Promise<Bus> {
+  if (nats === undefined) return parts.use(parts.use(await openMemoryBroker(data)).connect())
+  return parts.use(await connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) }))
 }
 
 function signalled(): Promise<'stop'> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -204,10 +204,11 @@ test('a credential without any right to the JetStream API can send, and denials 
 })
 
 test('a killed server that comes back is found again, with what it stored', async () => {
-  const storeDir = await mkdtemp(join(tmpdir(), 'trellis-nats-store-'))
-  const first = await startNatsServer({ storeDir })
+  await using store = await mkdtempDisposable(join(tmpdir(), 'trellis-nats-store-'))
+  const storeDir = store.path
+  await using first = await startNatsServer({ storeDir })
   const warnings: string[] = []
-  const bus = await open('crash', { url: first.url, warn: (line) => warnings.push(line) })
+  await using bus = await open('crash', { url: first.url, warn: (line) => warnings.push(line) })
   await bus.provision(LANES)
   const got: Delivery[] = []
   await bus.consume((delivery) => void got.push(delivery), { inFlight: 16 })
@@ -215,16 +216,13 @@ test('a killed server that comes back is found again, with what it stored', asyn
   await expect.poll(() => got.length, { timeout: 10_000 }).toBe(1)
   first.kill()
   await expect.poll(() => warnings.join(), { timeout: 10_000 }).toContain('connection lost')
-  const second = await startNatsServer({ storeDir, port: Number(new URL(first.url).port) })
+  await using second = await startNatsServer({ storeDir, port: Number(new URL(first.url).port) })
+  expect(second.url).toBe(first.url)
   await expect.poll(() => warnings.join(), { timeout: 10_000 }).toContain('connected again')
   await expect.poll(() => got.length, { timeout: 10_000 }).toBeGreaterThan(1)
   await got.at(-1)?.ack()
   await bus.publish(CRITICAL, new TextEncoder().encode('after'), { durable: true })
   await expect.poll(() => new TextDecoder().decode(got.at(-1)?.data), { timeout: 10_000 }).toBe('after')
-  await bus[Symbol.asyncDispose]()
-  await first.stop()
-  await second.stop()
-  await rm(storeDir, { recursive: true })
 })
 
 test('nobody at the address is one clear line without the password', async () => {

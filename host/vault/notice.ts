@@ -2,9 +2,11 @@
 import { diffContracts, type Line } from '#host/contracts/diff.ts'
 import type { SignedContract } from '#host/contracts/contract.ts'
 import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
+import { decodeEvent } from '#host/wire/event.ts'
 import { type EventType, parseEventType } from '#host/wire/id.ts'
 import type { Outgoing } from './commit.ts'
 import type { Connection } from './party.ts'
+import type { Question } from './pending.ts'
 import type { Vault } from './vault.ts'
 
 /** One notice of the vault's own to every active device. */
@@ -33,6 +35,20 @@ export function presented(
     added: added.map(shown),
     removed: removed.map(shown),
     changed: changed.map(shown),
+  }
+}
+
+/** A question as the owner answers it. */
+export function asked(vault: Vault, { id, record }: Question): Cbor {
+  const connection = [...vault.connections.values()].find((candidate) => candidate.id === record.connection)
+  return {
+    question: id,
+    who: connection?.record.alias ?? record.connection,
+    type: decodeEvent(record.event).type,
+    fields: record.fields,
+    purpose: record.purpose,
+    askedAt: record.askedAt,
+    expires: record.expires,
   }
 }
 

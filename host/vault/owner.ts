@@ -4,6 +4,7 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
+import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import type { Opened } from './open.ts'
@@ -17,6 +18,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'contract.reject': rejectContract,
   'consent.approve': approveRequest,
   'consent.deny': denyRequest,
+  'pending.list': listPending,
   'field.put': putField,
 }
 

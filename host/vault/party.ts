@@ -39,7 +39,7 @@ export interface Device {
 export type Party = Connection | Device
 
 /** The fixed lane on which a party is answered. Never the reply subject of a message (`research/nats.md` §3). */
-export function answerSubject(party: Party, type: EventType): Subject {
+function answerSubject(party: Party, type: EventType): Subject {
   return party.party === 'connection'
     ? { space: 'message', vault: party.vault, direction: 'forService', connection: party.id, type }
     : { space: 'owner', vault: party.vault, direction: 'forApp', type }

@@ -3,7 +3,7 @@ import { CONSENT_LIFE_MS, PENDING_PER_CONNECTION_MAX } from '#host/limits.ts'
 import { encodeEvent } from '#host/wire/event.ts'
 import { ContractRefusal, type Asking } from './admit.ts'
 import { commit } from './commit.ts'
-import { notices } from './notice.ts'
+import { asked, notices } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { ask, questionId, questions } from './pending.ts'
 import { eventRow, purposeOf } from './rows.ts'
@@ -32,22 +32,13 @@ export async function suspend(
     expires,
     row: vault.audit.head.sequence + 1,
   }
-  const question = {
-    question: id,
-    who: connection.record.alias,
-    type: event.type,
-    fields: names,
-    purpose: record.purpose,
-    askedAt: now,
-    expires,
-  }
   return commit({
     vault,
     now,
     random,
     opened,
     answers: [{ to: connection, event, reply: { status: 'pending' } }],
-    outgoing: notices(vault, 'consent.asked', question),
+    outgoing: notices(vault, 'consent.asked', asked(vault, { id, record })),
     changes: [ask(id, record)],
     rows: [eventRow(connection, event, { at: now, result: 'pending', fields: names, purpose, answeredAt: null })],
   })

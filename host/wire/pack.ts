@@ -24,7 +24,7 @@ export function pack(value: unknown): Uint8Array {
   return Uint8Array.from(packr.pack(value))
 }
 
-/** The inverse of `pack`; byte strings are copies. Bytes that `pack` did not make throw a plain Error or mean nothing. */
+/** The inverse of `pack`; byte strings are copies. Of other bytes it makes a plain Error or nonsense. */
 export function unpack(bytes: Uint8Array): unknown {
   // From a Buffer it would make Buffers.
   return packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
