@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
@@ -54,14 +55,19 @@ test('a server does not outlive who started it, not even a killed one', async ()
   await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
 })
 
-test('a binary that is named and does not run is an error, not a reason to look elsewhere', async () => {
-  const missing = join(import.meta.dirname, 'no-such-binary')
-  await expect(access(missing)).rejects.toThrow('ENOENT')
-  process.env['NATS_SERVER_BIN'] = missing
+test('a binary that is named and does not do is an error, not a reason to look elsewhere', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'trellis-nats-bin-'))
+  const old = join(folder.path, 'old')
+  await writeFile(old, '#!/bin/sh\necho nats-server: v2.14.2\n', { mode: 0o755 })
   try {
-    await expect(startNatsServer()).rejects.toThrow('NATS_SERVER_BIN: does not run')
-    process.env['NATS_SERVER_BIN'] = process.execPath
-    await expect(startNatsServer()).rejects.toThrow('is too old')
+    for (const [path, reason] of [
+      [join(folder.path, 'missing'), 'is no nats-server that runs'],
+      [process.execPath, 'is no nats-server that runs'],
+      [old, 'version 2.14.2 is too old'],
+    ]) {
+      process.env['NATS_SERVER_BIN'] = path
+      await expect(startNatsServer(), path).rejects.toThrow(`NATS_SERVER_BIN: ${reason}`)
+    }
   } finally {
     delete process.env['NATS_SERVER_BIN']
   }

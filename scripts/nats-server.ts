@@ -51,7 +51,9 @@ async function findNatsServer(): Promise<string> {
   if (named) {
     const version = await versionOf(named)
     if (isRecent(version)) return named
-    throw new Error(`NATS_SERVER_BIN: ${version ? `version ${version} is too old` : 'does not run'}: ${named}`)
+    throw new Error(
+      `NATS_SERVER_BIN: ${version ? `version ${version} is too old` : 'is no nats-server that runs'}: ${named}`,
+    )
   }
   const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean), ...PLACES]
   for (const folder of new Set(folders)) {
@@ -70,7 +72,7 @@ async function versionOf(path: string): Promise<string | undefined> {
   try {
     await access(path, constants.X_OK)
     const { stdout } = await run(path, ['--version'])
-    return /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+    return /^nats-server: v(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
   } catch {
     return undefined
   }
@@ -85,7 +87,7 @@ function isRecent(version: string | undefined): boolean {
   return true
 }
 
-/** Starts one on a loopback port, with JetStream that syncs every write. It ends with this process, however that ends. */
+/** Starts one on a loopback port; its JetStream syncs every write. It ends with this process, however that ends. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const path = await findNatsServer()
   const folder = await mkdtemp(join(tmpdir(), 'trellis-nats-'))
@@ -104,7 +106,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const child = spawn(path, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'], env: {} })
   child.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
   child.once('error', (error) => log.push(error.message))
-  guard(child)
+  guard(child, folder)
   try {
     const url = await readUrl(child, folder)
     const stop = async (): Promise<void> => {
@@ -132,10 +134,10 @@ async function readUrl(child: ChildProcess, folder: string): Promise<string> {
   throw new Error('no port')
 }
 
-/** A shell that waits for our end of a pipe to close, which even SIGKILL does, and then ends the server by its pid. */
-function guard(child: ChildProcess): void {
+/** A shell that waits until our end of a pipe closes, which even SIGKILL does, and ends the server by its pid. */
+function guard(child: ChildProcess, folder: string): void {
   if (child.pid === undefined) return
-  const shell = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$0"', String(child.pid)], {
+  const shell = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$0"; rm -r "$1"', String(child.pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   shell.unref()

@@ -1,5 +1,5 @@
 /** What must leave: durable with the commit that caused it, forgotten with a later one once it was published. */
-import type { Change, Namespace } from '#host/storage/port.ts'
+import type { Change } from '#host/storage/port.ts'
 import { decodeRecord, encodeRecord, type OutboxRecord } from './records.ts'
 
 /** One sealed message on its way out. */
@@ -12,11 +12,7 @@ export interface Letter {
 
 export interface Outbox {
   /** The change that keeps a message until it is published. */
-  keep(
-    record: OutboxRecord,
-    message: { subject: string; envelope: Uint8Array },
-    now: number,
-  ): { change: Change; letter: Letter }
+  keep(message: OutboxRecord, now: number): { change: Change; letter: Letter }
   /** Says that a letter was handed to the bus. */
   sent(letter: Letter): void
   /** Deletes for what was handed over since the last commit. */
@@ -25,20 +21,19 @@ export interface Outbox {
   left(now: number, age: number): Letter[]
 }
 
-export function openOutbox(system: Namespace, entries: Iterable<readonly [key: string, value: Uint8Array]>): Outbox {
+export function openOutbox(entries: Iterable<readonly [key: string, value: Uint8Array]>): Outbox {
   let next = 0
   const waiting = new Map<string, { letter: Letter; since: number }>()
   for (const [key, value] of entries) {
     next = Math.max(next, Number(key.slice('outbox/'.length)) + 1)
-    const letter = readLetter(system, key, value)
-    if (letter) waiting.set(key, { letter, since: 0 })
+    waiting.set(key, { letter: { key, ...decodeRecord('outbox', value) }, since: 0 })
   }
   const done: string[] = []
   return {
-    keep(record, message, now) {
+    keep({ subject, envelope }, now) {
       const key = `outbox/${String(next++).padStart(15, '0')}`
-      const change: Change = { namespace: 'system', key, value: encodeRecord('outbox', record) }
-      const letter = { key, ...message }
+      const change: Change = { namespace: 'system', key, value: encodeRecord('outbox', { subject, envelope }) }
+      const letter = { key, subject, envelope }
       waiting.set(key, { letter, since: now })
       return { change, letter }
     },
@@ -50,12 +45,4 @@ export function openOutbox(system: Namespace, entries: Iterable<readonly [key: s
     },
     left: (now, age) => [...waiting.values()].filter(({ since }) => since + age <= now).map(({ letter }) => letter),
   }
-}
-
-function readLetter(system: Namespace, key: string, value: Uint8Array): Letter | undefined {
-  const record = decodeRecord('outbox', value)
-  if ('envelope' in record) return { key, subject: record.subject, envelope: record.envelope }
-  const mark = system.get(record.inbox)
-  const answer = mark && decodeRecord('inbox', mark.value).answer
-  return answer ? { key, ...answer } : undefined
 }

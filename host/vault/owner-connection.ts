@@ -48,6 +48,7 @@ export function inviteConnection(command: Command): Done {
     offered: undefined,
     session: undefined,
     bucket: fullBucket({ capacity: 0 }, 0),
+    toldBlocked: undefined,
     greetings: fullBucket({ capacity: GREETINGS_PER_HOUR }, now),
     authentication: undefined,
   }

@@ -21,6 +21,8 @@ export interface Connection {
   session: Session | undefined
   /** Requests left this hour. */
   bucket: Bucket
+  /** Start of the hour in which the owner was told that this connection is blocked; forgotten with the process. */
+  toldBlocked: number | undefined
   /** Unsealed greetings left this hour; starts anew with the process. */
   greetings: Bucket
   /** Signs for this connection only; made when the owner accepts it. */

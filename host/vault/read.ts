@@ -38,6 +38,7 @@ export function readConnection({ vault, system, name, value }: Stored): Connecti
     bucket: bucket
       ? decodeRecord('bucket', bucket.value)
       : fullBucket({ capacity: contract?.contract.limits.requestsPerHour ?? 0 }, 0),
+    toldBlocked: undefined,
     greetings: fullBucket({ capacity: GREETINGS_PER_HOUR }, 0),
     authentication: key && generateEd25519(key.value),
   }

@@ -41,8 +41,9 @@ export interface DeviceRecord {
 export interface InboxRecord {
   /** The mark is kept until the event itself has expired. */
   readonly exp: number
-  /** Where the answer goes; absent when nothing was answered. */
-  readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
+  readonly type: EventType
+  /** The encoded reply. It is sealed anew each time: an old envelope lies outside the receiver's window before long. */
+  readonly reply: Uint8Array
 }
 
 /** A hello that came, and its answer once there is one: the same bytes never do anything twice. */
@@ -50,8 +51,11 @@ export interface GreetingRecord {
   readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
 }
 
-/** A message that must leave: sealed bytes of its own, or the answer kept with an inbox mark. */
-export type OutboxRecord = { readonly inbox: string } | { readonly subject: string; readonly envelope: Uint8Array }
+/** A message that must leave. */
+export interface OutboxRecord {
+  readonly subject: string
+  readonly envelope: Uint8Array
+}
 
 /** A question to the owner about one exact request. */
 export interface PendingRecord {

@@ -6,10 +6,11 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
 import { ContractRefusal } from './admit.ts'
-import { commit, unkeptAnswer } from './commit.ts'
+import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
+import type { Party } from './party.ts'
 import { eventRow, row } from './rows.ts'
 import type { Vault } from './vault.ts'
 
@@ -48,16 +49,22 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
     opened.mark()
     return [unkeptAnswer(answer, { now, random })]
   }
-  const blocked = refusal.code === 'rate-limited' && rows.length === 1 && rows[0]?.count === 1
   return commit({
     vault,
     now,
     random,
     opened,
     answers: [answer],
-    outgoing: blocked ? notices(vault, 'rate.blocked', { connection: opened.party.id }) : [],
+    outgoing: refusal.code === 'rate-limited' ? blocked(vault, opened.party) : [],
     rows,
   })
+}
+
+/** The owner is told once in each of a connection's hours. */
+function blocked(vault: Vault, party: Party): Outgoing[] {
+  if (party.party !== 'connection' || party.toldBlocked === party.bucket.since) return []
+  party.toldBlocked = party.bucket.since
+  return notices(vault, 'rate.blocked', { connection: party.id, alias: party.record.alias })
 }
 
 /** A replayed event was answered once already: whoever lost that answer gets the very same one. */

@@ -87,7 +87,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     connections: new Map(connections.map((connection) => [connection.id, connection])),
     devices: new Map(devices.map((device) => [device.id, device])),
     inbox: openInbox(system, marks),
-    outbox: openOutbox(system, letters),
+    outbox: openOutbox(letters),
     working: new Map(),
     refusals: refusalMeter(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
