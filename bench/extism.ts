@@ -46,7 +46,7 @@ export async function openExtism(callsPerReset = CALLS_PER_RESET): Promise<Extis
   let calls = 0
   async function run(): Promise<void> {
     const output = await plugin.call('handle', BODY)
-    if (output?.byteLength !== BODY.length) throw new Error('the plug-in answered something else')
+    if (output?.bytes().length !== BODY.length) throw new Error('the plug-in answered something else')
     calls += 1
     if (calls % callsPerReset === 0) await plugin.reset()
   }
@@ -68,7 +68,7 @@ async function builtPlugin(): Promise<Uint8Array<ArrayBuffer>> {
   await mkdir(folder, { recursive: true })
   const temporary = `.cache/bench/extism-${process.pid}.wasm`
   const options = ['-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert', '--baseDir', root]
-  const { error, stderr } = await compile([SOURCE, ...options, '--outFile', temporary])
+  const { error, stderr } = await compile([SOURCE, ...options, '--outFile', temporary], {})
   if (error) throw new Error(`asc ${SOURCE}: ${stderr.toString()}`, { cause: error })
   await rename(join(root, temporary), path)
   return new Uint8Array(await readFile(path))

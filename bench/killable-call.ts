@@ -6,17 +6,18 @@ import { openRmwCell } from './rmw.ts'
 import { smallestProgram } from './spawned.ts'
 
 const PIPELINE = { inFlight: 16, total: 512 }
+const PROCESSES = 10
 const MS = 4_000
 
 export async function killableCall(): Promise<Report> {
   await using cell = await openRmwCell('rmw-as')
   await using extism = await openExtism()
-  const program = await smallestProgram()
+  await using program = await smallestProgram()
   const { ours, busy, theirs, spawned } = await measure({
     ours: { run: () => cell.run(), ms: MS },
     busy: { run: () => keepInFlight(PIPELINE, () => cell.run()), calls: PIPELINE.total, ms: MS },
     theirs: { run: () => extism.run(), ms: MS },
-    spawned: { run: () => program.run(), ms: MS },
+    spawned: { run: () => program.run(PROCESSES), calls: PROCESSES, ms: MS },
   })
   return {
     title: '1  Killable call with reset: AssemblyScript, 1 get + 1 put, one cell',

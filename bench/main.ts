@@ -1,12 +1,22 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { governedRead } from './governed-read.ts'
+import { journalCommits } from './journal.ts'
 import { killableCall } from './killable-call.ts'
+import { componentLoading } from './loading.ts'
 import { describeMachine } from './machine.ts'
 import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
+import { runawayHandler } from './runaway.ts'
+import { hostStart } from './start.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
   'quickjs-call': quickjsCall,
+  'governed-read': governedRead,
+  runaway: runawayHandler,
+  start: hostStart,
+  loading: componentLoading,
+  journal: journalCommits,
 }
 
 const asked = process.argv.slice(2)

@@ -16,7 +16,7 @@ import { bindOf, buildSubject, type Subject } from '#host/wire/subject.ts'
 import { type Epochs, openEpochs } from './epochs.ts'
 import { type Inlet, openInlet } from './inlet.ts'
 import type { Lanes } from './lanes.ts'
-import { outboxKey, readOutbox, writeOutbox } from './outbox.ts'
+import { outboxKey, readOutbox, type Unanswered, unanswered, writeOutbox } from './outbox.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface ConversationOptions extends Surroundings {
@@ -69,7 +69,7 @@ class SealedConversation implements Conversation {
   readonly #waiting = new Map<EventId, Waiting>()
   readonly #listeners = new Map<string, (event: VineEvent) => void>()
   /** Sent, and not finally answered. */
-  readonly #unanswered: Map<EventId, VineEvent>
+  readonly #unanswered: Map<EventId, Unanswered>
   #subscription: { drain(): Promise<void> } | undefined
 
   constructor(options: ConversationOptions) {
@@ -108,14 +108,14 @@ class SealedConversation implements Conversation {
     }
     const wait = { answer: Promise.withResolvers<Reply>(), pending: Promise.withResolvers<void>() }
     this.#waiting.set(event.id, wait)
-    this.#unanswered.set(event.id, event)
+    this.#unanswered.set(event.id, unanswered(event))
     await this.#send(event)
     return { id: event.id, answer: wait.answer.promise, pending: wait.pending.promise }
   }
 
   async resend(): Promise<void> {
     const now = this.#options.now()
-    for (const event of this.#unanswered.values()) if (event.exp > now) await this.#send(event)
+    for (const { event } of this.#unanswered.values()) if (event.exp > now) await this.#send(event)
   }
 
   on(type: string, receive: (event: VineEvent) => void): void {

@@ -10,7 +10,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
-import { admit, type Admitted } from '#host/vault/admit.ts'
+import { admit, type Admitted, confirm } from '#host/vault/admit.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
 import { dispatch } from '#host/vault/dispatch.ts'
@@ -76,7 +76,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     watch.step('open')
     if (heard.kind === 'rekey') return turn(heard, host)
     hold(heard)
-    return once(heard, () => handle(heard, host, watch))
+    return once(heard, moment(host), () => handle(heard, host, watch))
   }
 
   async function send(vault: Vault, letters: readonly Letter[]): Promise<void> {
@@ -102,6 +102,7 @@ async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promi
   for (let attempt = 1; ; attempt++) {
     const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
     try {
+      confirm(admitted, host.registry, host.now())
       return await watch.timed('commit', complete(executed, moment(host)))
     } catch (error) {
       const conflict = error instanceof Refusal && error.code === 'conflict'

@@ -14,6 +14,7 @@ import { openLog } from './storage/group.ts'
 import { softwareSealer } from './storage/sealer.ts'
 import { captured, lanesOf } from './lanes.ts'
 import { finish, upkeep } from './upkeep.ts'
+import { publish } from './vault/publish.ts'
 import { openVaults, type Vaults } from './vault/vaults.ts'
 import { startWatch, type Trace } from './watch.ts'
 
@@ -67,6 +68,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       folder: join(folder, 'vaults'),
       handlers: JSON.stringify(registry.published()),
       random,
+      recovered: (vault) => publish(vault.outbox.left(now(), 0), { bus, outbox: vault.outbox }),
     }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))

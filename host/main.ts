@@ -2,9 +2,8 @@
 /** The `trellis` command: parse the arguments, call, print. */
 import { Command, CommanderError } from 'commander'
 
-import { IMAGE_FOLDER } from '../scripts/build-image.ts'
 import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
-import { demo } from './commands/demo.ts'
+import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
 import { Refusal } from './errors.ts'
 
@@ -23,6 +22,8 @@ program
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
   .action(async (options: { nats?: string; data?: string }) => {
+    // It brings the handlers' build tools, which the other commands do without.
+    const { demo } = await import('./commands/demo.ts')
     process.exitCode = await demo({ ...options, columns })
   })
 

@@ -2,7 +2,7 @@
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import { commit } from './vault/commit.ts'
-import { questions } from './vault/pending.ts'
+import { isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
 import type { Vault } from './vault/vault.ts'
@@ -33,7 +33,7 @@ export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
 
 async function expireQuestions(vault: Vault, { bus, now, random }: Moment): Promise<void> {
   for (const question of questions(vault)) {
-    if (question.record.expires > now) continue
+    if (question.record.expires > now || !isOpen(vault, question)) continue
     const connection = [...vault.connections.values()].find(({ id }) => id === question.record.connection)
     if (!connection) throw new Error('a question of no connection')
     const { answer, changes, expected, row } = deny({ vault, connection, question, now }, 'consent-expired')

@@ -22,10 +22,13 @@ import type { AuditRow } from '#host/storage/audit-row.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { encodeRecord } from '#host/vault/records.ts'
 import { fingerprint, type Vault } from '#host/vault/vault.ts'
+import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
+import { newEventId, parseEventType } from '#host/wire/id.ts'
 import { deliver } from './deliver.ts'
 import { startWatch, type Trace } from './watch.ts'
 
 const root = new URL('../', import.meta.url)
+const COMMAND_LIFE_MS = 3_600_000
 export const VAULT = 'alice'
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 const monotonic = (): number => performance.now()
@@ -57,6 +60,8 @@ export interface World extends AsyncDisposable {
   pair(device: string): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
   hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
+  /** One command of the phone, sealed and not sent; nobody waits for its answer. */
+  holdCommand(type: string, body: Cbor): Message
   /** The next delivery on a subject that ends so, not counting the first `from`. */
   traced(ending: string, from: number): Promise<Trace>
   /** Everything sent on a pattern from now on. */
@@ -139,6 +144,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell: told.resolve }))
       return told.promise
     },
+    holdCommand(type, body) {
+      const times = { ts: clock.now, exp: clock.now + COMMAND_LIFE_MS }
+      const event = { id: newEventId(random), type: parseEventType(type), ...times, contractVersion: 0, causation: null }
+      return alice.conversation.seal({ ...event, body: encodeCbor(body) })
+    },
     traced: (ending, from) => until(`a delivery on ${ending}`, () => traces.slice(from).find(endsIn(ending))),
     async listen(pattern) {
       const heard: Message[] = []
@@ -172,6 +182,25 @@ export async function until<T>(what: string, look: () => T | undefined | false |
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   throw new Error(`${what}: not within 10 s`)
+}
+
+/** A pool whose handlers are done only when the test says so: what happens meanwhile happens in between. */
+export function gatedPool(pool: Pool): Pool & { readonly entered: Promise<void>; release(): void } {
+  const entered = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  return {
+    stats: pool.stats,
+    drain: () => pool.drain(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    async run(job) {
+      const effects = await pool.run(job)
+      entered.resolve()
+      await gate.promise
+      return effects
+    },
+    entered: entered.promise,
+    release: gate.resolve,
+  }
 }
 
 const endsIn = (ending: string) => (trace: Trace) => trace.subject.endsWith(ending)

@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { buildImage, writeImage } from '../enclave/image.ts'
+import { IMAGE_FOLDER } from '../host/commands/image.ts'
 import { buildPlugins, type BuiltPlugin } from './build-plugins.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** Where `npm run build:plugins` puts the image that `trellis up` runs. */
-export const IMAGE_FOLDER = join(root, 'dist', 'image')
 
 /** Replaces what is in `folder`. @returns what was built on the way */
 export async function makeImage(folder: string): Promise<readonly BuiltPlugin[]> {

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url'
 
 import { parseManifest } from '../host/plugin/manifest.ts'
 import { neededInterfaces } from '../host/plugin/registry.ts'
-import { buildAssemblyScript, buildTypeScript } from './toolchain.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -74,6 +73,8 @@ async function buildHandler(paths: {
     await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
     const isScript = sources.includes(join(folder, 'handler.as.ts'))
     const source = join(folder, isScript ? 'handler.as.ts' : 'handler.ts')
+    // Loaded when there is something to build: the compilers take longer to load than the demo to start.
+    const { buildAssemblyScript, buildTypeScript } = await import('./toolchain.ts')
     const build = isScript ? buildAssemblyScript : buildTypeScript
     await build({ source, witDir, world: 'handler', out: component })
   } finally {

@@ -1,6 +1,11 @@
 /** The handlers of an image, verified: what runs is the bytes that were hashed. */
+import { fileURLToPath } from 'node:url'
+
 import { openImage } from '#enclave/image.ts'
 import type { HandlerFiles } from '#host/host.ts'
+
+/** Where `npm run build:plugins` puts the image that `trellis up` runs. */
+export const IMAGE_FOLDER = fileURLToPath(new URL('../../dist/image', import.meta.url))
 
 const COMPONENT = /^components\/([a-z0-9-]+)\.wasm$/
 

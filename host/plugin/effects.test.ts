@@ -86,6 +86,13 @@ test('too many host calls end the event, whatever else it says', () => {
   expect(() => judge({ hostCalls: 11 })).toThrow(code('handler-calls'))
 })
 
+test('an event that asked the host too often fails, whatever its cell says', () => {
+  const { registered, sources } = jobFor(registry, 'notes', { sources: granting(memoryNamespace()) })
+  const desk = openDesk(sources, { hostCallsMax: 0 })
+  desk.answer({ op: 'get', label: 'connection', key: 'a' })
+  expect(() => effectsOf(report, { registered, sources, desk })).toThrow(code('handler-calls'))
+})
+
 test('more log than the manifest allows is a lie; a cut log says so', () => {
   expect(() => judge({ log: [{ level: 'info', message: 'x'.repeat(90) }] })).toThrow(code('handler-lied'))
   expect(judge({ logCut: true }).log).toEqual([{ level: 'warn', message: 'log cut at 100 bytes' }])

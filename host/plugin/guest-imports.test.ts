@@ -23,9 +23,9 @@ const handler: CellHandler = {
 const key = { publicKey: new Uint8Array(32).fill(1), sign: (message: Uint8Array) => new Uint8Array([...message, 9]) }
 
 /** The world as one event sees it, with the host's desk on the other side of a plain call. */
-function world(granted: Partial<Sources> = {}) {
+function world(granted: Partial<Sources> = {}, asksMax = 100) {
   const sources: Sources = { fields: new Map(), namespaces: new Map(), keys: new Map(), outbox: new Set(), ...granted }
-  const desk = openDesk(sources, { hostCallsMax: 100 })
+  const desk = openDesk(sources, { hostCallsMax: asksMax })
   const seat = cellSeat(handler, (call) => desk.answer(call))
   const imports = guestImports(seat)
   const session = {
@@ -228,6 +228,14 @@ test('host calls are counted, and the one too many stays on record though the gu
   expect(() => call('clock', 'now')).toThrow()
   expect(seat.failure()).toMatchObject({ reason: 'calls' })
   expect(seat.end().hostCalls).toBe(51)
+})
+
+test('when the host answers no more, the event ends', () => {
+  const { call, seat, open } = world(granting(memoryNamespace()), 1)
+  const space = open()
+  call('store', '[method]namespace.get', space, 'a')
+  expect(() => call('store', '[method]namespace.get', space, 'b')).toThrow('read more than one event may')
+  expect(seat.failure()).toMatchObject({ reason: 'calls' })
 })
 
 test('a HostError is what the component loader knows', () => {

@@ -32,6 +32,13 @@ test('what was not granted and what does not exist look alike', () => {
   }
 })
 
+test('a key that no namespace can hold is not looked up', () => {
+  const granted = desk(granting(memoryNamespace()))
+  const key = 'é'.repeat(KEY_BYTES_MAX / 2 + 1)
+  expect(granted.answer({ op: 'get', label: 'connection', key })).toEqual(unavailable)
+  expect(granted.expected()).toEqual([])
+})
+
 test('a granted key signs; the answer holds the signature and nothing else', () => {
   const signed: Uint8Array[] = []
   const key = {

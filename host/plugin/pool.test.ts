@@ -114,6 +114,14 @@ test('a deadline ends the event soon after, and its place is taken at once', asy
   expect(pool.stats).toMatchObject({ instances: 2, stopped: 1, running: 0, queued: 0 })
 })
 
+test('a spare takes a place, it does not add one', async () => {
+  await using pool = await createPool({ registry, cells: 1, spares: 1 })
+  const job = jobFor(registry, 'notes', { sources: granting(memoryNamespace()) })
+  const both = [pool.run(job), pool.run(job)]
+  expect(pool.stats).toMatchObject({ instances: 1, running: 1, queued: 1 })
+  await Promise.all(both)
+})
+
 test('without a spare the next event waits for a new cell', async () => {
   await using pool = await createPool({ registry, cells: 1, spares: 0 })
   await expect(pool.run(jobFor(registry, 'loops'))).rejects.toThrow(code('handler-deadline'))

@@ -5,12 +5,15 @@ import { Refusal, type RefusalCode } from '#host/errors.ts'
 import { readRequest, type Registered, type Registry } from '#host/plugin/registry.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
+import type { ConnectionRecord } from './records.ts'
 
 /** An event that may reach its handler. Only `admit` makes one. */
 export interface Admitted {
   readonly kind: 'admitted'
   readonly opened: Opened
   readonly connection: Connection
+  /** The connection's record that it was admitted under. */
+  readonly record: ConnectionRecord
   readonly registered: Registered
   readonly fields: readonly ContractField[]
   /** The request as the handler is given it. */
@@ -74,9 +77,19 @@ export function admit(
   connection.bucket = verdict.bucket
   if (verdict.kind === 'admitted') {
     const { fields } = verdict
-    return { kind: 'admitted', opened, connection, registered, fields, body: request.body, approved }
+    return { kind: 'admitted', opened, connection, record, registered, fields, body: request.body, approved }
   }
   return { kind: 'asking', opened, connection, fields: verdict.asking.length > 0 ? verdict.asking : verdict.fields }
+}
+
+/**
+ * What was admitted is judged again, without a token, when its connection changed while the handler ran: a connection
+ * that ended, or a contract that is frozen or replaced, takes the effects back.
+ *
+ * @throws ContractRefusal
+ */
+export function confirm({ opened, connection, record }: Admitted, registry: Registry, now: number): void {
+  if (connection.record !== record) admit(opened, registry, { connection, approved: true, now })
 }
 
 function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusal {

@@ -11,11 +11,10 @@ import type { Change, Expectation } from '#host/storage/port.ts'
 import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
-import { inboxKey } from './inbox.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { answerLane, type Party } from './party.ts'
-import { encodeRecord, type OutboxRecord } from './records.ts'
+import { encodeRecord } from './records.ts'
 import { upkeep, type Upkeep } from './rekey.ts'
 import type { Vault } from './vault.ts'
 
@@ -76,14 +75,14 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   leaving.apply?.()
   const record: Change[] = [...changes]
   const letters: Letter[] = []
-  const keep = (message: Message, kept: OutboxRecord = message): void => {
-    const { change, letter } = vault.outbox.keep(kept, message, now)
+  const keep = (message: Message): void => {
+    const { change, letter } = vault.outbox.keep(message, now)
     record.push(change)
     letters.push(letter)
   }
-  for (const { to, event, message } of answers) {
-    record.push(vault.inbox.mark(to, event.id, { exp: event.exp, answer: message }))
-    keep(message, { inbox: inboxKey(to, event.id) })
+  for (const { to, event, reply, message } of answers) {
+    record.push(vault.inbox.mark(to, event.id, { exp: event.exp, reply: encodeReply(reply) }))
+    keep(message)
   }
   for (const { message } of outgoing) keep(message)
   for (const message of leaving.plain ?? []) keep(message)

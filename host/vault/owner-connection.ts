@@ -1,4 +1,5 @@
 /** The owner's word on connections and fields: invite, sever, put. */
+import { Refusal } from '#host/errors.ts'
 import { FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, GREETINGS_PER_HOUR } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
 import { fullBucket } from '#host/contracts/rate.ts'
@@ -6,10 +7,9 @@ import { parseConnectionId } from '#host/wire/id.ts'
 import { fieldChange, fingerprint } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import type { Connection } from './party.ts'
-import { questions } from './pending.ts'
 import { encodeRecord, type ConnectionRecord } from './records.ts'
 import { undecided } from './owner-contract.ts'
-import { deny } from './resume.ts'
+import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
 
 const invite = z.strictObject({ alias: z.string().min(1).max(64), kind: z.enum(['service', 'peer']) })
@@ -65,15 +65,14 @@ export function severConnection(command: Command): Done {
   const { vault, device, opened, now } = command
   const connection = knownConnection(vault, readCommand(named, command).connection)
   const record = { ...connection.record, status: 'severed', offer: null } as const
-  const ended = questions(vault, connection).map((question) =>
-    deny({ vault, connection, question, now }, 'connection-inactive'),
-  )
+  const ended = denyAll({ vault, connection, now })
+  const over = new Refusal('connection-inactive', 'the connection has ended')
   return {
     apply: () => {
       connection.record = record
       connection.offered = undefined
     },
-    answers: [...ended.map(({ answer }) => answer), ...undecided(connection, 'the connection has ended')],
+    answers: [...ended.map(({ answer }) => answer), ...undecided(connection, over)],
     changes: [
       { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
       ...ended.flatMap(({ changes }) => changes),

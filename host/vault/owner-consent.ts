@@ -9,13 +9,13 @@ const answered = z.strictObject({ question: z.string().max(160) })
 
 export async function approveRequest(command: Command): Promise<Done> {
   const { vault, registry, pool, now } = command
-  const asked = question(vault, readCommand(answered, command).question)
+  const asked = question(vault, readCommand(answered, command).question, now)
   return done(command, await resume({ vault, connection: asked.connection, question: asked, now }, { registry, pool }))
 }
 
 export function denyRequest(command: Command): Done {
   const { vault, now } = command
-  const asked = question(vault, readCommand(answered, command).question)
+  const asked = question(vault, readCommand(answered, command).question, now)
   return done(command, deny({ vault, connection: asked.connection, question: asked, now }, 'consent-denied'))
 }
 

@@ -16,6 +16,7 @@ import { knownConnection, readCommand, type Command, type Done } from './command
 import { answerLane, type Connection } from './party.ts'
 import { encodeRecord, type ConnectionRecord } from './records.ts'
 import { refusedReply } from './refuse.ts'
+import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
 
 const acceptBody = z.strictObject({ connection: z.string(), acceptance: bytesUpTo(16_384) })
@@ -80,10 +81,15 @@ export function rejectContract(command: Command): Done {
   const { offered, record } = connection
   if (!offered) throw new Refusal('command-invalid', 'no contract waits for an answer')
   const next: ConnectionRecord = { ...record, status: 'severed', offer: null }
+  const ended = denyAll({ vault, connection, now })
+  const declined = new Refusal('connection-inactive', 'the owner declined this contract version')
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
-    answers: undecided(connection, 'the owner declined this contract version'),
-    changes: [{ namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) }],
+    answers: [...ended.map(({ answer }) => answer), ...undecided(connection, declined)],
+    changes: [
+      { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) },
+      ...ended.flatMap(({ changes }) => changes),
+    ],
     rows: [
       eventRow(device, opened.event, {
         at: now,
@@ -91,14 +97,15 @@ export function rejectContract(command: Command): Done {
         connection: connection.id,
         contractVersion: offered.contract.version,
       }),
+      ...ended.map(({ row }) => row),
     ],
   }
 }
 
 /** The no to whoever published a version that will not be accepted. */
-export function undecided(connection: Connection, message: string): Answer[] {
+export function undecided(connection: Connection, refusal: Refusal): Answer[] {
   const event = connection.record.offer?.event
-  return event ? [{ to: connection, event, reply: refusedReply(new Refusal('connection-inactive', message)) }] : []
+  return event ? [{ to: connection, event, reply: refusedReply(refusal) }] : []
 }
 
 /** The first contract: the handshake is finished, and the connection gets a session and a key of its own. */

@@ -28,14 +28,19 @@ export function settle(id: string): Change {
   return { namespace: 'system', key: `pending/${id}`, value: null }
 }
 
-/** @throws Refusal `command-invalid` when no such question is open */
-export function question(vault: Vault, id: string): Question & { connection: Connection } {
+/** @throws Refusal `command-invalid` when no such question is open, swept or not */
+export function question(vault: Vault, id: string, now: number): Question & { connection: Connection } {
   const item = vault.system.get(`pending/${id}`)
   const record = item && decodeRecord('pending', item.value)
   const connection = record && vault.connections.get(parseConnectionId(record.connection))
-  if (!record || !connection)
+  if (!record || !connection || record.expires <= now)
     throw new Refusal('command-invalid', `no open question ${id}: it was answered or it expired`)
   return { id, record, connection }
+}
+
+/** Whether a question that was read some time ago waits still. */
+export function isOpen(vault: Vault, { id }: Question): boolean {
+  return vault.system.get(`pending/${id}`) !== undefined
 }
 
 /** Every open question, of one connection or of all. */

@@ -6,6 +6,7 @@ import { notices, presented } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Connection } from './party.ts'
+import { undecided } from './owner-contract.ts'
 import { encodeRecord } from './records.ts'
 import { eventRow } from './rows.ts'
 
@@ -30,6 +31,7 @@ export async function present(
     throw new Refusal('contract-invalid', `contract: must be ${contract.contract.id} in a version above ${newest}`)
   }
   const next = { ...record, offer: { contract: event.body, event: { id: event.id, type: event.type, exp: event.exp } } }
+  const outdated = new Refusal('contract-stale', `version ${offered.contract.version} was published meanwhile`)
   return commit({
     vault,
     now,
@@ -39,7 +41,7 @@ export async function present(
       connection.record = next
       connection.offered = offered
     },
-    answers: [{ to: connection, event, reply: { status: 'pending' } }],
+    answers: [{ to: connection, event, reply: { status: 'pending' } }, ...undecided(connection, outdated)],
     outgoing: notices(
       vault,
       'contract.changed',

@@ -41,7 +41,6 @@ export interface DeviceRecord {
 export interface InboxRecord {
   /** The mark is kept until the event itself has expired. */
   readonly exp: number
-  readonly type: EventType
   /** The encoded reply. It is sealed anew each time: an old envelope lies outside the receiver's window before long. */
   readonly reply: Uint8Array
 }

@@ -6,6 +6,7 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
 import { ContractRefusal } from './admit.ts'
+import { again } from './once.ts'
 import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
@@ -67,10 +68,9 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
   return notices(vault, 'rate.blocked', { connection: party.id, alias: party.record.alias })
 }
 
-/** A replayed event was answered once already: whoever lost that answer gets the very same one. */
-function repeat({ vault, opened }: Refused): readonly Letter[] {
-  const answer = opened && vault.inbox.find(opened.party, opened.event.id)?.answer
-  return answer ? [{ key: '', ...answer }] : []
+/** A replayed event was answered once already: whoever lost that answer gets the same one. */
+function repeat({ opened, ...moment }: Refused): readonly Letter[] {
+  return opened ? again(opened, moment) : []
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {

@@ -11,7 +11,7 @@ import { outgoingOf, replyOf } from './complete.ts'
 import { dispatch } from './dispatch.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
-import { settle, type Question } from './pending.ts'
+import { type Question, questions, settle } from './pending.ts'
 import { refusedReply } from './refuse.ts'
 import { eventRow } from './rows.ts'
 import type { Vault } from './vault.ts'
@@ -39,7 +39,7 @@ interface Asked {
 export async function resume(asked: Asked, options: { registry: Registry; pool: Pool }): Promise<Resumed> {
   const { vault, connection, question, now } = asked
   // Taken before the handler runs: two devices may answer at once, and the second must find the question gone.
-  const expected = stillOpen(asked)
+  const expected = [...stillOpen(asked), sameContract(asked)]
   const event = decodeEvent(question.record.event)
   const opened: Opened = {
     kind: 'event',
@@ -74,6 +74,12 @@ export function deny(asked: Asked, code: 'consent-denied' | 'consent-expired' | 
   return end(asked, { result: 'denied', reply: refusedReply(new Refusal(code, denial[code])), reason: code })
 }
 
+/** Ends every question of a connection that ends. */
+export function denyAll(ending: Omit<Asked, 'question'>): Resumed[] {
+  const { vault, connection } = ending
+  return questions(vault, connection).map((question) => deny({ ...ending, question }, 'connection-inactive'))
+}
+
 const denial = {
   'consent-denied': 'the owner said no',
   'consent-expired': 'the owner did not answer in time',
@@ -103,7 +109,15 @@ function end(
   }
 }
 
+/** A version published or a connection ended while the handler ran: the question is answered under the new terms. */
+function sameContract({ vault, connection }: Asked): Expectation {
+  const key = `connections/${connection.id}`
+  return { namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }
+}
+
 function stillOpen({ vault, question }: Pick<Asked, 'vault' | 'question'>): readonly Expectation[] {
   const key = `pending/${question.id}`
-  return [{ namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }]
+  const item = vault.system.get(key)
+  if (!item) throw new Refusal('conflict', `question ${question.id} was answered meanwhile`)
+  return [{ namespace: 'system', key, revision: item.revision }]
 }

@@ -29,11 +29,14 @@ export interface VaultsOptions {
   /** Published manifests as JSON: part of each vault's profile. */
   readonly handlers: string
   readonly random: (length: number) => Uint8Array
+  /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
+  readonly recovered?: (vault: Vault) => Promise<void>
 }
 
 const KEY_FILE = '.key'
 
-export async function openVaults({ log, sealer, folder, handlers, random }: VaultsOptions): Promise<Vaults> {
+export async function openVaults(options: VaultsOptions): Promise<Vaults> {
+  const { log, sealer, folder, handlers, random } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const opened = new Map<VaultId, Vault>()
   const opening = new Map<VaultId, Promise<Vault | undefined>>()
@@ -43,7 +46,9 @@ export async function openVaults({ log, sealer, folder, handlers, random }: Vaul
     const sealed = await readFile(keyFile(id)).catch(absent)
     if (!sealed) return undefined
     const kek = sealer.open(sealed, `vault ${id}`)
-    return keep(readVault(await openStore(log, { vault: id, kek, random }), { id, handlers }))
+    const vault = readVault(await openStore(log, { vault: id, kek, random }), { id, handlers })
+    await options.recovered?.(vault)
+    return keep(vault)
   }
 
   function keep(vault: Vault): Vault {

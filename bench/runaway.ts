@@ -1,0 +1,69 @@
+/** Row 4: a handler that never ends is stopped in time, and whoever is served beside it does not feel it. */
+import { keepInFlight, measure, quantile } from './measure.ts'
+import { judged, type Report } from './report.ts'
+import { type Asker, openScene } from './scene.ts'
+
+/** The fixture's own deadline, as its manifest says. */
+const DEADLINE_MS = 100
+const STOPS = 20
+const TURNS = 4
+const TURN_MS = 2_500
+const SLACK_MS = 25
+const NEIGHBOURS_WORSE = 1.2
+
+export async function runawayHandler(): Promise<Report> {
+  await using scene = await openScene({ fixture: 'loops' })
+  const looper = await scene.connect('Loop Traders', ['loops.run'])
+  const acme = await scene.connect('Acme Retail', ['data.request'])
+  const late: number[] = []
+  await keepInFlight({ inFlight: 1, total: STOPS }, async () => late.push(await lateness(looper)))
+  const { calm, beside } = await neighbours(acme, looper)
+  const p99 = { calm: quantile(calm, 0.99), beside: quantile(beside, 0.99) }
+  const p50 = { calm: quantile(calm, 0.5), beside: quantile(beside, 0.5) }
+  return {
+    title: '4  A runaway handler is stopped, whole host',
+    lines: [
+      judged('deadline to refusal, median', { value: quantile(late, 0.5), unit: 'ms', most: SLACK_MS }),
+      judged('deadline to refusal, worst', { value: Math.max(...late), unit: 'ms' }),
+      judged('neighbour, 1 in flight: p50 alone', { value: p50.calm, unit: 'ms' }),
+      judged('neighbour, 1 in flight: p50 beside a loop', { value: p50.beside, unit: 'ms' }),
+      judged('neighbour, 1 in flight: p99 alone', { value: p99.calm, unit: 'ms' }),
+      judged('neighbour, 1 in flight: p99 beside a loop', { value: p99.beside, unit: 'ms' }),
+      judged('  times the p99 alone', { value: p99.beside / p99.calm, unit: '×', most: NEIGHBOURS_WORSE }),
+    ],
+  }
+}
+
+/** Milliseconds from the deadline to the refusal, opened by who asked. */
+async function lateness(looper: Asker): Promise<number> {
+  const start = performance.now()
+  const reply = await looper.ask('loops.run', null)
+  if (reply.status !== 'refused' || reply.code !== 'handler-deadline') throw new Error(`a loop was ${reply.status}`)
+  return performance.now() - start - DEADLINE_MS
+}
+
+/** Latencies of reads in turns: with nobody beside them, and with one cell looping all the time. */
+async function neighbours(acme: Asker, looper: Asker): Promise<{ calm: number[]; beside: number[] }> {
+  const calm: number[] = []
+  const beside: number[] = []
+  for (let turn = 0; turn < TURNS; turn++) {
+    await readFor(acme, calm)
+    let isOver = false
+    const loops = (async () => {
+      while (!isOver) await lateness(looper)
+    })()
+    await readFor(acme, beside)
+    isOver = true
+    await loops
+  }
+  return { calm, beside }
+}
+
+async function readFor(acme: Asker, into: number[]): Promise<void> {
+  const end = performance.now() + TURN_MS
+  while (performance.now() < end) {
+    const start = performance.now()
+    await acme.ask('data.request', { fields: ['shipping_address'] })
+    into.push(performance.now() - start)
+  }
+}

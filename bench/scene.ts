@@ -1,0 +1,128 @@
+/** A whole host in this process, an owner's device that accepts every contract, and services that ask. */
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+
+import { type OwnerDevice, pairDevice } from '#client/owner.ts'
+import { connect, discover } from '#client/service.ts'
+import { forgetfulStore, type Transport } from '#client/transport.ts'
+import { openMemoryBroker } from '#host/commands/bus.ts'
+import { ALICE } from '#host/commands/demo/cast.ts'
+import { foundAlice } from '#host/commands/demo/found.ts'
+import { readImage } from '#host/commands/image.ts'
+import { surroundings } from '#host/commands/surroundings.ts'
+import { type Contract, signContract } from '#host/contracts/contract.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
+import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
+import type { Trace } from '#host/watch.ts'
+import type { Reply } from '#host/wire/reply.ts'
+import { buildFixtures } from '../scripts/build-plugins.ts'
+import { makeImage } from '../scripts/build-image.ts'
+import { temporaryFolder } from './folder.ts'
+
+/** One service's connection to the vault. */
+export interface Asker {
+  /** Seals a request, sends it, and resolves with the opened answer. */
+  ask(type: string, body: unknown): Promise<Reply>
+}
+
+export interface Scene extends AsyncDisposable {
+  readonly host: Host
+  /** Told of every delivery from here on. */
+  watch(tell: (trace: Trace) => void): void
+  /** A new connection whose contract permits these event types. */
+  connect(name: string, events: readonly string[]): Promise<Asker>
+}
+
+/** Inbox marks live as long as their events: short, so that a long run does not only measure a growing vault. */
+const REQUEST_LIFE_MS = 10_000
+
+/** Starts the host with the handlers we ship and, when asked, a fixture that misbehaves. */
+export async function openScene(options: { fixture?: string } = {}): Promise<Scene> {
+  await using parts = new AsyncDisposableStack()
+  const { path } = parts.use(await temporaryFolder())
+  const { signing, identity } = await foundAlice(join(path, 'alice'))
+  const handlers = await handlersFor(join(path, 'image'), options.fixture)
+  const broker = parts.use(await openMemoryBroker(path))
+  let tell = (_: Trace): void => {}
+  const host = await startHost({
+    ...surroundings,
+    folder: join(path, 'alice'),
+    bus: broker.connect(),
+    handlers,
+    cells: availableParallelism(),
+    pid: process.pid,
+    tell: (trace) => tell(trace),
+  })
+  parts.use(host)
+  const transport = parts.use(broker.connect())
+  const alice = await pairDevice({
+    ...surroundings,
+    vault: ALICE.vault,
+    identity,
+    device: ALICE.device,
+    signing,
+    transport,
+    store: forgetfulStore(),
+  })
+  alice.onOffer((offer) => void alice.accept(offer, []))
+  const owned = parts.move()
+  return {
+    host,
+    watch: (listener) => void (tell = listener),
+    connect: (name, events) => connectService({ name, events, alice, transport }),
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
+}
+
+async function connectService(service: {
+  name: string
+  events: readonly string[]
+  alice: OwnerDevice
+  transport: Transport
+}): Promise<Asker> {
+  const { name, events, alice, transport } = service
+  const options = { ...surroundings, transport, store: forgetfulStore(), signing: generateSigningKey() }
+  const invitation = await alice.invite(name, 'service')
+  const profile = await discover(invitation, options)
+  const contract = signContract(contractOf(name, events, options.signing.verifyKey.raw), options.signing)
+  const { conversation } = await connect(invitation, { profile, contract }, options)
+  return {
+    async ask(type, body) {
+      const bytes = new TextEncoder().encode(JSON.stringify(body))
+      const { answer } = await conversation.request(type, bytes, { lifeMs: REQUEST_LIFE_MS })
+      return answer
+    },
+  }
+}
+
+function contractOf(name: string, events: readonly string[], verifyKey: Uint8Array): Contract {
+  return {
+    service: { name, identity: identityId(verifyKey), links: {} },
+    id: 'bench',
+    version: 1,
+    publishedAt: surroundings.now(),
+    fields: [
+      {
+        name: 'shipping_address',
+        tier: 'on-demand',
+        purpose: 'delivery of your order',
+        retention: { kind: 'until-revoked' },
+      },
+    ],
+    permissions: { events: [...events], store: null, messages: false, authentication: false, payment: false },
+    limits: { requestsPerHour: REQUESTS_PER_HOUR_MAX, storageBytes: 0 },
+  }
+}
+
+async function handlersFor(image: string, fixture: string | undefined): Promise<HandlerFiles[]> {
+  await makeImage(image)
+  const shipped = await readImage(image)
+  if (fixture === undefined) return shipped
+  await buildFixtures()
+  const at = (path: string) => readFile(new URL(`../${path}`, import.meta.url))
+  const manifest = await at(`host/plugin/fixtures/${fixture}/manifest.json`)
+  return [...shipped, { name: fixture, manifest, component: await at(`.cache/fixtures/${fixture}.wasm`) }]
+}
