@@ -40,7 +40,7 @@ export interface Scene extends AsyncDisposable {
 const REQUEST_LIFE_MS = 10_000
 
 /** Starts the host with the handlers we ship and, when asked, a fixture that misbehaves. */
-export async function openScene(options: { fixture?: string } = {}): Promise<Scene> {
+export async function openScene(options: { fixture?: string; cells?: number } = {}): Promise<Scene> {
   await using parts = new AsyncDisposableStack()
   const { path } = parts.use(await temporaryFolder())
   const { signing, identity } = await foundAlice(join(path, 'alice'))
@@ -52,7 +52,7 @@ export async function openScene(options: { fixture?: string } = {}): Promise<Sce
     folder: join(path, 'alice'),
     bus: broker.connect(),
     handlers,
-    cells: availableParallelism(),
+    cells: options.cells ?? availableParallelism(),
     pid: process.pid,
     tell: (trace) => tell(trace),
   })

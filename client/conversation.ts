@@ -16,7 +16,7 @@ import { bindOf, buildSubject, type Subject } from '#host/wire/subject.ts'
 import { type Epochs, openEpochs } from './epochs.ts'
 import { type Inlet, openInlet } from './inlet.ts'
 import type { Lanes } from './lanes.ts'
-import { outboxKey, readOutbox, type Unanswered, unanswered, writeOutbox } from './outbox.ts'
+import { outboxKey, readOutbox } from './outbox.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface ConversationOptions extends Surroundings {
@@ -69,7 +69,7 @@ class SealedConversation implements Conversation {
   readonly #waiting = new Map<EventId, Waiting>()
   readonly #listeners = new Map<string, (event: VineEvent) => void>()
   /** Sent, and not finally answered. */
-  readonly #unanswered: Map<EventId, Unanswered>
+  readonly #unanswered: Map<EventId, VineEvent>
   #subscription: { drain(): Promise<void> } | undefined
 
   constructor(options: ConversationOptions) {
@@ -108,14 +108,14 @@ class SealedConversation implements Conversation {
     }
     const wait = { answer: Promise.withResolvers<Reply>(), pending: Promise.withResolvers<void>() }
     this.#waiting.set(event.id, wait)
-    this.#unanswered.set(event.id, unanswered(event))
+    this.#unanswered.set(event.id, event)
     await this.#send(event)
     return { id: event.id, answer: wait.answer.promise, pending: wait.pending.promise }
   }
 
   async resend(): Promise<void> {
     const now = this.#options.now()
-    for (const { event } of this.#unanswered.values()) if (event.exp > now) await this.#send(event)
+    for (const event of this.#unanswered.values()) if (event.exp > now) await this.#send(event)
   }
 
   on(type: string, receive: (event: VineEvent) => void): void {
@@ -136,13 +136,13 @@ class SealedConversation implements Conversation {
 
   async #send(event: VineEvent): Promise<void> {
     const { subject, data } = this.seal(event)
-    await this.#save([[outboxKey(this.#options.name), writeOutbox(this.#unanswered)]])
+    await this.#save([[outboxKey(this.#options.name, event.id), encodeEvent(event)]])
     await this.#options.transport.publish(subject, data, { durable: true })
     await this.#epochs.turn()
   }
 
   /** Where the conversation stands, with what else changed: stored before anything leaves. */
-  #save(changes: Iterable<readonly [string, Uint8Array]> = []): Promise<void> {
+  #save(changes: Iterable<readonly [string, Uint8Array | null]> = []): Promise<void> {
     const { store, name, session } = this.#options
     return store.put(new Map([...changes, [`${name}/progress`, session.exportProgress()]]))
   }
@@ -169,7 +169,7 @@ class SealedConversation implements Conversation {
     }
     this.#unanswered.delete(request)
     this.#waiting.delete(request)
-    await this.#save([[outboxKey(this.#options.name), writeOutbox(this.#unanswered)]])
+    await this.#save([[outboxKey(this.#options.name, request), null]])
     waiting?.answer.resolve(reply)
   }
 }

@@ -11,6 +11,8 @@ export interface Transport {
 /** Where a client keeps its conversation: sealed, and durable when `put` resolves. */
 export interface ClientStore {
   get(key: string): Uint8Array | undefined
+  /** Values of all keys that start so, in the order of the keys. */
+  under(prefix: string): readonly Uint8Array[]
   /** All of it or none; `null` deletes. */
   put(changes: ReadonlyMap<string, Uint8Array | null>): Promise<void>
 }
@@ -26,6 +28,11 @@ export function forgetfulStore(): ClientStore {
   const items = new Map<string, Uint8Array>()
   return {
     get: (key) => items.get(key),
+    under: (prefix) =>
+      [...items.keys()]
+        .filter((key) => key.startsWith(prefix))
+        .sort()
+        .flatMap((key) => items.get(key) ?? []),
     put(changes) {
       for (const [key, value] of changes) {
         if (value) items.set(key, value)

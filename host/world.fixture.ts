@@ -14,6 +14,7 @@ import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
+import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
 import type { Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
@@ -39,6 +40,8 @@ export interface WorldOptions {
   readonly cells?: number
   /** Devices beside the phone that is paired from the start. */
   readonly devices?: readonly string[]
+  /** What the bus does to messages on the way. */
+  readonly chaos?: Chaos
 }
 
 /** What a test sees and moves. */
@@ -82,7 +85,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const keys = new Map(['phone', ...(options.devices ?? [])].map((device) => [device, generateSigningKey()]))
   const identity = await found(folder, keys, clock.now)
   const files = options.handlers.map(handlerFiles)
-  const broker = parts.use(await memoryBroker({ log: memoryLog() }))
+  const broker = parts.use(await memoryBroker({ log: memoryLog(), ...(options.chaos && { chaos: options.chaos }) }))
   const listener = parts.use(broker.connect())
   const traces: Trace[] = []
 

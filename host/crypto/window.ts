@@ -26,6 +26,8 @@ export function createWindow(state?: Uint8Array): Window {
   // A ring of bits, one for each number modulo the window; a number's slot is cleared when the top passes it.
   const bits = new Uint32Array(WINDOW_BITS / WORD_BITS)
   let top = -1
+  // Everything up to here was taken. What comes in order keeps it at the top, and `encode` short.
+  let whole = -1
 
   function wordOf(seq: number): number {
     return Math.floor((seq % WINDOW_BITS) / WORD_BITS)
@@ -39,6 +41,7 @@ export function createWindow(state?: Uint8Array): Window {
     if (to - top >= WINDOW_BITS) bits.fill(0)
     else for (let seq = top + 1; seq <= to; seq++) (bits[wordOf(seq)] as number) &= ~(1 << (seq % WORD_BITS))
     top = to
+    whole = Math.max(whole, top - WINDOW_BITS)
   }
 
   const window: Window = {
@@ -52,6 +55,7 @@ export function createWindow(state?: Uint8Array): Window {
       if (seq <= top - WINDOW_BITS) return
       if (seq > top) raise(seq)
       bits[wordOf(seq)] = (bits[wordOf(seq)] as number) | (1 << (seq % WORD_BITS))
+      while (whole < top && taken(whole + 1)) whole++
     },
     merge(encoded) {
       const { top: other, missing } = decode(encoded)
@@ -61,16 +65,16 @@ export function createWindow(state?: Uint8Array): Window {
       }
     },
     encode() {
-      const encoded = new Uint8Array(TOP_BYTES + WINDOW_BITS / 8)
+      const encoded = new Uint8Array(TOP_BYTES + Math.ceil((top - whole) / 8))
       writeTop(encoded, top)
       let length = TOP_BYTES
-      for (let age = 1; age < WINDOW_BITS && age <= top; age++) {
+      for (let age = 1; age < top - whole; age++) {
         if (taken(top - age)) continue
         const at = TOP_BYTES + (age >> 3)
         encoded[at] = (encoded[at] as number) | (1 << (age & 7))
         length = at + 1
       }
-      return encoded.slice(0, length)
+      return length === encoded.length ? encoded : encoded.slice(0, length)
     },
   }
   if (state !== undefined) window.merge(state)

@@ -6,6 +6,7 @@ import { signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { VaultStore } from '#host/storage/port.ts'
+import { entries } from '#host/vault/read.ts'
 import type { Vaults } from '#host/vault/vaults.ts'
 import { surroundings } from '../surroundings.ts'
 import { contractOf, SERVICES, type ServiceName } from './cast.ts'
@@ -79,6 +80,7 @@ function storeIn(store: VaultStore): ClientStore {
   const system = store.namespace('system')
   return {
     get: (key) => system.get(`client/${key}`)?.value,
+    under: (prefix) => entries(system, `client/${prefix}`).map(([, value]) => value),
     async put(changes) {
       const writes = [...changes].map(([key, value]) => ({ namespace: 'system', key: `client/${key}`, value }) as const)
       await store.commit(writes, { now: surroundings.now() })

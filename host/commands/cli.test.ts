@@ -1,0 +1,151 @@
+import { access, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { makeImage } from '../../scripts/build-image.ts'
+import { startWorld, until, type World } from '#host/world.fixture.ts'
+import { openFolder } from './open.ts'
+import { startTrellis, trellis } from './run.fixture.ts'
+
+let folder: string
+let image: string
+let world: World
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trellis-cli-'))
+  image = join(folder, 'image')
+  await makeImage(image)
+  world = await startWorld({ handlers: ['counts'] })
+  for (let count = 0; count < 3; count++) await world.alice.putField('email', `${count}@example.org`)
+})
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** What a host has left, to be read or broken. */
+async function copyOfData(name: string): Promise<string> {
+  const data = join(folder, name)
+  await cp(world.folder, data, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  return data
+}
+
+test.each([[[]], [['demo']], [['up']], [['audit']]])('trellis %s --help says what there is', async (command) => {
+  const { code, out, errors } = await trellis(...command, '--help')
+  expect({ code, errors }).toEqual({ code: 0, errors: [] })
+  expect(out).toMatch(new RegExp(`^Usage: trellis ${command[0] ?? ''}`))
+  for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+})
+
+test.each<[string[], RegExp]>([
+  [['dance'], /dance.*trellis --help/],
+  [['up'], /--data <dir>/],
+  [['up', '--data'], /--data <dir>/],
+  [['audit'], /dir/],
+  [['audit', 'folder'], /--vault <id>/],
+  [['demo', '--loud'], /--loud.*trellis/],
+  [['demo', 'now'], /trellis/],
+])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
+  const { code, out, errors } = await trellis(...args)
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(errors).toHaveLength(1)
+  expect(errors[0]).toMatch(says)
+})
+
+describe('trellis audit', () => {
+  test('prints the trail and that its chain holds', async () => {
+    const { code, out } = await trellis('audit', await copyOfData('good'), '--vault', 'alice')
+    expect(code).toBe(0)
+    expect(out).toMatch(/field\.put +email +changed/)
+    expect(out).toMatch(/chain verified {2}\d+ rows, head [0-9a-f]{16}…/)
+  })
+
+  test('of a folder that is not there says so, and makes none', async () => {
+    const missing = join(folder, 'missing')
+    const { code, errors } = await trellis('audit', missing, '--vault', 'alice')
+    expect(code).toBe(1)
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toMatch(/^trellis: .*missing/)
+    await expect(access(missing)).rejects.toThrow()
+  })
+
+  test('of a vault that is not there names those that are', async () => {
+    const { code, errors } = await trellis('audit', await copyOfData('other'), '--vault', 'bob')
+    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(/^trellis: no vault bob .*alice/)] })
+  })
+
+  test('of a log with a changed byte names the frame', async () => {
+    const data = await copyOfData('tampered')
+    const bytes = Uint8Array.from(await readFile(join(data, 'log')))
+    const middle = Math.floor(bytes.length / 2)
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1
+    await writeFile(join(data, 'log'), bytes)
+    const { code, out, errors } = await trellis('audit', data, '--vault', 'alice')
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toMatch(/^trellis: .*(frame|byte) \d+/)
+  })
+
+  test('of a trail that somebody with the keys has edited names the first bad row', async () => {
+    const data = await copyOfData('edited')
+    await editRow(data)
+    const { code, out, errors } = await trellis('audit', data, '--vault', 'alice')
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(errors).toEqual([expect.stringMatching(/^trellis: .*row 2/)])
+  })
+
+  test('of a folder that a host runs on says which process to stop', async () => {
+    const { code, errors } = await trellis('audit', world.folder, '--vault', 'alice')
+    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringContaining(`process ${process.pid}`)] })
+  })
+})
+
+/** Exchanges the second row for the first. */
+async function editRow(data: string): Promise<void> {
+  await using opened = await openFolder(data, { create: false })
+  const vault = await opened.vaults.find('alice')
+  const [first, second] = vault?.store.namespace('audit').scan({ prefix: 'row/', limit: 2 }).items ?? []
+  if (!vault || !first || !second) throw new Error('no rows')
+  await vault.store.commit([{ namespace: 'audit', key: second[0], value: first[1].value }], { now: 0 })
+}
+
+describe('trellis up', () => {
+  test('runs until SIGTERM, and ends well', async () => {
+    const running = startTrellis('up', '--data', await copyOfData('up'), '--image', image, '--trace')
+    await until('a host that is ready', () => running.out().includes('"ready"'))
+    running.stop()
+    const { code, out } = await running.ended
+    expect(code).toBe(0)
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown)
+    expect(lines).toEqual([{ kind: 'ready', vaults: ['alice'] }, { kind: 'stopped' }])
+  })
+
+  test('on a folder that a host runs on says which process to stop', async () => {
+    const { code, out, errors } = await trellis('up', '--data', world.folder, '--image', image)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(errors).toEqual([expect.stringContaining(`process ${process.pid}`)])
+  })
+
+  test('with an image that was changed, or is not there, does not start and names the file', async () => {
+    const data = await copyOfData('image')
+    const changed = join(folder, 'changed')
+    await cp(image, changed, { recursive: true })
+    await writeFile(join(changed, 'manifests', 'data-access.json'), '{}')
+    const [first, second] = await Promise.all([
+      trellis('up', '--data', data, '--image', changed),
+      trellis('up', '--data', data, '--image', join(folder, 'none')),
+    ])
+    expect(first).toEqual({ code: 1, out: '', errors: [expect.stringContaining('manifests/data-access.json')] })
+    expect(second).toEqual({ code: 1, out: '', errors: [expect.stringMatching(/image\.json.*build/)] })
+  })
+
+  test('with a NATS server that is not there says so', async () => {
+    const ran = await trellis('up', '--data', join(folder, 'no-bus'), '--image', image, '--nats', 'nats://127.0.0.1:1')
+    expect(ran).toEqual({ code: 1, out: '', errors: [expect.stringMatching(/127\.0\.0\.1:1/)] })
+  })
+})
