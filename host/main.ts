@@ -13,7 +13,7 @@ const columns = process.stdout.columns || 100
 const program = new Command('trellis')
   .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
   .version('0.1.0')
-  .showHelpAfterError('(trellis --help lists the commands)')
+  .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; trellis --help lists the commands\n`) })
   .exitOverride()
 
 program
@@ -49,6 +49,11 @@ program
     const trail = await readAudit(folder, vault)
     console.log(json ? trailAsJson(trail) : printTrail(trail, columns))
   })
+
+/** Commander's words on wrong usage, and its suggestion if it has one. */
+function oneLine(text: string): string {
+  return text.trim().replace(/^error:/, 'trellis:').replaceAll('\n', ' ')
+}
 
 try {
   await program.parseAsync()

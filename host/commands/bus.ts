@@ -15,7 +15,15 @@ export function connectNats(url: string, options: { name: string; space?: string
 /** The embedded bus: everything in this process, critical messages in `folder/bus.log`. */
 export async function openMemoryBroker(folder: string): Promise<MemoryBroker> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  return memoryBroker({ log: await openFileLog(join(folder, 'bus.log'), { pid: process.pid }) })
+  const log = await openFileLog(join(folder, 'bus.log'), { pid: process.pid })
+  const broker = await memoryBroker({ log })
+  return {
+    ...broker,
+    async [Symbol.asyncDispose]() {
+      await broker[Symbol.asyncDispose]()
+      await log[Symbol.asyncDispose]()
+    },
+  }
 }
 
 function warn(line: string): void {

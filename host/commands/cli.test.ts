@@ -43,7 +43,8 @@ test.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
   [['up', '--data'], /--data <dir>/],
-  [['audit'], /dir/],
+  [['audit'], /--vault <id>/],
+  [['audit', '--vault', 'alice'], /dir/],
   [['audit', 'folder'], /--vault <id>/],
   [['demo', '--loud'], /--loud.*trellis/],
   [['demo', 'now'], /trellis/],
@@ -132,7 +133,7 @@ describe('trellis up', () => {
   })
 
   test('with an image that was changed, or is not there, does not start and names the file', async () => {
-    const data = await copyOfData('image')
+    const data = await copyOfData('data')
     const changed = join(folder, 'changed')
     await cp(image, changed, { recursive: true })
     await writeFile(join(changed, 'manifests', 'data-access.json'), '{}')

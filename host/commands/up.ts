@@ -26,6 +26,8 @@ export type UpLine =
 
 /** Resolves with the exit code: 0 after SIGTERM or SIGINT, 1 when the host could not go on. */
 export async function up(options: UpOptions): Promise<number> {
+  // From the first moment on: a signal that comes before the host is up stops it when it is.
+  const stopped = signalled()
   await mkdir(options.data, { recursive: true, mode: 0o700 })
   const handlers = await readImage(options.image)
   await using parts = new AsyncDisposableStack()
@@ -46,7 +48,7 @@ export async function up(options: UpOptions): Promise<number> {
   if (bus.kind === 'memory') {
     console.error('trellis: the memory bus reaches nobody outside this process: give --nats URL to be reachable')
   }
-  const stop = await Promise.race([signalled(), host.down])
+  const stop = await Promise.race([stopped, host.down])
   if (stop !== 'stop') {
     host.abandon()
     console.error(`trellis: ${stop.message}`)

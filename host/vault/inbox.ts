@@ -21,7 +21,7 @@ export function inboxKey(party: Party, id: EventId): string {
 
 /** Reads the marks that are there once, to know when each may go. */
 export function openInbox(system: Namespace, marks: Iterable<readonly [key: string, exp: number]>): Inbox {
-  const expiries = new Map<string, number>(marks)
+  const expiries = new Map<string, number>([...marks].sort(([, one], [, other]) => one - other))
   return {
     find(party, id) {
       const item = system.get(inboxKey(party, id))
