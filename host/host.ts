@@ -3,11 +3,11 @@ import { join } from 'node:path'
 
 import { deliver } from './deliver.ts'
 import { Refusal } from './errors.ts'
-import { BUS_IN_FLIGHT_MAX, TABLE_ELEMENTS_MAX, TICK_MS } from './limits.ts'
+import { BUS_IN_FLIGHT_MAX, TICK_MS } from './limits.ts'
 import type { Bus, Delivery, Message } from './messaging/port.ts'
-import { loadComponent } from './plugin/component/load.ts'
 import { parseManifest } from './plugin/manifest.ts'
 import { createPool, type PoolStats } from './plugin/pool.ts'
+import { loadProgram } from './plugin/program.ts'
 import { buildRegistry, type Registry } from './plugin/registry.ts'
 import { openFileLog } from './storage/file-log.ts'
 import { openLog } from './storage/group.ts'
@@ -136,8 +136,6 @@ function readHandlers(files: readonly HandlerFiles[]): Registry {
   const entries = files.flatMap(({ name, manifest: bytes, component }) => {
     try {
       const manifest = parseManifest(bytes, `manifests/${name}.json`)
-      const { memoryBytes } = manifest.limits
-      const limits = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
       return [{ manifest, component: loadComponent(component, limits) }]
     } catch (error) {
       if (!(error instanceof Refusal)) throw error

@@ -249,6 +249,19 @@ export const HANDLES_MAX = 1_024
 /** One line a guest prints: longer ones are cut here. */
 export const PRINT_LINE_BYTES_MAX = 1_024
 
+// extism -------------------------------------------------------------------------------------------------------------
+
+/** Blocks a plug-in shares with its host: a few values of the largest size. At most half of its memory's limit. */
+export const EXTISM_BLOCK_BYTES_MAX = 8 * MiB
+/** Blocks at a time: PDKs free few of them, and one event makes at most a thousand calls. */
+export const EXTISM_BLOCKS_MAX = 16_384
+/** What an instance keeps for blocks between events: most events need less. */
+export const EXTISM_IDLE_BYTES = 64 * KiB
+/** All variables of one call: Extism's own default. */
+export const EXTISM_VAR_BYTES_MAX = 1 * MiB
+/** What `{"reply": …}` adds to a reply, spaces included. */
+export const EXTISM_ANSWER_BYTES = 64
+
 // vault --------------------------------------------------------------------------------------------------------------
 
 /** All writes of one commit: half a frame, so that the reply, the row and the windows always fit. */

@@ -5,9 +5,10 @@ import { LIFT_BYTES_MAX } from '#host/limits.ts'
 
 import { type CellEnd, cellEnd } from './channel.ts'
 import { type Instance, instantiate } from './component/instantiate.ts'
-import type { Component } from './component/load.ts'
 import { Trap } from './component/trap.ts'
+import { instantiateExtism } from './extism/instantiate.ts'
 import { guestImports } from './guest-imports.ts'
+import { isExtism, type Program } from './program.ts'
 import type { HandlerAnswer } from './refusal.ts'
 import type { CellHandler, CellJob, FromCell, Outcome, Report } from './report.ts'
 import { openDoors } from './self-test.ts'
@@ -16,7 +17,7 @@ import { cellSeat, type Seat } from './visit.ts'
 /** What a cell is started with. */
 export interface CellStart {
   readonly channel: SharedArrayBuffer
-  readonly handlers: readonly (CellHandler & { readonly component: Component })[]
+  readonly handlers: readonly (CellHandler & { readonly component: Program })[]
 }
 
 /** A handler in this cell. */
@@ -65,7 +66,9 @@ function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stan
   const wasi = { nowMs: () => seat.now(), write: (line: string) => seat.print('debug', line) }
   const make = (): Instance => {
     channel.countCreated()
-    return instantiate(handler.component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi })
+    const { component, outputBytesMax } = handler
+    if (isExtism(component)) return instantiateExtism(component, { imports, outputBytesMax, wasi })
+    return instantiate(component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi })
   }
   return { name: handler.name, seat, make, instance: undefined }
 }

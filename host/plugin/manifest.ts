@@ -127,7 +127,7 @@ export const manifestSchema = z
     version: z.string().regex(/^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-[a-z0-9.-]{1,32})?$/u),
     summary: z.string().min(1).max(200).describe('One sentence for the owner and the asker.'),
     author: z.string().min(1).max(100),
-    runtime: z.enum(['component']),
+    runtime: z.enum(['component', 'extism']),
     events: z.array(event).min(1).max(MANIFEST_EVENTS_MAX).readonly(),
     needs,
     limits: limits.prefault({}),

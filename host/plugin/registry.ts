@@ -3,15 +3,15 @@ import { Refusal } from '#host/errors.ts'
 import { CONTRACT_FIELDS_MAX } from '#host/limits.ts'
 
 import { atPointer, parseBody } from './body.ts'
-import type { Component } from './component/load.ts'
 import { type Manifest, type ManifestEvent, type Needs, type PublishedManifest, publishedManifest } from './manifest.ts'
+import { isExtism, type Program } from './program.ts'
 import { compileSchema, type SchemaCheck } from './schemas.ts'
 import { typeMistakes } from './world.ts'
 
 export interface Handler {
   readonly name: string
   readonly manifest: Manifest
-  readonly component: Component
+  readonly component: Program
 }
 
 /** One event type and who answers it. */
@@ -35,7 +35,7 @@ export interface Registry {
  * @throws Refusal `component-invalid` that lists every mistake: two handlers for one type, a component that imports
  *   what its manifest does not need, one that has no `handle`
  */
-export function buildRegistry(entries: readonly { manifest: Manifest; component: Component }[]): Registry {
+export function buildRegistry(entries: readonly { manifest: Manifest; component: Program }[]): Registry {
   const found: string[] = []
   const handlers = entries.map(({ manifest, component }) => ({ name: manifest.handler, manifest, component }))
   const byType = new Map<string, Registered>()
@@ -74,6 +74,10 @@ export function neededInterfaces(needs: Needs): ReadonlySet<string> {
 function componentMistakes({ name, manifest, component }: Handler): string[] {
   const found: string[] = []
   const needed = neededInterfaces(manifest.needs)
+  if (isExtism(component)) {
+    const beyond = component.needs.filter((owner) => !needed.has(owner))
+    return beyond.map((owner) => `${name}: imports functions of ${owner}, which its manifest does not need`)
+  }
   for (const imported of component.imports) {
     const parts = /^trellis:handler\/([a-z]+)@0\.1\.0$/u.exec(imported)
     if (parts?.[1] !== undefined && needed.has(parts[1])) continue

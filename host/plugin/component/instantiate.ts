@@ -9,7 +9,7 @@ import type { ComponentState } from './handles.ts'
 import type { Component } from './load.ts'
 import type { ContextPlan, CoreRef, FuncSource, Plan, ResourcePlan, Trampoline } from './plan.ts'
 import { takeSnapshot } from './snapshot.ts'
-import { HostError, lied, Trap } from './trap.ts'
+import { HostError, lied, toTrap, Trap } from './trap.ts'
 import type { FuncType } from './types.ts'
 import { isFixedWasi, openWasi, type WasiOptions, type WasiTable } from './wasi.ts'
 
@@ -133,23 +133,17 @@ function guarded<T>(machine: Machine, run: () => T): T {
   try {
     return run()
   } catch (error) {
-    throw toTrap(machine, error)
+    throw toTrap(error, () => isFull(machine))
   }
 }
 
-/** The engine's errors become traps; what host functions threw passes unchanged. */
-function toTrap(machine: Machine, error: unknown): unknown {
-  if (error instanceof RangeError && error.message.includes('call stack')) {
-    return new Trap('stack', 'recursed too deeply', { cause: error })
-  }
-  if (error instanceof WebAssembly.LinkError) return new Trap('lied', error.message, { cause: error })
-  if (!(error instanceof WebAssembly.RuntimeError)) return error
-  const isFull = machine.instances.some((instance) =>
+/** It holds more than half of the memory it may have. */
+function isFull({ instances, plan }: Machine): boolean {
+  return instances.some((instance) =>
     Object.values(instance.exports).some(
-      (item) => item instanceof WebAssembly.Memory && item.buffer.byteLength > machine.plan.memoryPagesMax * 32_768,
+      (item) => item instanceof WebAssembly.Memory && item.buffer.byteLength > plan.memoryPagesMax * 32_768,
     ),
   )
-  return new Trap(isFull ? 'memory' : 'trap', error.message, { cause: error })
 }
 
 function resolveRef(machine: Machine, ref: CoreRef): WebAssembly.ImportValue {

@@ -37,7 +37,7 @@ export interface Component {
   readonly exports: readonly string[]
 }
 
-const PAGE_BYTES = 65_536
+export const PAGE_BYTES = 65_536
 
 /** @throws Refusal component-invalid / too-large */
 export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component {
@@ -49,7 +49,8 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
   const cores = decoded.modules.map((module) => readCoreModule(module, quota))
   const linked = linkComponent(decoded.root, cores)
   const memoryPages = shareMemory(linked, cores, Math.floor(limits.memoryBytesMax / PAGE_BYTES))
-  vetCounts(linked, cores, limits.tableElementsMax)
+  const instances = linked.instances.flatMap(({ module }) => cores[module] ?? [])
+  vetCounts(instances, limits.tableElementsMax)
   const modules = cores.map((core, index) => {
     const memoryPagesMax = memoryPages[index] ?? 0
     return compile(patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax }))
@@ -62,13 +63,14 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
     lifts: linked.lifts,
     exports: linked.exports,
     components: linked.components,
-    ...planReset(linked, cores),
+    ...planReset(instances),
     memoryPagesMax: Math.max(0, ...memoryPages),
   }
   return { modules, plan, imports: namedImports(linked), exports: linked.exports.map((item) => item.name) }
 }
 
-function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+/** @throws Refusal component-invalid when V8 does not take it */
+export function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   try {
     return new WebAssembly.Module(bytes)
   } catch (error) {
@@ -95,29 +97,25 @@ function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: num
 }
 
 /** Tables and memories cost address space even when empty, instances a little of everything. */
-function vetCounts(linked: Linked, cores: readonly CoreModule[], elementsMax: number): void {
-  const instances = linked.instances.map(({ module }) => cores[module])
-  const memories = instances.filter((core) => core?.memory !== undefined).length
-  const tables = instances.reduce((sum, core) => sum + (core?.tables.length ?? 0), 0)
-  if (instances.length > CORE_INSTANCES_MAX || memories > CORE_MEMORIES_MAX || tables > CORE_TABLES_MAX) {
-    const found = `${instances.length} core instances, ${memories} memories, ${tables} tables`
+export function vetCounts(instances: readonly CoreModule[], elementsMax: number): void {
+  const memories = instances.filter((core) => core.memory !== undefined).length
+  const tables = instances.flatMap((core) => core.tables)
+  if (instances.length > CORE_INSTANCES_MAX || memories > CORE_MEMORIES_MAX || tables.length > CORE_TABLES_MAX) {
+    const found = `${instances.length} core instances, ${memories} memories, ${tables.length} tables`
     throw new Refusal('too-large', `component: ${found}`)
   }
-  for (const table of cores.flatMap((core) => core.tables)) {
+  for (const table of tables) {
     if (table.min > elementsMax) throw new Refusal('too-large', `component: a table of ${table.min} elements`)
   }
 }
 
-function planReset(linked: Linked, cores: readonly CoreModule[]): Pick<Plan, 'copiesTables' | 'isResettable'> {
-  let globals = 0
-  let elements = 0
-  for (const { module } of linked.instances) {
-    globals += cores[module]?.mutableGlobals.length ?? 0
-    elements += cores[module]?.tables.reduce((sum, table) => sum + table.min, 0) ?? 0
-  }
+/** What a reset of these core instances takes. */
+export function planReset(instances: readonly CoreModule[]): Pick<Plan, 'copiesTables' | 'isResettable'> {
+  const globals = instances.reduce((sum, core) => sum + core.mutableGlobals.length, 0)
+  const elements = instances.flatMap((core) => core.tables).reduce((sum, table) => sum + table.min, 0)
   if (globals > MUTABLE_GLOBALS_MAX) throw new Refusal('too-large', `component: ${globals} mutable globals`)
-  const copiesTables = cores.some((core) => core.code.writesTables)
-  const dropsSegments = cores.some((core) => core.code.dropsSegments)
+  const copiesTables = instances.some((core) => core.code.writesTables)
+  const dropsSegments = instances.some((core) => core.code.dropsSegments)
   return { copiesTables, isResettable: !dropsSegments && (!copiesTables || elements <= TABLE_COPY_ELEMENTS_MAX) }
 }
 

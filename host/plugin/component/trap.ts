@@ -34,3 +34,13 @@ export class HostError extends Error {
 export function lied(what: string): Trap {
   return new Trap('lied', what)
 }
+
+/** The engine's errors become traps; what host functions threw passes unchanged. */
+export function toTrap(error: unknown, isFull: () => boolean): unknown {
+  if (error instanceof RangeError && error.message.includes('call stack')) {
+    return new Trap('stack', 'recursed too deeply', { cause: error })
+  }
+  if (error instanceof WebAssembly.LinkError) return new Trap('lied', error.message, { cause: error })
+  if (!(error instanceof WebAssembly.RuntimeError)) return error
+  return new Trap(isFull() ? 'memory' : 'trap', error.message, { cause: error })
+}

@@ -109,7 +109,7 @@ function wallClock(nowMs: number): { seconds: bigint; nanoseconds: number } {
 }
 
 /** Gathers bytes into lines, cut at `PRINT_LINE_BYTES_MAX`. */
-function openPrinter(write: (line: string) => void): { print(bytes: Uint8Array): void; reset(): void } {
+export function openPrinter(write: (line: string) => void): { print(bytes: Uint8Array): void; reset(): void } {
   const decoder = new TextDecoder()
   const pending = new Uint8Array(PRINT_LINE_BYTES_MAX)
   let length = 0
