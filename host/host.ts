@@ -136,7 +136,7 @@ function readHandlers(files: readonly HandlerFiles[]): Registry {
   const entries = files.flatMap(({ name, manifest: bytes, component }) => {
     try {
       const manifest = parseManifest(bytes, `manifests/${name}.json`)
-      return [{ manifest, component: loadComponent(component, limits) }]
+      return [{ manifest, component: loadProgram(component, manifest) }]
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       found.push(error.code === 'manifest-invalid' ? error.message : `${name}: ${error.message}`)

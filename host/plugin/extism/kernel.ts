@@ -27,7 +27,7 @@ export interface Kernel {
 /** What a variable costs beyond its name and value. */
 const VAR_OVERHEAD_BYTES = 64
 const lenient = new TextDecoder()
-const none = new Uint8Array(0)
+const none: Uint8Array = new Uint8Array(0)
 
 export function openKernel(blocks: Blocks, log: (level: LogLevel, message: string) => void): Kernel {
   const vars = openVars(blocks)
@@ -42,18 +42,29 @@ export function openKernel(blocks: Blocks, log: (level: LogLevel, message: strin
   }
   const logAt =
     (level: LogLevel): CoreFunction =>
-    (at) =>
-      void log(level, lenient.decode(message(blocks, Number(at))))
+    (at) => {
+      log(level, lenient.decode(message(blocks, Number(at))))
+      return undefined
+    }
 
   const functions: CoreTable = {
     alloc: (size) => BigInt(blocks.alloc(Number(size))),
-    free: (at) => void blocks.free(Number(at)),
+    free(at) {
+      blocks.free(Number(at))
+      return undefined
+    },
     length: (at) => BigInt(blocks.length(Number(at))),
     length_unsafe: (at) => BigInt(blocks.length(Number(at))),
     load_u8: (at) => blocks.loadU8(Number(at)),
     load_u64: (at) => blocks.loadU64(Number(at)),
-    store_u8: (at, value) => void blocks.storeU8(Number(at), Number(value)),
-    store_u64: (at, value) => void blocks.storeU64(Number(at), BigInt(value ?? 0)),
+    store_u8(at, value) {
+      blocks.storeU8(Number(at), Number(value))
+      return undefined
+    },
+    store_u64(at, value) {
+      blocks.storeU64(Number(at), BigInt(value ?? 0))
+      return undefined
+    },
     input_length: () => BigInt(input.length),
     input_offset: () => BigInt((inputAt ||= blocks.put(input))),
     input_load_u8: (at) => input[vetInput(Number(at), 1)],
@@ -70,7 +81,10 @@ export function openKernel(blocks: Blocks, log: (level: LogLevel, message: strin
     error_set: (at) => void (error = cutText(blocks.bytes(Number(at)))),
     config_get: () => 0n,
     var_get: (name) => BigInt(vars.get(Number(name))),
-    var_set: (name, value) => void vars.set(Number(name), Number(value)),
+    var_set(name, value) {
+      vars.set(Number(name), Number(value))
+      return undefined
+    },
     // Extism's levels start with `trace`: 0 asks for every line, and the log's own limit cuts.
     get_log_level: () => 0,
     log_trace: logAt('debug'),
@@ -105,10 +119,13 @@ interface Vars {
   clear(): void
 }
 
+function costOf(name: string, value: Uint8Array): number {
+  return VAR_OVERHEAD_BYTES + 2 * name.length + value.length
+}
+
 function openVars(blocks: Blocks): Vars {
   const values = new Map<string, Uint8Array>()
   let bytes = 0
-  const costOf = (name: string, value: Uint8Array): number => VAR_OVERHEAD_BYTES + 2 * name.length + value.length
   const remove = (name: string): void => {
     const known = values.get(name)
     if (known !== undefined) bytes -= costOf(name, known)

@@ -3,7 +3,7 @@
  * takes the offset of a block with one JSON object and gives the offset of a block with `{"ok": …}` or `{"err": …}`.
  * `plugins/sdk/extism.md` has the table.
  */
-import { Refusal } from '#host/errors.ts'
+import { Refusal, unreachable } from '#host/errors.ts'
 import { LIFT_BYTES_MAX } from '#host/limits.ts'
 
 import { parseBody } from '../body.ts'
@@ -13,7 +13,7 @@ import type { Blocks } from './blocks.ts'
 import type { CoreTable } from './kernel.ts'
 
 /** What a member of a request may be; `?` when it may be missing. */
-type Kind = 'text' | 'bytes' | 'u32' | 'u53' | 'text?' | 'u53?'
+type Kind = 'text' | 'bytes' | 'u32' | 'text?' | 'u53?'
 
 interface UserFunction {
   /** The interface of `wit/` it belongs to: what the manifest must need. */
@@ -42,7 +42,12 @@ const table: Readonly<Record<string, UserFunction>> = {
 }
 
 function inNamespace(name: string, members: UserFunction['members']): UserFunction {
-  return { owner: 'store', name: `[method]namespace.${name}`, members: { label: 'text', ...members }, inNamespace: true }
+  return {
+    owner: 'store',
+    name: `[method]namespace.${name}`,
+    members: { label: 'text', ...members },
+    inNamespace: true,
+  }
 }
 
 /** Interface of `wit/` by function. */
@@ -106,7 +111,11 @@ function readRequest(blocks: Blocks, at: number): unknown {
   }
 }
 
-function callHost(imports: HostImports, { owner, name }: Pick<UserFunction, 'owner' | 'name'>, args: unknown[]): unknown {
+function callHost(
+  imports: HostImports,
+  { owner, name }: Pick<UserFunction, 'owner' | 'name'>,
+  args: unknown[],
+): unknown {
   const target = imports[`trellis:handler/${owner}@0.1.0`]?.[name]
   if (target === undefined) throw new Error(`the world has no ${owner} ${name}`)
   return target(...(args as never[]))
@@ -138,8 +147,10 @@ function readValue(value: unknown, kind: Kind): unknown {
       return typeof value === 'string' ? decodeBytes(value) : undefined
     case 'u32':
       return isCount(value) && value <= 0xffff_ffff ? value : undefined
-    default:
+    case 'u53?':
       return isCount(value) ? BigInt(value) : undefined
+    default:
+      return unreachable(kind)
   }
 }
 
@@ -155,7 +166,8 @@ function decodeBytes(text: string): Uint8Array | undefined {
 
 /** A host function's value in JSON: bytes in base64url, names in snake case, numbers as numbers. */
 function shown(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64url')
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64url')
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return value.map(shown)
   if (typeof value !== 'object' || value === null) return value
