@@ -46,7 +46,8 @@ export async function buildFixtures(): Promise<void> {
 }
 
 /**
- * Builds one handler folder: `handler.ts` on QuickJS, or `handler.as.ts` in AssemblyScript. The world it is built
+ * Builds one handler folder: `handler.ts` on QuickJS, or `handler.as.ts` in AssemblyScript; as an Extism plug-in when
+ * its manifest says so. The world it is built
  * against holds what its manifest needs and nothing else.
  *
  * @returns whether it had to be built
@@ -63,11 +64,19 @@ async function buildHandler(paths: {
   const sources = [...(await list(folder, '.ts')), ...(await list(paths.shared, '.ts'))].filter(
     (path) => !path.endsWith('.test.ts'),
   )
+  const isExtism = manifest.runtime === 'extism'
+  if (isExtism) sources.push(...(await extismSources(folder)))
   const inputs = [file, ...sources, ...(await list(join(root, 'wit'), '.wit')), join(root, 'scripts/toolchain.ts')]
   const digest = await digestOf([...inputs, join(root, 'package-lock.json')])
   const mark = `${component}.inputs`
   if (existsSync(component) && existsSync(mark) && (await readFile(mark, 'utf8')) === digest) return false
 
+  if (isExtism) {
+    const { buildExtism } = await import('./extism-toolchain.ts')
+    await buildExtism({ folder, out: component })
+    await writeMark(mark, digest)
+    return true
+  }
   const witDir = await mkdtemp(join(tmpdir(), 'trellis-wit-'))
   try {
     await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
@@ -80,9 +89,20 @@ async function buildHandler(paths: {
   } finally {
     await rm(witDir, { recursive: true })
   }
+  await writeMark(mark, digest)
+  return true
+}
+
+async function writeMark(mark: string, digest: string): Promise<void> {
   await writeFile(`${mark}.tmp`, digest)
   await rename(`${mark}.tmp`, mark)
-  return true
+}
+
+/** What a plug-in is made of beside its own TypeScript-like files. */
+async function extismSources(folder: string): Promise<string[]> {
+  const own = [...(await list(folder, '.go')), ...(await list(folder, 'go.mod')), ...(await list(folder, '.wat'))]
+  const sdk = join(root, 'plugins', 'sdk', 'extism')
+  return [...own, ...(await list(sdk, '.ts')), join(root, 'scripts/extism-toolchain.ts')]
 }
 
 /** Copies the world without the imports that are not asked for, so that a component cannot even name them. */

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools'
@@ -52,10 +52,15 @@ export async function buildAssemblyScript(options: BuildOptions): Promise<void> 
   })
 }
 
-async function compileCore(source: string): Promise<Uint8Array> {
+/**
+ * An AssemblyScript source as a core module. Packages are looked for in `baseDir`.
+ *
+ * @throws Error with the compiler's own output when it is wrong
+ */
+export async function compileCore(source: string, baseDir = '/'): Promise<Uint8Array> {
   let core: Uint8Array | undefined
-  const path = resolve(source)
-  const args = [path, '--baseDir', '/', '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
+  const path = relative(baseDir, resolve(source))
+  const args = [path, '--baseDir', baseDir, '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
   const stderr = createMemoryStream()
   const { error } = await compile([...args, '--outFile', 'core.wasm'], {
     stderr,
@@ -78,7 +83,7 @@ async function readWit(witDir: string): Promise<string> {
 }
 
 /** Writes beside the target and renames, so that a reader never sees half a file. */
-async function replaceFile(out: string, write: (temporary: string) => Promise<void>): Promise<void> {
+export async function replaceFile(out: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const target = resolve(out)
   await mkdir(dirname(target), { recursive: true })
   const temporary = `${target}.${process.pid}-${performance.now()}.tmp`
