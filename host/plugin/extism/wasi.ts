@@ -84,6 +84,11 @@ export interface Preview {
   reset(): void
 }
 
+/** Never 0, which Go's runtime takes for a broken clock: so before the first event, when there is no time yet. */
+function clockNs(ms: number): bigint {
+  return ms > 0 ? BigInt(Math.round(ms)) * BigInt(NS_PER_MS) : 1n
+}
+
 export function openPreview(options: PreviewOptions): Preview {
   const printer = openPrinter(options.write)
   /** @throws Trap `lied` when the guest's memory does not hold these bytes */
@@ -111,7 +116,7 @@ export function openPreview(options: PreviewOptions): Preview {
     environ_get: () => SUCCESS,
     environ_sizes_get: noItems,
     clock_res_get: (_clock, result) => instant(result, BigInt(NS_PER_MS)),
-    clock_time_get: (_clock, _precision, result) => instant(result, BigInt(Math.round(options.nowMs())) * 1_000_000n),
+    clock_time_get: (_clock, _precision, result) => instant(result, clockNs(options.nowMs())),
     fd_write(fd, vectors, count, written) {
       if (fd !== 1 && fd !== STDERR) return BADF
       let total = 0
