@@ -1,4 +1,4 @@
-/** From a plug-in's source to the core module Extism runs: AssemblyScript and text with what npm installs, Go with Go. */
+/** From a plug-in's source to the core module Extism runs: AssemblyScript and text with npm's tools, Go with Go. */
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'

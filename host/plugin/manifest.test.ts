@@ -63,7 +63,7 @@ test.each([
   ['more memory than there is', { ...good, limits: { memory_bytes: 2 ** 40 } }, 'limits.memory_bytes'],
   ['the network', { ...good, needs: { fields: true, network: 'all' } }, 'network'],
   ['a version that is none', { ...good, version: '1.0' }, 'version'],
-  ['extism, which has no runner yet', { ...good, runtime: 'extism' }, 'runtime'],
+  ['a runtime that is none', { ...good, runtime: 'native' }, 'runtime'],
 ])('refuses %s', (_name, manifest, path) => {
   expect(messageOf(() => parse(manifest))).toContain(path)
 })

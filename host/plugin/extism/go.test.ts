@@ -12,6 +12,8 @@ import { HandlerFailure } from '../refusal.ts'
 import { buildRegistry, type Registry } from '../registry.ts'
 import { entryOf, extismManifest } from './fixtures/wat.ts'
 
+const replyOf = ({ reply }: Effects): unknown => JSON.parse(new TextDecoder().decode(reply))
+
 const isThere = hasGo()
 if (!isThere) console.warn('not run: plug-ins in Go (no Go 1.24 or newer on PATH)')
 
@@ -33,7 +35,6 @@ describe.skipIf(!isThere)('in Go', () => {
 
   const run = (body: unknown, sources: Partial<Sources> = {}, name = 'plain'): Promise<Effects> =>
     pool.run(jobFor(registry, name, { body, sources }))
-  const replyOf = ({ reply }: Effects): unknown => JSON.parse(new TextDecoder().decode(reply))
 
   test('reads and writes its namespace', async () => {
     const namespace = memoryNamespace()

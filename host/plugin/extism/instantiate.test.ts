@@ -18,7 +18,7 @@ async function started(handle: string, options: Parameters<typeof pluginBytes>[1
   return {
     seat,
     instance,
-    run(body = none): unknown {
+    run: (body = none): unknown => {
       begin()
       const handled = instance.call('handle', [body]) as { tag: string; val: { tag: string; val: Uint8Array } }
       const value = handled.tag === 'ok' && handled.val.tag === 'reply' ? handled.val.val : undefined
@@ -122,9 +122,10 @@ test.each([
   expect(() => run()).toThrow(expect.objectContaining({ reason: 'output' }))
 })
 
+const refusal = (message: string) => ({ tag: 'err', val: { code: 'plugin-error', message, retry: false } })
+
 test('an error, or a code that is not 0, is the refusal plugin-error', async () => {
   const says = '(call $error_set (call $text (i32.const 0) (i32.const 4)))'
-  const refusal = (message: string) => ({ tag: 'err', val: { code: 'plugin-error', message, retry: false } })
   const extra = dataAt(0, 'oops')
   expect((await started(`${says} (i32.const 0)`, { extra })).run()).toEqual(refusal('oops'))
   expect((await started(`${says} (i32.const 7)`, { extra })).run()).toEqual(refusal('oops'))

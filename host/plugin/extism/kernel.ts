@@ -29,32 +29,54 @@ const VAR_OVERHEAD_BYTES = 64
 const lenient = new TextDecoder()
 const none: Uint8Array = new Uint8Array(0)
 
+/** What one call was given and has set. */
+interface CallState {
+  input: Uint8Array
+  /** Where the input lies as a block, once the plug-in asked. */
+  inputAt: number
+  output: Uint8Array | undefined
+  error: string | undefined
+}
+
 export function openKernel(blocks: Blocks, log: (level: LogLevel, message: string) => void): Kernel {
   const vars = openVars(blocks)
-  let input = none
-  let inputAt = 0
-  let output: Uint8Array | undefined
-  let error: string | undefined
-
-  const vetInput = (at: number, size: number): number => {
-    if (!(at >= 0 && at + size <= input.length)) throw lied(`an address outside of the input: ${at}`)
-    return at
+  const call: CallState = { input: none, inputAt: 0, output: undefined, error: undefined }
+  return {
+    functions: {
+      ...blockFunctions(blocks),
+      ...inputFunctions(call, blocks),
+      ...outputFunctions(call, blocks),
+      ...logFunctions(log, blocks),
+      config_get: () => 0n,
+      var_get: (name) => BigInt(vars.get(Number(name))),
+      var_set(name, value) {
+        vars.set(Number(name), Number(value))
+        return undefined
+      },
+    },
+    begin: (input) => void (call.input = input),
+    left: () => ({ output: call.output, error: call.error }),
+    reset() {
+      call.input = none
+      call.inputAt = 0
+      call.output = undefined
+      call.error = undefined
+      vars.clear()
+      blocks.reset()
+    },
   }
-  const logAt =
-    (level: LogLevel): CoreFunction =>
-    (at) => {
-      log(level, lenient.decode(message(blocks, Number(at))))
-      return undefined
-    }
+}
 
-  const functions: CoreTable = {
+function blockFunctions(blocks: Blocks): CoreTable {
+  const length: CoreFunction = (at) => BigInt(blocks.length(Number(at)))
+  return {
     alloc: (size) => BigInt(blocks.alloc(Number(size))),
     free(at) {
       blocks.free(Number(at))
       return undefined
     },
-    length: (at) => BigInt(blocks.length(Number(at))),
-    length_unsafe: (at) => BigInt(blocks.length(Number(at))),
+    length,
+    length_unsafe: length,
     load_u8: (at) => blocks.loadU8(Number(at)),
     load_u64: (at) => blocks.loadU64(Number(at)),
     store_u8(at, value) {
@@ -65,26 +87,57 @@ export function openKernel(blocks: Blocks, log: (level: LogLevel, message: strin
       blocks.storeU64(Number(at), BigInt(value ?? 0))
       return undefined
     },
-    input_length: () => BigInt(input.length),
-    input_offset: () => BigInt((inputAt ||= blocks.put(input))),
-    input_load_u8: (at) => input[vetInput(Number(at), 1)],
-    input_load_u64: (at) =>
-      new DataView(input.buffer, input.byteOffset + vetInput(Number(at), 8), 8).getBigUint64(0, true),
-    output_set(at, length) {
-      // What no block holds is an empty output: plug-ins say so with 0, 0.
-      if (Number(length) === 0) return void (output = none)
-      const block = blocks.bytes(Number(at))
-      if (!(Number(length) > 0 && Number(length) <= block.length)) throw lied('an output longer than its block')
-      if (Number(length) > LIFT_BYTES_MAX) throw new Trap('output', `handed over more than ${LIFT_BYTES_MAX} bytes`)
-      output = block.slice(0, Number(length))
+  }
+}
+
+function inputFunctions(call: CallState, blocks: Blocks): CoreTable {
+  /** @throws Trap `lied` when the input does not hold these bytes */
+  const vet = (given: unknown, size: number): number => {
+    const at = Number(given)
+    if (!(at >= 0 && at + size <= call.input.length)) throw lied(`an address outside of the input: ${at}`)
+    return at
+  }
+  return {
+    input_length: () => BigInt(call.input.length),
+    input_offset: () => BigInt((call.inputAt ||= blocks.put(call.input))),
+    input_load_u8: (at) => call.input[vet(at, 1)],
+    input_load_u64(at) {
+      const start = call.input.byteOffset + vet(at, 8)
+      return new DataView(call.input.buffer, start, 8).getBigUint64(0, true)
     },
-    error_set: (at) => void (error = cutText(blocks.bytes(Number(at)))),
-    config_get: () => 0n,
-    var_get: (name) => BigInt(vars.get(Number(name))),
-    var_set(name, value) {
-      vars.set(Number(name), Number(value))
+  }
+}
+
+function outputFunctions(call: CallState, blocks: Blocks): CoreTable {
+  return {
+    output_set(at, size) {
+      const length = Number(size)
+      if (length === 0) {
+        // Plug-ins say so with the address 0 as well.
+        call.output = none
+        return undefined
+      }
+      const block = blocks.bytes(Number(at))
+      if (!(length > 0 && length <= block.length)) throw lied('an output longer than its block')
+      if (length > LIFT_BYTES_MAX) throw new Trap('output', `handed over more than ${LIFT_BYTES_MAX} bytes`)
+      call.output = block.slice(0, length)
       return undefined
     },
+    error_set(at) {
+      call.error = cutText(blocks.bytes(Number(at)))
+      return undefined
+    },
+  }
+}
+
+function logFunctions(log: (level: LogLevel, message: string) => void, blocks: Blocks): CoreTable {
+  const logAt =
+    (level: LogLevel): CoreFunction =>
+    (at) => {
+      log(level, lenient.decode(message(blocks, Number(at))))
+      return undefined
+    }
+  return {
     // Extism's levels start with `trace`: 0 asks for every line, and the log's own limit cuts.
     get_log_level: () => 0,
     log_trace: logAt('debug'),
@@ -92,22 +145,6 @@ export function openKernel(blocks: Blocks, log: (level: LogLevel, message: strin
     log_info: logAt('info'),
     log_warn: logAt('warn'),
     log_error: logAt('error'),
-  }
-  const forget = (): void => {
-    input = none
-    inputAt = 0
-    output = undefined
-    error = undefined
-  }
-  return {
-    functions,
-    begin: (given) => void (input = given),
-    left: () => ({ output, error }),
-    reset() {
-      forget()
-      vars.clear()
-      blocks.reset()
-    },
   }
 }
 

@@ -84,15 +84,14 @@ test('sizes: the file, the memory it starts with, its tables', async () => {
 })
 
 test('linear memory and blocks share the limit of the manifest', () => {
-  const shared = (memoryBytesMax: number) => entryLimits(memoryBytesMax)
-  expect(shared(4 * 65_536)).toEqual([2, 2 * 65_536])
+  expect(sharesOf(4 * 65_536)).toEqual([2, 2 * 65_536])
   const large = EXTISM_BLOCK_BYTES_MAX * 8
-  expect(shared(large)).toEqual([(large - EXTISM_BLOCK_BYTES_MAX) / 65_536, EXTISM_BLOCK_BYTES_MAX])
+  expect(sharesOf(large)).toEqual([(large - EXTISM_BLOCK_BYTES_MAX) / 65_536, EXTISM_BLOCK_BYTES_MAX])
 })
 
 const minimal = new Uint8Array(await parse(`(module ${handle})`))
 
-function entryLimits(memoryBytesMax: number): [number, number] {
+function sharesOf(memoryBytesMax: number): [number, number] {
   const { memoryPagesMax, blockBytesMax } = loadExtism(minimal, { ...limits, memoryBytesMax })
   return [memoryPagesMax, blockBytesMax]
 }

@@ -1,8 +1,8 @@
 /** The same plug-in under `@extism/extism` and under our kernel: the same output, error, log and writes. */
 import { readFileSync } from 'node:fs'
 
-import createPlugin, { type CallContext } from '@extism/extism'
-import fc from 'fast-check'
+import { type CallContext, createPlugin } from '@extism/extism'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { granting, memoryNamespace, registryOf } from '../fixtures/stage.ts'

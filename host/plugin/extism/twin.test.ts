@@ -1,7 +1,7 @@
 /** The same handler as a QuickJS component and as an Extism plug-in: the same answers, the same cost in effects. */
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { jobFor, registryOf } from '../fixtures/stage.ts'
