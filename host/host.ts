@@ -97,12 +97,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
   // Every vault once: what an earlier run committed and did not publish leaves now, not with the next event.
   for (const id of await vaults.names()) await vaults.find(id)
   await upkeep(vaults, { bus, now: now(), random })
-  const tick = setInterval(() => void upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
+  const rounds = repeat(() => upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
   const owned = parts.move()
 
   async function drain(): Promise<void> {
-    clearInterval(tick)
-    await Promise.all([lanes.drain(), rest.drain()])
+    await Promise.all([lanes.drain(), rest.drain(), rounds.stop()])
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
   }
@@ -114,13 +113,27 @@ export async function startHost(options: HostOptions): Promise<Host> {
     down: down.promise,
     drain,
     abandon() {
-      clearInterval(tick)
+      void rounds.stop()
       log.abandon()
       closed = pool[Symbol.asyncDispose]()
     },
     async [Symbol.asyncDispose]() {
       closed ??= drain().then(() => owned.disposeAsync())
       await closed
+    },
+  }
+}
+
+/** One round after the other: a slow bus must not have two of them at the same letters, nor one after the end. */
+function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<void> } {
+  let round = Promise.resolve()
+  const timer = setInterval(() => {
+    round = round.then(work)
+  }, everyMs)
+  return {
+    stop() {
+      clearInterval(timer)
+      return round
     },
   }
 }

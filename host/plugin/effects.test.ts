@@ -43,6 +43,7 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
 
 test.each([
   ['writes where nothing was granted', { ...done, writes: [{ ...write, label: 'personal' }] }],
+  ['writes under no key', { ...done, writes: [{ ...write, key: '' }] }],
   ['writes a key over the limit', { ...done, writes: [{ ...write, key: 'é'.repeat(KEY_BYTES_MAX / 2 + 1) }] }],
   ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
   ['sends an event of no type', { ...done, outgoing: [{ ...sent, type: 'notes' }] }],

@@ -114,9 +114,14 @@ function outputMistake({ reply, writes, outgoing }: Done, { registered }: Event)
 /** An honest cell never lets these through: the guest got `unavailable` or `too-large`. */
 function grantMistake({ writes, outgoing }: Done, sources: Sources): string | undefined {
   if (writes.some(({ label }) => sources.namespaces.get(label)?.writable !== true)) return 'wrote outside its grant'
-  if (writes.some(({ key }) => Buffer.byteLength(key) > KEY_BYTES_MAX)) return `wrote a key over ${KEY_BYTES_MAX} bytes`
+  if (writes.some(({ key }) => !isKey(key))) return `wrote under no key, or one over ${KEY_BYTES_MAX} bytes`
   if (outgoing.some(({ to }) => !sources.outbox.has(to))) return 'sends outside its grant'
   return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
+}
+
+/** What the store takes as a key. */
+function isKey(key: string): boolean {
+  return key !== '' && key.isWellFormed() && Buffer.byteLength(key) <= KEY_BYTES_MAX
 }
 
 function replyMistake(reply: Uint8Array | undefined, { registered }: Event): string | undefined {

@@ -109,7 +109,7 @@ function storeInterface(seat: Seat): Interface {
     const granted = NamespaceHandle.granted(handle, visit)
     if (granted === undefined) return seat.stop('lied', 'used a namespace of another event')
     if (!fitsKey(use.key)) throw new HostError({ tag: 'too-large', val: KEY_BYTES_MAX })
-    if (use.writes === true && !granted.writable) throw new HostError({ tag: 'unavailable' })
+    if (use.writes === true && (!granted.writable || use.key === '')) throw new HostError({ tag: 'unavailable' })
     const space = visit.overlays.get(granted.label) ?? overlay(baseReader(seat, granted.label))
     visit.overlays.set(granted.label, space)
     return space

@@ -81,9 +81,10 @@ test('greetings are limited by the hour and connection, and cost nobody else', a
   const acme = await connectService(world, 'Acme')
   const bolt = await connectService(world, 'Bolt')
   world.clock.now += HOUR_MS
-  const subject = (connection: string): string => `MessageSpace.alice.fromService.${connection}.profile.get`
-  const ask = async ({ invitation }: typeof acme) =>
-    (await world.hand({ subject: subject(invitation.connection), data: new Uint8Array(0) })).outcome
+  const ask = async ({ invitation }: typeof acme) => {
+    const subject = `MessageSpace.alice.fromService.${invitation.connection}.profile.get`
+    return (await world.hand({ subject, data: new Uint8Array(0) })).outcome
+  }
   const outcomes = new Map<string, number>()
   for (let count = 0; count < GREETINGS_PER_HOUR + 5; count++) {
     const outcome = await ask(acme)
@@ -122,5 +123,7 @@ test('a recorded device hello takes nothing from the device that has paired sinc
   expect(only(accepts)).toEqual(answered)
   await phone.putField('email', 'alice@example.net')
   // The world's own phone paired before both: its session is over.
-  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe('device-unknown')
+  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe(
+    'device-unknown',
+  )
 })
