@@ -35,8 +35,11 @@ function platformOf(name: string): Pick<Entry, 'os' | 'cpu' | 'libc'> {
 /** Where Node finds `name` from the package at `from`, nearest first. */
 function placesOf(name: string, from: string): string[] {
   const places = [from === '' ? `node_modules/${name}` : `${from}/node_modules/${name}`]
-  for (let at = from.lastIndexOf('node_modules/'); at >= 0; at = from.lastIndexOf('node_modules/', at - 1)) {
-    places.push(`${from.slice(0, at)}node_modules/${name}`)
+  let outer = from
+  while (outer.includes('node_modules/')) {
+    outer = outer.slice(0, outer.lastIndexOf('node_modules/'))
+    places.push(`${outer}node_modules/${name}`)
+    outer = outer.replace(/\/$/, '')
   }
   return places
 }
@@ -46,8 +49,9 @@ for (const [from, entry] of Object.entries({ ...lock.packages })) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const places = placesOf(name, from)
     const found = places.find((place) => lock.packages[place] !== undefined)
-    if (found !== undefined && lock.packages[found]?.version === version) continue
-    if (!/^\d+\.\d+\.\d+[\w.+-]*$/.test(version)) throw new Error(`${name}: ${version} is no exact version`)
+    const isExact = /^\d+\.\d+\.\d+[\w.+-]*$/.test(version)
+    if (found !== undefined && (!isExact || lock.packages[found]?.version === version)) continue
+    if (!isExact) throw new Error(`${name}: ${version} is no exact version`)
     // Beside the others when the place is free, else with the one package that wants this version.
     const place = (found === undefined ? places.at(-1) : places[0]) ?? ''
     lock.packages[place] = { version, ...platformOf(name), ...(entry.dev && { dev: true }), optional: true }
