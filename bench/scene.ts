@@ -60,6 +60,7 @@ export async function openScene(options: { fixture?: Fixture } = {}): Promise<Sc
     handlers,
     cells: availableParallelism(),
     pid: process.pid,
+    warn: (line) => console.error(line),
     tell: (trace) => tell?.(trace),
   })
   parts.use(host)

@@ -72,8 +72,9 @@ test('what came on the wrong lane is still good on the right one', async () => {
 test.each([
   ['is over', () => ({ ts: world.now() - 10, exp: world.now() })],
   ['has not begun', () => ({ ts: world.now() + CLOCK_SKEW_MS_MAX + 1, exp: world.now() + HOUR_MS })],
-])('an event whose time %s is refused and audited', async (_name, times) => {
+])('an event whose time %s is refused, audited, and its sender told', async (_name, times) => {
   expect((await world.hand(acme.seal('counts.run', null, times()))).outcome).toBe('expired')
+  await until('the refusal', () => heard.length === 1)
   expect(await rowsNow()).toMatchObject([{ result: 'refused', reason: 'expired' }])
 })
 

@@ -37,6 +37,8 @@ export interface HostOptions {
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
   readonly random: (length: number) => Uint8Array
+  /** One line for the operator. */
+  readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
 }
@@ -94,8 +96,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
     if (!isCaptured(message.subject)) void receive(message).catch(failed)
   })
-  // Every vault once: what an earlier run committed and did not publish leaves now, not with the next event.
-  for (const id of await vaults.names()) await vaults.find(id)
+  await reopen(vaults, options.warn)
   await upkeep(vaults, { bus, now: now(), random })
   const rounds = repeat(() => upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
   const owned = parts.move()
@@ -121,6 +122,19 @@ export async function startHost(options: HostOptions): Promise<Host> {
       closed ??= drain().then(() => owned.disposeAsync())
       await closed
     },
+  }
+}
+
+/**
+ * Every vault once: what an earlier run committed and did not publish leaves now, not with the next event. One that
+ * cannot be opened is its owner's trouble and not its neighbours'.
+ */
+async function reopen(vaults: Vaults, warn: (line: string) => void): Promise<void> {
+  for (const id of await vaults.names()) {
+    await vaults.find(id).catch((error: unknown) => {
+      if (!(error instanceof Refusal) || error.code === 'storage-failed') throw error
+      warn(`vault ${id} stays closed: ${error.message}`)
+    })
   }
 }
 

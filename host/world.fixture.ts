@@ -58,6 +58,8 @@ export interface World extends AsyncDisposable {
   readonly host: Host
   /** Every delivery that any host of this world told of. */
   readonly traces: Trace[]
+  /** Lines for the operator. */
+  readonly warnings: string[]
   vault(): Promise<Vault>
   /** Pairs one of the devices anew. */
   pair(device: string): Promise<OwnerDevice>
@@ -86,9 +88,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const identity = await found(folder, keys, clock.now)
   const broker = parts.use(await memoryBroker({ log: memoryLog(), ...(options.chaos && { chaos: options.chaos }) }))
   const listener = parts.use(broker.connect())
+  const warnings: string[] = []
   const traces: Trace[] = []
   const handlers = options.handlers.map(handlerFiles)
-  const runner = parts.use(await startRunner({ folder, handlers, cells: options.cells ?? 2, now, broker, traces }))
+  const runner = parts.use(
+    await startRunner({ folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
+  )
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
@@ -113,6 +118,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     offers,
     questions,
     traces,
+    warnings,
     pair,
     get host() {
       return runner.host()
@@ -158,14 +164,16 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
 interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now'> {
   readonly broker: MemoryBroker
   readonly traces: Trace[]
+  readonly warnings: string[]
 }
 
 /** The host, one after another on one folder. */
-async function startRunner({ broker, traces, ...options }: RunnerOptions): Promise<Runner> {
+async function startRunner({ broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
   const tell = (trace: Trace): void => void traces.push(trace)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
-    return { bus, host: await startHost({ ...options, bus, pid: process.pid, monotonic, random, tell }) }
+    const warn = (line: string): void => void warnings.push(line)
+    return { bus, host: await startHost({ ...options, bus, pid: process.pid, monotonic, random, tell, warn }) }
   }
   let running = await open()
   return {

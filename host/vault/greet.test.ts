@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { connect, discover } from '#client/service.ts'
+import { forgetfulStore } from '#client/transport.ts'
 import { hello } from '#host/contracts/handshake.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { GREETINGS_PER_HOUR } from '#host/limits.ts'
@@ -8,6 +9,7 @@ import type { Message } from '#host/messaging/port.ts'
 import { connectService, HOUR_MS } from '#host/service.fixture.ts'
 import { random, startWorld, until, type World } from '#host/world.fixture.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
+import { decodeRecord } from './records.ts'
 
 let world: World
 
@@ -126,4 +128,41 @@ test('a recorded device hello takes nothing from the device that has paired sinc
   expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe(
     'device-unknown',
   )
+})
+
+test('a service that restarts while it waits for the owner goes on with the hello it sent', async () => {
+  const acme = await connectService(world, 'Acme')
+  const invitation = await world.alice.invite('Bolt', 'service')
+  const options = { ...acme.options, store: forgetfulStore() }
+  const profile = await discover(invitation, options)
+  const hellos = await world.listen(`MessageSpace.alice.fromService.${invitation.connection}.connection.hello`)
+  void connect(invitation, { profile, contract: acme.contract(1) }, options)
+  const offer = await world.offers.take()
+  // As after a restart: nothing is left of the first call but what it stored.
+  const again = connect(invitation, { profile, contract: acme.contract(1) }, options)
+  await until('the second hello', () => hellos.length === 2)
+  expect(hellos[1]).toEqual(hellos[0])
+  await world.alice.accept(offer, [])
+  expect((await again).terms()).toEqual({ version: 1, declined: [] })
+})
+
+test('a device that pairs anew leaves no answers behind, and its old hellos do nothing still', async () => {
+  const accepts = await world.listen('OwnerSpace.alice.forApp.device.accept')
+  const hellos = await world.listen('OwnerSpace.alice.forVault.device.hello')
+  await world.pair('phone')
+  await world.pair('phone')
+  const { system } = await world.vault()
+  const kept = system
+    .scan({ prefix: 'greeting/', limit: 100 })
+    .items.map(([, item]) => decodeRecord('greeting', item.value))
+    .filter(({ from }) => from === 'device/phone')
+  expect(kept.length).toBeGreaterThan(1)
+  expect(kept.filter(({ answer }) => answer !== null)).toHaveLength(1)
+  const session = system.get('session/device/phone')
+  accepts.length = 0
+  const [old] = hellos
+  if (!old) throw new Error('no hello was sent')
+  expect((await world.hand(old)).outcome).toBe('done')
+  expect(accepts).toEqual([])
+  expect((await world.vault()).system.get('session/device/phone')).toEqual(session)
 })

@@ -27,5 +27,5 @@ test('a mark stays until its event is void, then goes, also after a restart', as
   }
   expect(await marksOf(world, acme)).toBe(4)
   // Gone from the inbox, and no second chance for it.
-  expect((await world.hand(message)).outcome).toBe('expired')
+  expect((await world.hand(message)).outcome).toBe('replayed')
 })

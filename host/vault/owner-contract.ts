@@ -131,7 +131,7 @@ function welcome({ vault, random, now }: Command, connection: Connection, terms:
     changes: [
       { namespace: 'system', key: `session/${connection.key}`, value: exportSession(session), sensitivity: 'critical' },
       { namespace: 'system', key: `key/${connection.id}`, value: seed, sensitivity: 'critical' },
-      rememberGreeting(hello, answer),
+      rememberGreeting(connection, hello, answer),
     ],
   }
 }

@@ -47,6 +47,8 @@ export interface InboxRecord {
 
 /** A hello that came, and its answer once there is one: the same bytes never do anything twice. */
 export interface GreetingRecord {
+  /** Whose hello it was. */
+  readonly from: `connection/${string}` | `device/${string}`
   readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
 }
 

@@ -58,3 +58,16 @@ test('a vault opens with its own key only', async () => {
   await using opened = await openFolder(world.folder, { create: false })
   await expect(opened.vaults.find('bob')).rejects.toMatchObject({ code: 'key-missing' })
 })
+
+test('a vault that does not open stays closed, and its neighbours are served', async () => {
+  await using world = await startWorld({ handlers: ['counts'] })
+  await world.host.vaults.create('bob', birth())
+  await world.kill()
+  const sealer = await softwareSealer(join(world.folder, 'install.key'), { random, create: false })
+  await writeFile(join(world.folder, 'vaults', 'bob.key'), sealer.seal(random(32), 'vault bob'))
+  await world.start()
+  expect(world.warnings).toEqual([expect.stringMatching(/^vault bob stays closed: /)])
+  await expect(world.host.vaults.find('bob')).rejects.toMatchObject({ code: 'key-missing' })
+  const acme = await connectService(world, 'Acme')
+  expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 1 })
+})
