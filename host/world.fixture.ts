@@ -101,8 +101,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const signing = keys.get(device)
     if (!signing) throw new Error(`${device} is no device of this world`)
     const transport = broker.connect()
-    const given = { vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random }
-    return pairDevice(given)
+    return pairDevice({ vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random })
   }
   const alice = await pair('phone')
   alice.onOffer(offers.put)
@@ -170,9 +169,9 @@ interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells
 /** The host, one after another on one folder. */
 async function startRunner({ broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
   const tell = (trace: Trace): void => void traces.push(trace)
+  const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
-    const warn = (line: string): void => void warnings.push(line)
     return { bus, host: await startHost({ ...options, bus, pid: process.pid, monotonic, random, tell, warn }) }
   }
   let running = await open()
