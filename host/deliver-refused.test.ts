@@ -180,7 +180,11 @@ describe('each no has its code, and is told and audited by it', () => {
   })
 
   test('busy, when no cell is to be had', async () => {
-    const full: Pool = { ...pool, stats: pool.stats, run: () => Promise.reject(new Refusal('busy', 'all cells are taken')) }
+    const full: Pool = {
+      ...pool,
+      stats: pool.stats,
+      run: () => Promise.reject(new Refusal('busy', 'all cells are taken')),
+    }
     const request = await acme.hold('counts.run')
     expect((await world.hand(request.message, { pool: full })).outcome).toBe('busy')
     expect(told(await request.answer)).toMatchObject({ code: 'busy', retry: true })

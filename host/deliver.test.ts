@@ -112,9 +112,15 @@ test('a handler whose ground was moved by another event runs again on the new on
   await gated.entered
   await world.hand(acme.seal('counts.run'), { pool })
   gated.release()
-  expect((await slow).steps.map(({ name }) => name)).toEqual(
-    ['decode', 'open', 'admit', 'dispatch', 'dispatch', 'commit', 'publish'],
-  )
+  expect((await slow).steps.map(({ name }) => name)).toEqual([
+    'decode',
+    'open',
+    'admit',
+    'dispatch',
+    'dispatch',
+    'commit',
+    'publish',
+  ])
   expect(told(await first.answer)).toEqual({ status: 'replied', body: 2 })
   expect(await countOf(acme)).toBe('2')
 })

@@ -112,7 +112,9 @@ describe('what a handler is given', () => {
     const signed = reply.status === 'replied' ? reply.body : new Uint8Array(0)
     expect(verifyChallenge(challenge, signed, acme.connected.authentication)).toBe(true)
     const { system } = await world.vault()
-    const secrets = [`key/${acme.invitation.connection}`, 'identity/signing', 'identity/prekey'].map((key) => system.get(key))
+    const secrets = [`key/${acme.invitation.connection}`, 'identity/signing', 'identity/prekey'].map((key) =>
+      system.get(key),
+    )
     expect(posted.length).toBeGreaterThan(0)
     for (const item of secrets) {
       expect(item?.value.length).toBeGreaterThanOrEqual(32)
@@ -159,7 +161,9 @@ describe('the trail', () => {
       const audit = vault?.store.namespace('audit')
       const rows = audit ? [...allRows(audit)] : []
       if (audit) verifyTrail(rows, trailHead(audit))
-      const own = rows.filter(({ connection, result }) => connection === acme.invitation.connection && result === 'replied')
+      const own = rows.filter(
+        ({ connection, result }) => connection === acme.invitation.connection && result === 'replied',
+      )
       expect(own).toHaveLength(count)
       counts.add(count)
     }
@@ -196,13 +200,22 @@ test('invariant 7: an image with any changed, missing or unlisted file is no ima
       await writeFile(path, bytes)
       // A changed listing may also show as a file that is not what is listed.
       const named = name === 'image.json' ? 'image: ' : name
-      await expect(readImage(image), name).rejects.toMatchObject({ code: 'image-changed', message: expect.stringContaining(named) })
+      await expect(readImage(image), name).rejects.toMatchObject({
+        code: 'image-changed',
+        message: expect.stringContaining(named),
+      })
       await rm(path)
-      await expect(readImage(image), name).rejects.toMatchObject({ code: 'image-missing', message: expect.stringContaining(name) })
+      await expect(readImage(image), name).rejects.toMatchObject({
+        code: 'image-missing',
+        message: expect.stringContaining(name),
+      })
       await writeFile(path, whole)
     }
     await writeFile(join(image, 'manifests', 'extra.json'), '{}')
-    await expect(readImage(image)).rejects.toMatchObject({ code: 'image-unlisted', message: expect.stringContaining('extra') })
+    await expect(readImage(image)).rejects.toMatchObject({
+      code: 'image-unlisted',
+      message: expect.stringContaining('extra'),
+    })
   } finally {
     await rm(image, { recursive: true })
   }

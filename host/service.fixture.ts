@@ -49,7 +49,10 @@ export const FIELDS: readonly ContractField[] = [
 ]
 
 /** Version `version` of a contract that asks for every event type and permission. */
-function contractOf(world: World, { name, signing, version }: { name: string; signing: SigningKey; version: number }): Contract {
+function contractOf(
+  world: World,
+  { name, signing, version }: { name: string; signing: SigningKey; version: number },
+): Contract {
   const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
   return {
     service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
@@ -147,5 +150,7 @@ export function serviceOf(
 
 /** An answer with its body as JSON. */
 export function told(reply: Reply): Told {
-  return reply.status === 'replied' ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown } : reply
+  return reply.status === 'replied'
+    ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown }
+    : reply
 }

@@ -93,7 +93,17 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const bus = broker.connect()
     const tell = (trace: Trace): void => void traces.push(trace)
     const cells = options.cells ?? 2
-    const host = await startHost({ folder, bus, handlers: files, cells, pid: process.pid, now, monotonic, random, tell })
+    const host = await startHost({
+      folder,
+      bus,
+      handlers: files,
+      cells,
+      pid: process.pid,
+      now,
+      monotonic,
+      random,
+      tell,
+    })
     return { host, bus }
   }
   let running = await start()
@@ -149,7 +159,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     },
     holdCommand(type, body) {
       const times = { ts: clock.now, exp: clock.now + COMMAND_LIFE_MS }
-      const event = { id: newEventId(random), type: parseEventType(type), ...times, contractVersion: 0, causation: null }
+      const event = {
+        id: newEventId(random),
+        type: parseEventType(type),
+        ...times,
+        contractVersion: 0,
+        causation: null,
+      }
       return alice.conversation.seal({ ...event, body: encodeCbor(body) })
     },
     traced: (ending, from) => until(`a delivery on ${ending}`, () => traces.slice(from).find(endsIn(ending))),
@@ -177,7 +193,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 /** Polls until there is something. */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = performance.now() + 10_000
   while (performance.now() < deadline) {
     const found = await look()
@@ -218,7 +237,11 @@ const noPool: Pool = {
 /** Alice's vault with her devices, as an installation makes it. */
 async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now: number): Promise<Uint8Array> {
   await using opened = await openFolder(folder, { create: true })
-  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({ id, label: `Alice's ${id}`, verifyKey: verifyKey.raw }))
+  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({
+    id,
+    label: `Alice's ${id}`,
+    verifyKey: verifyKey.raw,
+  }))
   if (!first) throw new Error('a vault has a device')
   const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }
   const vault = await opened.vaults.create(VAULT, { device: first, fields, now })

@@ -43,7 +43,9 @@ test('a question outlives a crash, and the yes to it runs the very request', asy
   await world.alice.approve(question)
   expect(await answer).toEqual({ status: 'replied', body: 1 })
   const rows = (await world.rows()).filter(({ connection }) => connection === acme.invitation.connection)
-  const pending = rows.find(({ result }) => result === 'pending' && rows.some(({ eventType }) => eventType === 'counts.ask'))
+  const pending = rows.find(
+    ({ result }) => result === 'pending' && rows.some(({ eventType }) => eventType === 'counts.ask'),
+  )
   expect(pending).toBeDefined()
   const approved = rows.find(({ result }) => result === 'approved')
   const asking = rows.find(({ eventType, result }) => eventType === 'counts.ask' && result === 'pending')

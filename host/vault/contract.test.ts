@@ -94,9 +94,9 @@ test.each([
   ['another contract', 2, { id: 'other' }],
 ])('what is no newer version is refused and changes nothing: %s', async (_name, version, changes) => {
   const acme = await connectService(world, 'Acme')
-  await expect(
-    acme.connected.publishContract(acme.contract(version, changes), { lifeMs: HOUR_MS }),
-  ).rejects.toThrow(/refused/)
+  await expect(acme.connected.publishContract(acme.contract(version, changes), { lifeMs: HOUR_MS })).rejects.toThrow(
+    /refused/,
+  )
   expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 1 })
 })
 

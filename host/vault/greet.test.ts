@@ -122,5 +122,7 @@ test('a recorded device hello takes nothing from the device that has paired sinc
   expect(only(accepts)).toEqual(answered)
   await phone.putField('email', 'alice@example.net')
   // The world's own phone paired before both: its session is over.
-  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe('device-unknown')
+  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe(
+    'device-unknown',
+  )
 })
