@@ -104,6 +104,9 @@ async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promi
     const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
     try {
       confirm(admitted, host.registry, host.now())
+      const { question } = executed.effects
+      if (question)
+        return await watch.timed('suspend', suspend({ ...admitted, kind: 'asking', question }, moment(host)))
       return await watch.timed('commit', complete(executed, moment(host)))
     } catch (error) {
       const conflict = error instanceof Refusal && error.code === 'conflict'

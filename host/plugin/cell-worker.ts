@@ -8,6 +8,7 @@ import { type Instance, instantiate } from './component/instantiate.ts'
 import type { Component } from './component/load.ts'
 import { Trap } from './component/trap.ts'
 import { guestImports } from './guest-imports.ts'
+import type { OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
 import type { CellHandler, CellJob, FromCell, Outcome, Report } from './report.ts'
 import { openDoors } from './self-test.ts'
@@ -92,13 +93,17 @@ function visit(stand: Stand, job: CellJob): Report {
 type Handled =
   | {
       readonly tag: 'ok'
-      readonly val: { readonly tag: 'accepted' } | { readonly tag: 'reply'; readonly val: Uint8Array }
+      readonly val:
+        | { readonly tag: 'accepted' }
+        | { readonly tag: 'reply'; readonly val: Uint8Array }
+        | { readonly tag: 'suspended'; readonly val: OwnerQuestion }
     }
   | { readonly tag: 'err'; readonly val: HandlerAnswer }
 
 function outcomeOf(result: unknown, outputBytesMax: number): Outcome {
   const handled = result as Handled
   if (handled.tag === 'err') return { kind: 'refused', answer: handled.val }
+  if (handled.val.tag === 'suspended') return { kind: 'suspended', question: handled.val.val }
   const reply = handled.val.tag === 'reply' ? handled.val.val : undefined
   if (reply !== undefined && reply.length > outputBytesMax) {
     return { kind: 'failed', reason: 'output', message: `replied with more than ${outputBytesMax} bytes` }

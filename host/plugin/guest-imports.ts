@@ -22,7 +22,18 @@ export function guestImports(seat: Seat): HostImports {
     'trellis:handler/fields@0.1.0': fieldsInterface(seat),
     'trellis:handler/keys@0.1.0': keysInterface(seat),
     'trellis:handler/outbox@0.1.0': outboxInterface(seat),
+    'trellis:handler/approval@0.1.0': approvalInterface(seat),
     'trellis:handler/store@0.1.0': storeInterface(seat),
+  }
+}
+
+function approvalInterface(seat: Seat): Interface {
+  return {
+    current() {
+      const { answer } = seat.enter().job
+      if (answer === undefined) return { tag: 'none' }
+      return answer.choice === null ? { tag: 'yes' } : { tag: 'chosen', val: answer.choice }
+    },
   }
 }
 
