@@ -4,7 +4,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import createPlugin, { type CallContext } from '@extism/extism'
+import { type CallContext, createPlugin } from '@extism/extism'
 import { main as compile } from 'assemblyscript/asc'
 
 import { BODY, KEY } from './rmw.ts'
@@ -24,6 +24,7 @@ export interface ExtismPlugin extends AsyncDisposable {
 
 export async function openExtism(callsPerReset = CALLS_PER_RESET): Promise<ExtismPlugin> {
   const store = new Map<string, Uint8Array>([[KEY, BODY]])
+  const asked = { gets: 0, puts: 0 }
   const wasm = await builtPlugin()
   const plugin = await createPlugin(
     { wasm: [{ data: wasm }] },
@@ -33,10 +34,12 @@ export async function openExtism(callsPerReset = CALLS_PER_RESET): Promise<Extis
       functions: {
         'extism:host/user': {
           kv_get: (context: CallContext, key: bigint) => {
+            asked.gets += 1
             const value = store.get(textAt(context, key))
             return value === undefined ? 0n : context.store(value)
           },
           kv_put: (context: CallContext, key: bigint, value: bigint) => {
+            asked.puts += 1
             store.set(textAt(context, key), context.read(value)?.bytes().slice() ?? new Uint8Array(0))
           },
         },
@@ -51,6 +54,7 @@ export async function openExtism(callsPerReset = CALLS_PER_RESET): Promise<Extis
     if (calls % callsPerReset === 0) await plugin.reset()
   }
   await run()
+  if (asked.gets !== 1 || asked.puts !== 1) throw new Error('the plug-in made other host calls')
   return { run, [Symbol.asyncDispose]: () => plugin.close() }
 }
 
@@ -60,7 +64,10 @@ function textAt(context: CallContext, address: bigint): string {
 
 /** Built when it is not there, kept under `.cache/bench` by the hash of its source. */
 async function builtPlugin(): Promise<Uint8Array<ArrayBuffer>> {
-  const hash = createHash('sha256').update(await readFile(join(root, SOURCE))).digest('hex').slice(0, 16)
+  const hash = createHash('sha256')
+    .update(await readFile(join(root, SOURCE)))
+    .digest('hex')
+    .slice(0, 16)
   const folder = join(root, '.cache/bench')
   const path = join(folder, `extism-${hash}.wasm`)
   const known = await readFile(path).catch(() => undefined)

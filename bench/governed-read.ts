@@ -6,7 +6,7 @@ import { openScene } from './scene.ts'
 
 const IN_FLIGHT = 64
 const WINDOW = 512
-const MS = 8_000
+const MS = 7_000
 const ADDRESS = { fields: ['shipping_address'] }
 
 export async function governedRead(): Promise<Report> {
@@ -17,6 +17,7 @@ export async function governedRead(): Promise<Report> {
     if (status !== 'replied') throw new Error(`a request was ${status}`)
   }
   const steps = { alone: stepsOf(), busy: stepsOf() }
+  const cpu = cpuMeter()
   const { alone, busy } = await measure({
     alone: {
       run() {
@@ -28,7 +29,7 @@ export async function governedRead(): Promise<Report> {
     busy: {
       run() {
         scene.watch(steps.busy.note)
-        return keepInFlight({ inFlight: IN_FLIGHT, total: WINDOW }, ask)
+        return cpu.during(WINDOW, () => keepInFlight({ inFlight: IN_FLIGHT, total: WINDOW }, ask))
       },
       calls: WINDOW,
       ms: MS,
@@ -38,6 +39,8 @@ export async function governedRead(): Promise<Report> {
     title: '3  Governed read: whole host, memory bus, fdatasync, client in the same process',
     lines: [
       judged(`${IN_FLIGHT} in flight`, { value: busy.perSecond, unit: 'events/s', least: 3_000 }),
+      judged('  CPU of the main thread, client included', { value: cpu.mainUs(), unit: 'µs' }),
+      judged('  CPU of all threads', { value: cpu.allUs(), unit: 'µs' }),
       judged('1 in flight: p50', { value: alone.medianUs / 1_000, unit: 'ms', most: 1.5 }),
       judged('1 in flight: p99', { value: alone.p99Us / 1_000, unit: 'ms' }),
       ...steps.alone.lines(),
@@ -46,8 +49,33 @@ export async function governedRead(): Promise<Report> {
   }
 }
 
+interface CpuMeter {
+  /** Runs `work`, which is so many events. */
+  during(events: number, work: () => Promise<void>): Promise<void>
+  /** Per event, the median over all runs. */
+  mainUs(): number
+  allUs(): number
+}
+
+/** What an event costs whether or not a core was free for it. */
+function cpuMeter(): CpuMeter {
+  const main: number[] = []
+  const all: number[] = []
+  return {
+    async during(events, work) {
+      const before = { main: process.threadCpuUsage(), all: process.cpuUsage() }
+      await work()
+      const used = { main: process.threadCpuUsage(before.main), all: process.cpuUsage(before.all) }
+      main.push((used.main.user + used.main.system) / events)
+      all.push((used.all.user + used.all.system) / events)
+    },
+    mainUs: () => quantile(main, 0.5),
+    allUs: () => quantile(all, 0.5),
+  }
+}
+
 interface Steps {
-  note(trace: Trace): void
+  readonly note: (trace: Trace) => void
   /** The median of each step, and of all of them. */
   lines(): Line[]
   words(): string
@@ -66,7 +94,10 @@ function stepsOf(): Steps {
     note({ subject, steps }) {
       if (!subject.endsWith('.data.request')) return
       for (const { name, us } of steps) add(name, us)
-      add('in all', steps.reduce((sum, { us }) => sum + us, 0))
+      add(
+        'in all',
+        steps.reduce((sum, { us }) => sum + us, 0),
+      )
     },
     lines: () => medians().map(({ name, us }) => judged(`  host: ${name}`, { value: us, unit: 'µs' })),
     words: () =>

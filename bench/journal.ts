@@ -1,8 +1,8 @@
 /** What the journal costs over the disk: sealed, chained, durable commits against the same bytes written raw. */
-import { randomBytes } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { surroundings } from '#host/commands/surroundings.ts'
 import { openFileLog } from '#host/storage/file-log.ts'
 import { openLog } from '#host/storage/group.ts'
 import { createVault } from '#host/storage/open.ts'
@@ -12,7 +12,7 @@ import { keepInFlight, measure } from './measure.ts'
 import { judged, type Line, type Report } from './report.ts'
 
 const DEPTHS = [1, 8, 64] as const
-const MS = 1_200
+const MS = 900
 /** What one governed read leaves, about: an audit row, an inbox mark with its answer, a window, tokens. */
 const VALUES = [420, 700, 300, 40]
 
@@ -21,15 +21,17 @@ export async function journalCommits(): Promise<Report> {
   const { path } = parts.use(await temporaryFolder())
   const file = await openFileLog(join(path, 'log'), { pid: process.pid })
   const log = parts.use(await openLog(file))
-  const random = (length: number) => new Uint8Array(randomBytes(length))
+  const { random } = surroundings
   const store = parts.use(await createVault(log, { vault: 'bench', kek: random(32), random }))
   let commits = 0
   const changes = VALUES.map((length) => random(length))
   const commit = async (): Promise<void> => {
     commits += 1
-    const writes = changes.map(
-      (value, at): Change => ({ namespace: at === 0 ? 'audit' : 'system', key: `${at}/${commits % 1_000}`, value }),
-    )
+    const writes = changes.map((value, at): Change => ({
+      namespace: at === 0 ? 'audit' : 'system',
+      key: `${at}/${commits % 1_000}`,
+      value,
+    }))
     await store.commit(writes, { now: commits })
   }
   await commit()

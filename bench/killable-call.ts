@@ -7,7 +7,7 @@ import { smallestProgram } from './spawned.ts'
 
 const PIPELINE = { inFlight: 16, total: 512 }
 const PROCESSES = 10
-const MS = 4_000
+const MS = 3_000
 
 export async function killableCall(): Promise<Report> {
   await using cell = await openRmwCell('rmw-as')

@@ -6,17 +6,15 @@ import { measure } from './measure.ts'
 import { judged, type Report } from './report.ts'
 
 const LIMITS = { memoryBytesMax: 32 * 2 ** 20, tableElementsMax: TABLE_ELEMENTS_MAX }
-const MS = 1_500
+const MS = 1_000
 
 export async function componentLoading(): Promise<Report> {
   const quickjs = await fixtureBytes('rmw-ts')
   const script = await fixtureBytes('rmw-as')
-  const load = (bytes: Uint8Array) => async () => loadComponent(bytes, LIMITS)
   const times = await measure({
     quickjs: { run: load(quickjs), ms: MS },
     script: { run: load(script), ms: MS },
   })
-  const size = (bytes: Uint8Array) => `${(bytes.length / 1_000).toLocaleString('en-US', { maximumFractionDigits: 0 })} kB`
   return {
     title: '   Component loader: decode, link, patch, compile',
     lines: [
@@ -24,4 +22,12 @@ export async function componentLoading(): Promise<Report> {
       judged(`AssemblyScript, ${size(script)}`, { value: times.script.medianUs / 1_000, unit: 'ms' }),
     ],
   }
+}
+
+function load(bytes: Uint8Array): () => Promise<unknown> {
+  return async () => loadComponent(bytes, LIMITS)
+}
+
+function size(bytes: Uint8Array): string {
+  return `${Math.round(bytes.length / 1_000).toLocaleString('en-US')} kB`
 }

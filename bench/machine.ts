@@ -23,3 +23,28 @@ function versionOf(name: string): string {
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
   return version
 }
+
+/** Tells, when called, who had the cores since: children of this process count as others. */
+export function watchCores(): () => string {
+  const own = process.cpuUsage()
+  const all = coreTimes()
+  return () => {
+    const { user, system } = process.cpuUsage(own)
+    const now = coreTimes()
+    const total = now.total - all.total
+    const mine = (user + system) / 1_000 / total
+    const others = Math.max(0, (now.busy - all.busy) / total - mine)
+    return `cores: ${percent(mine)} this process, ${percent(others)} others and its children`
+  }
+}
+
+/** Milliseconds of all cores since the machine started. */
+function coreTimes(): { total: number; busy: number } {
+  const times = cpus().map((core) => core.times)
+  const total = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0)
+  return { total, busy: total - times.reduce((sum, { idle }) => sum + idle, 0) }
+}
+
+function percent(part: number): string {
+  return `${Math.round(100 * part)} %`
+}

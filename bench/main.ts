@@ -3,7 +3,7 @@ import { governedRead } from './governed-read.ts'
 import { journalCommits } from './journal.ts'
 import { killableCall } from './killable-call.ts'
 import { componentLoading } from './loading.ts'
-import { describeMachine } from './machine.ts'
+import { describeMachine, watchCores } from './machine.ts'
 import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
@@ -26,9 +26,10 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const started = performance.now()
+const cores = watchCores()
 for (const line of describeMachine()) console.log(line)
 console.log(head())
 for (const [name, row] of Object.entries(rows)) {
   if (asked.length === 0 || asked.includes(name)) console.log(printReport(await row()))
 }
-console.log(`${((performance.now() - started) / 1_000).toFixed(0)} s`)
+console.log(`${((performance.now() - started) / 1_000).toFixed(0)} s; ${cores()}`)

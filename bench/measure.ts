@@ -17,7 +17,7 @@ export interface Measured {
   readonly samples: number
 }
 
-const ROUNDS = 3
+const ROUNDS = 5
 /** Of each round: caches fill and code is compiled. */
 const WARM_PART = 0.3
 const RUNS_MIN = 3

@@ -4,7 +4,7 @@ import { judged, type Report } from './report.ts'
 import { openRmwCell } from './rmw.ts'
 
 const PIPELINE = { inFlight: 16, total: 256 }
-const MS = 4_000
+const MS = 3_000
 
 export async function quickjsCall(): Promise<Report> {
   await using cell = await openRmwCell('rmw-ts')

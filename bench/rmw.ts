@@ -1,7 +1,7 @@
 /** One cell with the read-modify-write fixture, behind the pool as in a host: one get, one put, the body back. */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
+import { surroundings } from '#host/commands/surroundings.ts'
 import { TABLE_ELEMENTS_MAX } from '#host/limits.ts'
 import type { Job } from '#host/plugin/cell.ts'
 import { fixtureBytes } from '#host/plugin/component/fixtures/build.ts'
@@ -50,7 +50,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   await using parts = new AsyncDisposableStack()
   const folder = parts.use(await temporaryFolder())
   const log = parts.use(await openLog(await openFileLog(join(folder.path, 'log'), { pid: process.pid })))
-  const random = (length: number) => new Uint8Array(randomBytes(length))
+  const { random } = surroundings
   const store = parts.use(await createVault(log, { vault: 'bench', kek: random(32), random }))
   await store.commit([{ namespace: 'connection/acme', key: KEY, value: BODY }], { now: Date.now() })
 

@@ -1,18 +1,17 @@
 /** Row 4: a handler that never ends is stopped in time, and whoever is served beside it does not feel it. */
-import { keepInFlight, measure, quantile } from './measure.ts'
+import { HANDLER_DEADLINE_MS } from '#host/limits.ts'
+import { keepInFlight, quantile } from './measure.ts'
 import { judged, type Report } from './report.ts'
 import { type Asker, openScene } from './scene.ts'
 
-/** The fixture's own deadline, as its manifest says. */
-const DEADLINE_MS = 100
-const STOPS = 20
-const TURNS = 4
+const STOPS = 5
+const TURNS = 3
 const TURN_MS = 2_500
 const SLACK_MS = 25
 const NEIGHBOURS_WORSE = 1.2
 
 export async function runawayHandler(): Promise<Report> {
-  await using scene = await openScene({ fixture: 'loops' })
+  await using scene = await openScene({ fixture: { name: 'loops', deadlineMs: HANDLER_DEADLINE_MS } })
   const looper = await scene.connect('Loop Traders', ['loops.run'])
   const acme = await scene.connect('Acme Retail', ['data.request'])
   const late: number[] = []
@@ -39,24 +38,26 @@ async function lateness(looper: Asker): Promise<number> {
   const start = performance.now()
   const reply = await looper.ask('loops.run', null)
   if (reply.status !== 'refused' || reply.code !== 'handler-deadline') throw new Error(`a loop was ${reply.status}`)
-  return performance.now() - start - DEADLINE_MS
+  return performance.now() - start - HANDLER_DEADLINE_MS
 }
 
 /** Latencies of reads in turns: with nobody beside them, and with one cell looping all the time. */
 async function neighbours(acme: Asker, looper: Asker): Promise<{ calm: number[]; beside: number[] }> {
   const calm: number[] = []
   const beside: number[] = []
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let round = 0; round < TURNS; round++) {
     await readFor(acme, calm)
-    let isOver = false
-    const loops = (async () => {
-      while (!isOver) await lateness(looper)
-    })()
+    const turn = new AbortController()
+    const loops = loopUntil(turn.signal, looper)
     await readFor(acme, beside)
-    isOver = true
+    turn.abort()
     await loops
   }
   return { calm, beside }
+}
+
+async function loopUntil(over: AbortSignal, looper: Asker): Promise<void> {
+  while (!over.aborted) await lateness(looper)
 }
 
 async function readFor(acme: Asker, into: number[]): Promise<void> {

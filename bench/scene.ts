@@ -36,25 +36,32 @@ export interface Scene extends AsyncDisposable {
   connect(name: string, events: readonly string[]): Promise<Asker>
 }
 
+/** A handler that misbehaves, and how long it may. */
+interface Fixture {
+  readonly name: string
+  readonly deadlineMs: number
+}
+
 /** Inbox marks live as long as their events: short, so that a long run does not only measure a growing vault. */
 const REQUEST_LIFE_MS = 10_000
 
 /** Starts the host with the handlers we ship and, when asked, a fixture that misbehaves. */
-export async function openScene(options: { fixture?: string; cells?: number } = {}): Promise<Scene> {
+export async function openScene(options: { fixture?: Fixture } = {}): Promise<Scene> {
   await using parts = new AsyncDisposableStack()
   const { path } = parts.use(await temporaryFolder())
   const { signing, identity } = await foundAlice(join(path, 'alice'))
   const handlers = await handlersFor(join(path, 'image'), options.fixture)
   const broker = parts.use(await openMemoryBroker(path))
-  let tell = (_: Trace): void => {}
+  let tell: ((trace: Trace) => void) | undefined
   const host = await startHost({
     ...surroundings,
     folder: join(path, 'alice'),
     bus: broker.connect(),
     handlers,
-    cells: options.cells ?? availableParallelism(),
+    cells: availableParallelism(),
     pid: process.pid,
-    tell: (trace) => tell(trace),
+    warn: (line) => console.error(line),
+    tell: (trace) => tell?.(trace),
   })
   parts.use(host)
   const transport = parts.use(broker.connect())
@@ -117,12 +124,23 @@ function contractOf(name: string, events: readonly string[], verifyKey: Uint8Arr
   }
 }
 
-async function handlersFor(image: string, fixture: string | undefined): Promise<HandlerFiles[]> {
+async function handlersFor(image: string, fixture: Fixture | undefined): Promise<HandlerFiles[]> {
   await makeImage(image)
   const shipped = await readImage(image)
   if (fixture === undefined) return shipped
   await buildFixtures()
-  const at = (path: string) => readFile(new URL(`../${path}`, import.meta.url))
-  const manifest = await at(`host/plugin/fixtures/${fixture}/manifest.json`)
-  return [...shipped, { name: fixture, manifest, component: await at(`.cache/fixtures/${fixture}.wasm`) }]
+  const text = await readSource(`host/plugin/fixtures/${fixture.name}/manifest.json`)
+  const manifest = { ...JSON.parse(new TextDecoder().decode(text)), limits: { deadline_ms: fixture.deadlineMs } }
+  return [
+    ...shipped,
+    {
+      name: fixture.name,
+      manifest: new TextEncoder().encode(JSON.stringify(manifest)),
+      component: await readSource(`.cache/fixtures/${fixture.name}.wasm`),
+    },
+  ]
+}
+
+function readSource(path: string): Promise<Uint8Array> {
+  return readFile(new URL(`../${path}`, import.meta.url))
 }

@@ -12,7 +12,7 @@ import { measure } from './measure.ts'
 import { judged, type Report } from './report.ts'
 
 const MAIN = fileURLToPath(new URL('../host/main.ts', import.meta.url))
-const MS = 9_000
+const MS = 6_000
 
 export async function hostStart(): Promise<Report> {
   await using folder = await temporaryFolder()
@@ -24,6 +24,7 @@ export async function hostStart(): Promise<Report> {
     ready: { run: () => untilLine([MAIN, 'up', '--data', data, '--image', image]), ms: MS },
     node: { run: () => untilLine(['-e', 'console.log("up")']), ms: MS / 6 },
   })
+  await ending
   return {
     title: '5  Host ready with the two handlers: `trellis up`, a new process each time',
     lines: [
@@ -32,6 +33,8 @@ export async function hostStart(): Promise<Report> {
     ],
   }
 }
+
+let ending: Promise<unknown> = Promise.resolve()
 
 /** Starts Node with these arguments and ends it at its first line. */
 async function untilLine(args: readonly string[]): Promise<void> {
@@ -48,5 +51,3 @@ async function untilLine(args: readonly string[]): Promise<void> {
     await exited
   })
 }
-
-let ending: Promise<unknown> = Promise.resolve()

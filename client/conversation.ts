@@ -154,7 +154,9 @@ class SealedConversation implements Conversation {
     opened.mark()
     const event = decodeEvent(opened.plaintext)
     if (event.type !== subject.type) throw new Refusal('misrouted', 'not the type of its lane')
-    if (event.causation !== null && this.#unanswered.has(event.causation)) return this.#settle(event.causation, event)
+    // A handler may send events of other types about the same request: the answer has the request's own type.
+    const asked = event.causation === null ? undefined : this.#unanswered.get(event.causation)
+    if (asked && asked.type === event.type) return this.#settle(asked.id, event)
     await this.#save()
     this.#listeners.get(event.type)?.(event)
   }

@@ -37,6 +37,9 @@ const questionNotice = z.object({
   type: z.string(),
   fields: z.array(z.string()),
   purpose: z.string(),
+  /** The handler's own words; null when the contract's consent field asks. */
+  text: z.string().nullable(),
+  choices: z.array(z.string()),
   askedAt: z.number(),
   expires: z.number(),
 })
@@ -58,7 +61,8 @@ export interface OwnerDevice {
   /** Signs the acceptance here and tells the vault. */
   accept(offer: Offer, declined: readonly string[]): Promise<void>
   reject(offer: Offer): Promise<void>
-  approve(question: Question): Promise<void>
+  /** `choice` is needed when the question offers choices, and is to be left out otherwise. */
+  approve(question: Question, choice?: string): Promise<void>
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
@@ -126,7 +130,8 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       await command('contract.accept', { connection: offer.connection, acceptance })
     },
     reject: (offer) => done(command('contract.reject', { connection: offer.connection })),
-    approve: ({ question }) => done(command('consent.approve', { question })),
+    approve: ({ question }, choice) =>
+      done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
     putField: (name, value) => done(command('field.put', { name, value })),

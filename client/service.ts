@@ -1,11 +1,11 @@
 /** A service's side of vine/1: discovers a vault, presents a contract, asks, publishes new versions. */
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
-import { importSession, type Session } from '#host/crypto/session.ts'
+import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
-import { decodeCbor } from '#host/wire/cbor.ts'
+import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { connectionLanes } from './lanes.ts'
@@ -36,6 +36,7 @@ export interface Connected {
 }
 
 const terms = z.object({ version: z.int().min(1), declined: z.array(z.string()) })
+const keptHello = z.object({ message: z.instanceof(Uint8Array), state: z.instanceof(Uint8Array) })
 const welcome = terms.extend({ authentication: bytesOf(32) })
 
 /** Reads the vault's profile: its keys, its handlers and what they answer. @throws Refusal `handshake-failed` */
@@ -43,27 +44,39 @@ export function discover(invitation: Invitation, options: ServiceOptions): Promi
   return fetchProfile(options.transport, connectionLanes(invitation), invitation.identity)
 }
 
-/** Presents a signed contract and waits for the owner, however long that takes. */
+/**
+ * Presents a signed contract and waits for the owner, however long that takes. Called again after a restart it goes on
+ * with the hello it sent: a vault takes one hello per invitation.
+ */
 export async function connect(
   invitation: Invitation,
   offer: { profile: Profile; contract: Uint8Array },
   options: ServiceOptions,
 ): Promise<Connected> {
-  const { transport, store, signing, random, now } = options
+  const { transport, store, now } = options
+  const name = nameOf(invitation)
+  const { message, state } = await helloOf(name, offer, options)
   const lanes = connectionLanes(invitation)
-  const { message, state } = hello({ signing, profile: offer.profile, offer: offer.contract, random })
-  await store.put(new Map([[`${nameOf(invitation)}/hello`, state]]))
   const between = { outward: lanes.outward('connection.hello'), inward: lanes.inward('connection.accept') }
   const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
-  await store.put(
-    new Map([
-      [`${nameOf(invitation)}/welcome`, decision],
-      [`${nameOf(invitation)}/hello`, null],
-    ]),
-  )
+  const kept = { welcome: decision, session: exportSession(session), hello: null }
+  await store.put(new Map(Object.entries(kept).map(([part, value]) => [`${name}/${part}`, value])))
   return converse(invitation, { session, decision }, options)
+}
+
+/** The hello of an earlier run, or a new one, stored before it is sent. */
+async function helloOf(
+  name: string,
+  { profile, contract }: { profile: Profile; contract: Uint8Array },
+  { store, signing, random }: ServiceOptions,
+): Promise<{ message: Uint8Array; state: Uint8Array }> {
+  const stored = store.get(`${name}/hello`)
+  if (stored) return check(keptHello, decodeCbor(stored), 'malformed', 'the stored hello')
+  const made = hello({ signing, profile, offer: contract, random })
+  await store.put(new Map([[`${name}/hello`, encodeCbor(made)]]))
+  return made
 }
 
 /** Goes on with a connection made in an earlier run; `undefined` when there is none. */

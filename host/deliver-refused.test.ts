@@ -5,13 +5,13 @@ import { CLOCK_SKEW_MS_MAX, MESSAGE_BYTES_MAX, REFUSAL_ROWS_PER_HOUR } from '#ho
 import type { Message } from '#host/messaging/port.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { upkeep } from '#host/upkeep.ts'
-import { connectService, HOUR_MS, type TestService, told } from './service.fixture.ts'
+import { connectService, HOUR_MS, type Asker, told } from './service.fixture.ts'
 import { random, startWorld, until, type World } from './world.fixture.ts'
 
 let world: World
 let pool: Pool
-let acme: TestService
-let bolt: TestService
+let acme: Asker
+let bolt: Asker
 /** Everything the vault sends to services, from the start of each test on. */
 let heard: Message[]
 
@@ -42,7 +42,7 @@ const changed = (message: Message, at: number): Message => {
   data[index] = (data[index] ?? 0) ^ 1
   return { ...message, data }
 }
-const onLaneOf = (service: TestService, message: Message): Message => ({
+const onLaneOf = (service: Asker, message: Message): Message => ({
   ...message,
   subject: message.subject.replace(acme.invitation.connection, service.invitation.connection),
 })
@@ -72,8 +72,10 @@ test('what came on the wrong lane is still good on the right one', async () => {
 test.each([
   ['is over', () => ({ ts: world.now() - 10, exp: world.now() })],
   ['has not begun', () => ({ ts: world.now() + CLOCK_SKEW_MS_MAX + 1, exp: world.now() + HOUR_MS })],
-])('an event whose time %s is refused and audited', async (_name, times) => {
+])('an event whose time %s is refused, audited, and its sender told', async (_name, times) => {
   expect((await world.hand(acme.seal('counts.run', null, times()))).outcome).toBe('expired')
+  // An hour has passed: a new epoch is offered beside it.
+  await until('the refusal', () => heard.some(({ subject }) => subject.endsWith('counts.run')))
   expect(await rowsNow()).toMatchObject([{ result: 'refused', reason: 'expired' }])
 })
 
@@ -131,9 +133,12 @@ test('connections that do not exist are counted as one', async () => {
 test('a flood of one refusal is answered each time, and written as a few rows that count it all', async () => {
   const { now } = world.clock
   const flood = 4 * REFUSAL_ROWS_PER_HOUR
+  const { sequence } = (await world.vault()).store.head
   const answers = Array.from({ length: flood }, () => acme.ask('payment.request'))
   for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ code: 'unsupported-event' })
   expect((await rowsNow()).length).toBeLessThanOrEqual(REFUSAL_ROWS_PER_HOUR + 2)
+  // Commits: the rows, and a few steps of the session, which moves on under so many messages.
+  expect((await world.vault()).store.head.sequence - sequence).toBeLessThan(2 * REFUSAL_ROWS_PER_HOUR)
   world.clock.now += HOUR_MS
   await upkeep(world.host.vaults, { bus: world.broker.connect(), now: world.now(), random })
   const rows = (await world.rows()).filter(({ at, reason }) => at === now && reason === 'unsupported-event')
@@ -180,7 +185,11 @@ describe('each no has its code, and is told and audited by it', () => {
   })
 
   test('busy, when no cell is to be had', async () => {
-    const full: Pool = { ...pool, stats: pool.stats, run: () => Promise.reject(new Refusal('busy', 'all cells are taken')) }
+    const full: Pool = {
+      ...pool,
+      stats: pool.stats,
+      run: () => Promise.reject(new Refusal('busy', 'all cells are taken')),
+    }
     const request = await acme.hold('counts.run')
     expect((await world.hand(request.message, { pool: full })).outcome).toBe('busy')
     expect(told(await request.answer)).toMatchObject({ code: 'busy', retry: true })

@@ -5,14 +5,14 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Message } from '#host/messaging/port.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { newEventId } from '#host/wire/id.ts'
-import { connectService, type TestService, told } from './service.fixture.ts'
+import { connectService, type Asker, told } from './service.fixture.ts'
 import { gatedPool, random, startWorld, until, type World } from './world.fixture.ts'
 
 let world: World
 let pool: Pool
 
 beforeAll(async () => {
-  world = await startWorld({ handlers: ['counts'] })
+  world = await startWorld({ handlers: ['counts', 'blanks'] })
   pool = await createPool({ registry: world.host.registry, cells: 2, spares: 0 })
 })
 afterAll(async () => {
@@ -21,10 +21,10 @@ afterAll(async () => {
 })
 
 /** What the vault answers to a service's `counts.run`. */
-const heardBy = ({ invitation }: TestService): Promise<Message[]> =>
+const heardBy = ({ invitation }: Asker): Promise<Message[]> =>
   world.listen(`MessageSpace.alice.forService.${invitation.connection}.counts.run`)
 
-async function countOf({ invitation }: TestService): Promise<string | undefined> {
+async function countOf({ invitation }: Asker): Promise<string | undefined> {
   const item = (await world.vault()).store.namespace(`connection/${invitation.connection}`).get('n')
   return item && new TextDecoder().decode(item.value)
 }
@@ -112,9 +112,15 @@ test('a handler whose ground was moved by another event runs again on the new on
   await gated.entered
   await world.hand(acme.seal('counts.run'), { pool })
   gated.release()
-  expect((await slow).steps.map(({ name }) => name)).toEqual(
-    ['decode', 'open', 'admit', 'dispatch', 'dispatch', 'commit', 'publish'],
-  )
+  expect((await slow).steps.map(({ name }) => name)).toEqual([
+    'decode',
+    'open',
+    'admit',
+    'dispatch',
+    'dispatch',
+    'commit',
+    'publish',
+  ])
   expect(told(await first.answer)).toEqual({ status: 'replied', body: 2 })
   expect(await countOf(acme)).toBe('2')
 })
@@ -136,6 +142,15 @@ test('a handler that is overtaken every time is given up, and its asker may come
   expect(told(await request.answer)).toMatchObject({ status: 'refused', code: 'conflict', retry: true })
   expect(runs).toBe(COMMIT_ATTEMPTS_MAX)
   expect(await countOf(acme)).toBe(String(COMMIT_ATTEMPTS_MAX))
+})
+
+test('a write that no store takes is told to the handler, and the event is answered once', async () => {
+  const acme = await connectService(world, 'Acme')
+  const heard = await world.listen(`MessageSpace.alice.forService.${acme.invitation.connection}.blanks.run`)
+  expect(await acme.ask('blanks.run', 'x')).toEqual({ status: 'replied', body: false })
+  world.clock.now += 60_000
+  await acme.ask('counts.run')
+  expect(heard).toHaveLength(1)
 })
 
 test('what the bus does not take stays, and leaves when it does', async () => {

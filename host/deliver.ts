@@ -16,7 +16,7 @@ import { complete } from '#host/vault/complete.ts'
 import { dispatch } from '#host/vault/dispatch.ts'
 import { greet, isGreeting } from '#host/vault/greet.ts'
 import { once } from '#host/vault/once.ts'
-import { type Opened, open, type Rekeying } from '#host/vault/open.ts'
+import { checkTime, type Opened, open, type Rekeying } from '#host/vault/open.ts'
 import type { Letter } from '#host/vault/outbox.ts'
 import { obey } from '#host/vault/owner.ts'
 import { present, PUBLISH } from '#host/vault/present.ts'
@@ -72,7 +72,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   async function hear(arrived: Arrival, hold: (event: Opened) => void): Promise<readonly Letter[]> {
     const envelope = decode(arrived.data)
     watch.step('decode')
-    const heard = open({ ...arrived, envelope }, host.now())
+    const heard = open({ ...arrived, envelope })
     watch.step('open')
     if (heard.kind === 'rekey') return turn(heard, host)
     hold(heard)
@@ -87,6 +87,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
 /** An opened event to whoever it is for: the owner's commands, the host's own types, a handler. */
 async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   const { party, event } = opened
+  checkTime(event, host.now())
   if (party.party === 'device') {
     return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
   }
@@ -103,6 +104,9 @@ async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promi
     const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
     try {
       confirm(admitted, host.registry, host.now())
+      const { question } = executed.effects
+      if (question)
+        return await watch.timed('suspend', suspend({ ...admitted, kind: 'asking', question }, moment(host)))
       return await watch.timed('commit', complete(executed, moment(host)))
     } catch (error) {
       const conflict = error instanceof Refusal && error.code === 'conflict'

@@ -4,14 +4,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refusalCodes } from '#host/errors.ts'
 import type { Message } from '#host/messaging/port.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
-import { connectService, type TestService } from './service.fixture.ts'
+import { connectService, type Asker } from './service.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 
 const BUDGET_MS = 4_000
 
 let world: World
 let pool: Pool
-let acme: TestService
+let acme: Asker
 let hello: Message
 
 beforeAll(async () => {
@@ -42,14 +42,31 @@ async function stillAnswers(): Promise<void> {
 /** As many runs as fit, and the same ones each time as far as they fit. */
 const timed = { seed: 20_261_122, numRuns: 400, interruptAfterTimeLimit: BUDGET_MS, markInterruptAsFailure: false }
 
-const word = fc.constantFrom('MessageSpace', 'OwnerSpace', 'alice', 'bob', 'fromService', 'forVault', 'forApp', '*', '>')
+const word = fc.constantFrom(
+  'MessageSpace',
+  'OwnerSpace',
+  'alice',
+  'bob',
+  'fromService',
+  'forVault',
+  'forApp',
+  '*',
+  '>',
+)
 const type = fc.constantFrom('counts.run', 'connection.hello', 'contract.publish', 'session.rekey', 'profile.get')
 const command = fc.constantFrom('connection.invite', 'contract.accept', 'consent.approve', 'field.put', 'device.hello')
 
 function subjects(): fc.Arbitrary<string> {
   const known = type.map((name) => `MessageSpace.alice.fromService.${acme.invitation.connection}.${name}`)
-  const other = fc.array(fc.oneof(word, type, fc.string({ maxLength: 8 })), { maxLength: 7 }).map((parts) => parts.join('.'))
-  return fc.oneof(known, known, command.map((name) => `OwnerSpace.alice.forVault.${name}`), other)
+  const other = fc
+    .array(fc.oneof(word, type, fc.string({ maxLength: 8 })), { maxLength: 7 })
+    .map((parts) => parts.join('.'))
+  return fc.oneof(
+    known,
+    known,
+    command.map((name) => `OwnerSpace.alice.forVault.${name}`),
+    other,
+  )
 }
 
 test('random bytes on random subjects', async () => {
@@ -70,19 +87,28 @@ test('real messages, changed', async () => {
   )
   const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 4 })
   await fc.assert(
-    fc.asyncProperty(real, changes, fc.option(fc.nat(), { freq: 4 }), fc.option(subjects()), (make, at, cut, elsewhere) => {
-      const message = make()
-      const data = new Uint8Array(cut === null ? message.data : message.data.subarray(0, cut % message.data.length))
-      for (const [index, byte] of at) if (data.length > 0) data[index % data.length] = byte
-      return survives({ subject: elsewhere ?? message.subject, data })
-    }),
+    fc.asyncProperty(
+      real,
+      changes,
+      fc.option(fc.nat(), { freq: 4 }),
+      fc.option(subjects()),
+      (make, at, cut, elsewhere) => {
+        const message = make()
+        const data = new Uint8Array(cut === null ? message.data : message.data.subarray(0, cut % message.data.length))
+        for (const [index, byte] of at) if (data.length > 0) data[index % data.length] = byte
+        return survives({ subject: elsewhere ?? message.subject, data })
+      },
+    ),
     timed,
   )
   await stillAnswers()
 })
 
 test('authentic events with any body, type and times', async () => {
-  const body = fc.oneof(fc.uint8Array({ maxLength: 500 }), fc.json().map((text) => new TextEncoder().encode(text)))
+  const body = fc.oneof(
+    fc.uint8Array({ maxLength: 500 }),
+    fc.json().map((text) => new TextEncoder().encode(text)),
+  )
   const times = fc.tuple(fc.integer({ min: -10_000, max: 10_000 }), fc.integer({ min: 1, max: 100_000 }))
   await fc.assert(
     fc.asyncProperty(type, body, times, fc.nat(5), async (name, bytes, [ago, life], contractVersion) => {

@@ -37,6 +37,8 @@ export interface HostOptions {
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
   readonly random: (length: number) => Uint8Array
+  /** One line for the operator. */
+  readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
 }
@@ -94,15 +96,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
     if (!isCaptured(message.subject)) void receive(message).catch(failed)
   })
-  // Every vault once: what an earlier run committed and did not publish leaves now, not with the next event.
-  for (const id of await vaults.names()) await vaults.find(id)
+  await reopen(vaults, options.warn)
   await upkeep(vaults, { bus, now: now(), random })
-  const tick = setInterval(() => void upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
+  const rounds = repeat(() => upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
   const owned = parts.move()
 
   async function drain(): Promise<void> {
-    clearInterval(tick)
-    await Promise.all([lanes.drain(), rest.drain()])
+    await Promise.all([lanes.drain(), rest.drain(), rounds.stop()])
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
   }
@@ -114,13 +114,40 @@ export async function startHost(options: HostOptions): Promise<Host> {
     down: down.promise,
     drain,
     abandon() {
-      clearInterval(tick)
+      void rounds.stop()
       log.abandon()
       closed = pool[Symbol.asyncDispose]()
     },
     async [Symbol.asyncDispose]() {
       closed ??= drain().then(() => owned.disposeAsync())
       await closed
+    },
+  }
+}
+
+/**
+ * Every vault once: what an earlier run committed and did not publish leaves now, not with the next event. One that
+ * cannot be opened is its owner's trouble and not its neighbours'.
+ */
+async function reopen(vaults: Vaults, warn: (line: string) => void): Promise<void> {
+  for (const id of await vaults.names()) {
+    await vaults.find(id).catch((error: unknown) => {
+      if (!(error instanceof Refusal) || error.code === 'storage-failed') throw error
+      warn(`vault ${id} stays closed: ${error.message}`)
+    })
+  }
+}
+
+/** One round after the other: a slow bus must not have two of them at the same letters, nor one after the end. */
+function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<void> } {
+  let round = Promise.resolve()
+  const timer = setInterval(() => {
+    round = round.then(work)
+  }, everyMs)
+  return {
+    stop() {
+      clearInterval(timer)
+      return round
     },
   }
 }

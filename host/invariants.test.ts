@@ -14,7 +14,7 @@ import type { Job } from '#host/plugin/cell.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { allRows, readTrail, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import { makeImage } from '../scripts/build-image.ts'
-import { connectService, HOUR_MS, type TestService, told } from './service.fixture.ts'
+import { connectService, HOUR_MS, type Asker, told } from './service.fixture.ts'
 import { gatedPool, random, startWorld, until, VAULT, type World } from './world.fixture.ts'
 
 const HOSTILE = ['loops', 'hoards', 'floods', 'recurses', 'traps', 'lies', 'peeks']
@@ -33,7 +33,7 @@ afterAll(async () => {
 
 const refused = (code: string) => expect.objectContaining({ status: 'refused', code })
 
-async function countOf({ invitation }: TestService): Promise<number> {
+async function countOf({ invitation }: Asker): Promise<number> {
   const item = (await world.vault()).store.namespace(`connection/${invitation.connection}`).get('n')
   return item ? Number(new TextDecoder().decode(item.value)) : 0
 }
@@ -100,24 +100,22 @@ describe('what a handler is given', () => {
 
   test('invariant 3: a secret key never leaves for a cell, though the handler signs with it', async () => {
     const acme = await connectService(world, 'Acme')
-    const posted: Uint8Array[] = []
-    const post = Worker.prototype.postMessage
-    const spy = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, message, list) {
-      posted.push(serialize(message))
-      post.call(this, message, list ?? [])
-    })
+    const post = vi.spyOn(Worker.prototype, 'postMessage')
     const { body, challenge } = newChallenge('Acme', { now: world.now, random })
     const reply = await (await acme.request('auth.challenge', body)).answer
-    spy.mockRestore()
+    const posted = post.mock.calls.map(([message]) => serialize(message))
+    post.mockRestore()
     const signed = reply.status === 'replied' ? reply.body : new Uint8Array(0)
     expect(verifyChallenge(challenge, signed, acme.connected.authentication)).toBe(true)
     const { system } = await world.vault()
-    const secrets = [`key/${acme.invitation.connection}`, 'identity/signing', 'identity/prekey'].map((key) => system.get(key))
+    const secrets = [`key/${acme.invitation.connection}`, 'identity/signing', 'identity/prekey'].map((key) =>
+      system.get(key),
+    )
     expect(posted.length).toBeGreaterThan(0)
     for (const item of secrets) {
       expect(item?.value.length).toBeGreaterThanOrEqual(32)
       const seed = Buffer.from(item?.value ?? []).subarray(0, 32)
-      expect(posted.filter((bytes) => Buffer.from(bytes).includes(seed))).toEqual([])
+      expect(posted.filter((bytes) => bytes.includes(seed))).toEqual([])
     }
   })
 })
@@ -159,7 +157,9 @@ describe('the trail', () => {
       const audit = vault?.store.namespace('audit')
       const rows = audit ? [...allRows(audit)] : []
       if (audit) verifyTrail(rows, trailHead(audit))
-      const own = rows.filter(({ connection, result }) => connection === acme.invitation.connection && result === 'replied')
+      const own = rows.filter(
+        ({ connection, result }) => connection === acme.invitation.connection && result === 'replied',
+      )
       expect(own).toHaveLength(count)
       counts.add(count)
     }
@@ -196,13 +196,22 @@ test('invariant 7: an image with any changed, missing or unlisted file is no ima
       await writeFile(path, bytes)
       // A changed listing may also show as a file that is not what is listed.
       const named = name === 'image.json' ? 'image: ' : name
-      await expect(readImage(image), name).rejects.toMatchObject({ code: 'image-changed', message: expect.stringContaining(named) })
+      await expect(readImage(image), name).rejects.toMatchObject({
+        code: 'image-changed',
+        message: expect.stringContaining(named),
+      })
       await rm(path)
-      await expect(readImage(image), name).rejects.toMatchObject({ code: 'image-missing', message: expect.stringContaining(name) })
+      await expect(readImage(image), name).rejects.toMatchObject({
+        code: 'image-missing',
+        message: expect.stringContaining(name),
+      })
       await writeFile(path, whole)
     }
     await writeFile(join(image, 'manifests', 'extra.json'), '{}')
-    await expect(readImage(image)).rejects.toMatchObject({ code: 'image-unlisted', message: expect.stringContaining('extra') })
+    await expect(readImage(image)).rejects.toMatchObject({
+      code: 'image-unlisted',
+      message: expect.stringContaining('extra'),
+    })
   } finally {
     await rm(image, { recursive: true })
   }

@@ -284,3 +284,12 @@ export const TICK_MS = 1_000
 export const FIELD_VALUE_CHARS_MAX = 4_096
 /** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */
 export const INBOX_PRUNE_PER_COMMIT = 4
+
+// approval -----------------------------------------------------------------------------------------------------------
+
+/** A handler's question to the owner: two lines on a phone. */
+export const QUESTION_BYTES_MAX = 512
+/** Answers to choose from: more is a form, not a question. */
+export const CHOICES_MAX = 8
+/** One of them. */
+export const CHOICE_BYTES_MAX = 64

@@ -52,7 +52,10 @@ program
 
 /** Commander's words on wrong usage, and its suggestion if it has one. */
 function oneLine(text: string): string {
-  return text.trim().replace(/^error:/, 'trellis:').replaceAll('\n', ' ')
+  return text
+    .trim()
+    .replace(/^error:/, 'trellis:')
+    .replaceAll('\n', ' ')
 }
 
 try {

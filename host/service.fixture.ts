@@ -16,7 +16,7 @@ import { random, type World } from './world.fixture.ts'
 export const HOUR_MS = 3_600_000
 const utf8 = new TextEncoder()
 
-export interface TestService {
+export interface Asker {
   readonly options: ServiceOptions
   readonly invitation: Invitation
   readonly connected: Connected
@@ -41,7 +41,7 @@ const field = (name: string, tier: Tier): ContractField => ({
   retention: { kind: 'until-revoked' },
 })
 
-export const FIELDS: readonly ContractField[] = [
+const FIELDS: readonly ContractField[] = [
   field('email', 'required'),
   field('phone', 'optional'),
   field('shipping_address', 'on-demand'),
@@ -49,7 +49,10 @@ export const FIELDS: readonly ContractField[] = [
 ]
 
 /** Version `version` of a contract that asks for every event type and permission. */
-function contractOf(world: World, { name, signing, version }: { name: string; signing: SigningKey; version: number }): Contract {
+function contractOf(
+  world: World,
+  { name, signing, version }: { name: string; signing: SigningKey; version: number },
+): Contract {
   const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
   return {
     service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
@@ -99,7 +102,7 @@ export async function connectService(
   world: World,
   name: string,
   { changes = {}, declined = [] }: { changes?: Partial<Contract>; declined?: readonly string[] } = {},
-): Promise<TestService> {
+): Promise<Asker> {
   const signing = generateSigningKey()
   const line = heldLine(world.broker.connect())
   const options = { transport: line.transport, store: forgetfulStore(), signing, now: world.now, random }
@@ -115,10 +118,9 @@ export async function connectService(
 /** The same service over another conversation, as after a restart of its own. */
 export function serviceOf(
   world: World,
-  parts: Pick<TestService, 'options' | 'invitation' | 'contract' | 'connected' | 'line'>,
-): TestService {
+  parts: Pick<Asker, 'options' | 'invitation' | 'contract' | 'connected' | 'line'>,
+): Asker {
   const { conversation, terms } = parts.connected
-  const bytesOf = (body: unknown): Uint8Array => utf8.encode(JSON.stringify(body ?? null))
   const request = (type: string, body?: unknown): Promise<Request> =>
     conversation.request(type, bytesOf(body), { lifeMs: HOUR_MS })
   return {
@@ -145,7 +147,13 @@ export function serviceOf(
   }
 }
 
+function bytesOf(body: unknown): Uint8Array {
+  return utf8.encode(JSON.stringify(body ?? null))
+}
+
 /** An answer with its body as JSON. */
 export function told(reply: Reply): Told {
-  return reply.status === 'replied' ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown } : reply
+  return reply.status === 'replied'
+    ? { ...reply, body: JSON.parse(new TextDecoder().decode(reply.body)) as unknown }
+    : reply
 }

@@ -36,8 +36,8 @@ async function expireQuestions(vault: Vault, { bus, now, random }: Moment): Prom
     if (question.record.expires > now || !isOpen(vault, question)) continue
     const connection = [...vault.connections.values()].find(({ id }) => id === question.record.connection)
     if (!connection) throw new Error('a question of no connection')
-    const { answer, changes, expected, row } = deny({ vault, connection, question, now }, 'consent-expired')
-    const letters = await commit({ vault, now, random, answers: [answer], changes, expected, rows: [row] })
+    const { answers, changes, expected, row } = deny({ vault, connection, question, now }, 'consent-expired')
+    const letters = await commit({ vault, now, random, answers, changes, expected, rows: [row] })
     await publish(letters, { bus, outbox: vault.outbox })
   }
 }

@@ -13,7 +13,7 @@ import { forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
-import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
+import { type HandlerFiles, type Host, type HostOptions, startHost } from '#host/host.ts'
 import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
 import type { Message } from '#host/messaging/port.ts'
@@ -58,6 +58,8 @@ export interface World extends AsyncDisposable {
   readonly host: Host
   /** Every delivery that any host of this world told of. */
   readonly traces: Trace[]
+  /** Lines for the operator. */
+  readonly warnings: string[]
   vault(): Promise<Vault>
   /** Pairs one of the devices anew. */
   pair(device: string): Promise<OwnerDevice>
@@ -84,20 +86,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const now = (): number => clock.now
   const keys = new Map(['phone', ...(options.devices ?? [])].map((device) => [device, generateSigningKey()]))
   const identity = await found(folder, keys, clock.now)
-  const files = options.handlers.map(handlerFiles)
   const broker = parts.use(await memoryBroker({ log: memoryLog(), ...(options.chaos && { chaos: options.chaos }) }))
   const listener = parts.use(broker.connect())
+  const warnings: string[] = []
   const traces: Trace[] = []
-
-  async function start(): Promise<{ host: Host; bus: MemoryBus }> {
-    const bus = broker.connect()
-    const tell = (trace: Trace): void => void traces.push(trace)
-    const cells = options.cells ?? 2
-    const host = await startHost({ folder, bus, handlers: files, cells, pid: process.pid, now, monotonic, random, tell })
-    return { host, bus }
-  }
-  let running = await start()
-  parts.defer(() => running.host[Symbol.asyncDispose]())
+  const handlers = options.handlers.map(handlerFiles)
+  const runner = parts.use(
+    await startRunner({ folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
+  )
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
@@ -105,17 +101,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const signing = keys.get(device)
     if (!signing) throw new Error(`${device} is no device of this world`)
     const transport = broker.connect()
-    const given = { vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random }
-    return pairDevice(given)
+    return pairDevice({ vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random })
   }
   const alice = await pair('phone')
   alice.onOffer(offers.put)
   alice.onQuestion(questions.put)
-  const vault = async (): Promise<Vault> => {
-    const found = await running.host.vaults.find(VAULT)
-    if (!found) throw new Error('the vault is gone')
-    return found
-  }
   const owned = parts.move()
   return {
     folder,
@@ -127,11 +117,71 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     offers,
     questions,
     traces,
-    get host() {
-      return running.host
-    },
-    vault,
+    warnings,
     pair,
+    get host() {
+      return runner.host()
+    },
+    vault: runner.vault,
+    hand: runner.hand,
+    kill: runner.kill,
+    start: runner.start,
+    holdCommand(type, body) {
+      const times = { ts: clock.now, exp: clock.now + COMMAND_LIFE_MS }
+      const event = {
+        id: newEventId(random),
+        type: parseEventType(type),
+        ...times,
+        contractVersion: 0,
+        causation: null,
+      }
+      return alice.conversation.seal({ ...event, body: encodeCbor(body) })
+    },
+    traced: (ending, from) =>
+      until(`a delivery on ${ending}`, () => traces.slice(from).find(({ subject }) => subject.endsWith(ending))),
+    async listen(pattern) {
+      const heard: Message[] = []
+      await listener.subscribe(pattern, (message) => void heard.push(message))
+      return heard
+    },
+    rows: async () => verifiedRows(await runner.vault()),
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
+}
+
+function verifiedRows({ store }: Vault): AuditRow[] {
+  const namespace = store.namespace('audit')
+  const rows = [...allRows(namespace)]
+  verifyTrail(rows, trailHead(namespace))
+  return rows
+}
+
+interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, AsyncDisposable {
+  host(): Host
+}
+
+interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now'> {
+  readonly broker: MemoryBroker
+  readonly traces: Trace[]
+  readonly warnings: string[]
+}
+
+/** The host, one after another on one folder. */
+async function startRunner({ broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
+  const tell = (trace: Trace): void => void traces.push(trace)
+  const warn = (line: string): void => void warnings.push(line)
+  const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
+    const bus = broker.connect()
+    return { bus, host: await startHost({ ...options, bus, pid: process.pid, monotonic, random, tell, warn }) }
+  }
+  let running = await open()
+  return {
+    host: () => running.host,
+    async vault() {
+      const vault = await running.host.vaults.find(VAULT)
+      if (!vault) throw new Error('the vault is gone')
+      return vault
+    },
     async hand(message, { pool, bus } = {}) {
       const { host } = running
       const told = Promise.withResolvers<Trace>()
@@ -141,22 +191,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         registry: host.registry,
         pool: pool ?? noPool,
         vault: (id: string) => host.vaults.find(id),
-        now,
+        now: options.now,
         random,
       }
       await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell: told.resolve }))
       return told.promise
-    },
-    holdCommand(type, body) {
-      const times = { ts: clock.now, exp: clock.now + COMMAND_LIFE_MS }
-      const event = { id: newEventId(random), type: parseEventType(type), ...times, contractVersion: 0, causation: null }
-      return alice.conversation.seal({ ...event, body: encodeCbor(body) })
-    },
-    traced: (ending, from) => until(`a delivery on ${ending}`, () => traces.slice(from).find(endsIn(ending))),
-    async listen(pattern) {
-      const heard: Message[] = []
-      await listener.subscribe(pattern, (message) => void heard.push(message))
-      return heard
     },
     async kill() {
       running.host.abandon()
@@ -164,20 +203,17 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       await running.host[Symbol.asyncDispose]()
     },
     async start() {
-      running = await start()
+      running = await open()
     },
-    async rows() {
-      const namespace = (await vault()).store.namespace('audit')
-      const rows = [...allRows(namespace)]
-      verifyTrail(rows, trailHead(namespace))
-      return rows
-    },
-    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => running.host[Symbol.asyncDispose](),
   }
 }
 
 /** Polls until there is something. */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = performance.now() + 10_000
   while (performance.now() < deadline) {
     const found = await look()
@@ -206,8 +242,6 @@ export function gatedPool(pool: Pool): Pool & { readonly entered: Promise<void>;
   }
 }
 
-const endsIn = (ending: string) => (trace: Trace) => trace.subject.endsWith(ending)
-
 const noPool: Pool = {
   run: () => Promise.reject(new Error('a handler was to run')),
   stats: { instances: 0, created: 0, replaced: 0, stopped: 0, running: 0, queued: 0 },
@@ -218,7 +252,11 @@ const noPool: Pool = {
 /** Alice's vault with her devices, as an installation makes it. */
 async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now: number): Promise<Uint8Array> {
   await using opened = await openFolder(folder, { create: true })
-  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({ id, label: `Alice's ${id}`, verifyKey: verifyKey.raw }))
+  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({
+    id,
+    label: `Alice's ${id}`,
+    verifyKey: verifyKey.raw,
+  }))
   if (!first) throw new Error('a vault has a device')
   const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }
   const vault = await opened.vaults.create(VAULT, { device: first, fields, now })
@@ -234,10 +272,13 @@ async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now:
 /** Built before the tests run: `scripts/test-setup.ts`. */
 function handlerFiles(name: string): HandlerFiles {
   const isShipped = name === 'data-access' || name === 'auth-challenge'
-  const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, root)))
   return {
     name,
-    manifest: read(isShipped ? `manifests/${name}.json` : `host/plugin/fixtures/${name}/manifest.json`),
-    component: read(isShipped ? `plugins/${name}/dist/${name}.wasm` : `.cache/fixtures/${name}.wasm`),
+    manifest: fileOf(isShipped ? `manifests/${name}.json` : `host/plugin/fixtures/${name}/manifest.json`),
+    component: fileOf(isShipped ? `plugins/${name}/dist/${name}.wasm` : `.cache/fixtures/${name}.wasm`),
   }
+}
+
+function fileOf(path: string): Uint8Array {
+  return new Uint8Array(readFileSync(new URL(path, root)))
 }

@@ -32,14 +32,17 @@ async function copyOfData(name: string): Promise<string> {
   return data
 }
 
-test.each([[[]], [['demo']], [['up']], [['audit']]])('trellis %s --help says what there is', async (command) => {
-  const { code, out, errors } = await trellis(...command, '--help')
-  expect({ code, errors }).toEqual({ code: 0, errors: [] })
-  expect(out).toMatch(new RegExp(`^Usage: trellis ${command[0] ?? ''}`))
-  for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
-})
+test.concurrent.each([[[]], [['demo']], [['up']], [['audit']]])(
+  'trellis %s --help says what there is',
+  async (command) => {
+    const { code, out, errors } = await trellis(...command, '--help')
+    expect({ code, errors }).toEqual({ code: 0, errors: [] })
+    expect(out).toMatch(new RegExp(`^Usage: trellis ${command[0] ?? ''}`))
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+  },
+)
 
-test.each<[string[], RegExp]>([
+test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
   [['up', '--data'], /--data <dir>/],

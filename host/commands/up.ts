@@ -40,6 +40,7 @@ export async function up(options: UpOptions): Promise<number> {
     handlers,
     cells: availableParallelism(),
     pid: process.pid,
+    warn: (line) => console.error(`trellis: ${line}`),
     tell: (trace) => {
       if (options.trace) print({ kind: 'event', trace, instances: host.stats().instances })
     },

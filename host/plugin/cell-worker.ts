@@ -8,6 +8,7 @@ import { type Instance, instantiate } from './component/instantiate.ts'
 import { Trap } from './component/trap.ts'
 import { instantiateExtism } from './extism/instantiate.ts'
 import { guestImports } from './guest-imports.ts'
+import type { OwnerQuestion } from './port.ts'
 import { isExtism, type Program } from './program.ts'
 import type { HandlerAnswer } from './refusal.ts'
 import type { CellHandler, CellJob, FromCell, Outcome, Report } from './report.ts'
@@ -95,13 +96,17 @@ function visit(stand: Stand, job: CellJob): Report {
 type Handled =
   | {
       readonly tag: 'ok'
-      readonly val: { readonly tag: 'accepted' } | { readonly tag: 'reply'; readonly val: Uint8Array }
+      readonly val:
+        | { readonly tag: 'accepted' }
+        | { readonly tag: 'reply'; readonly val: Uint8Array }
+        | { readonly tag: 'suspended'; readonly val: OwnerQuestion }
     }
   | { readonly tag: 'err'; readonly val: HandlerAnswer }
 
 function outcomeOf(result: unknown, outputBytesMax: number): Outcome {
   const handled = result as Handled
   if (handled.tag === 'err') return { kind: 'refused', answer: handled.val }
+  if (handled.val.tag === 'suspended') return { kind: 'suspended', question: handled.val.val }
   const reply = handled.val.tag === 'reply' ? handled.val.val : undefined
   if (reply !== undefined && reply.length > outputBytesMax) {
     return { kind: 'failed', reason: 'output', message: `replied with more than ${outputBytesMax} bytes` }

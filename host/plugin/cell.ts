@@ -8,7 +8,7 @@ import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-st
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
 import { openDesk } from './imports.ts'
-import type { Effects, SessionContext, Sources } from './port.ts'
+import type { Effects, OwnerAnswer, SessionContext, Sources } from './port.ts'
 import { HandlerFailure } from './refusal.ts'
 import type { Handler, Registered } from './registry.ts'
 import type { CellJob } from './report.ts'
@@ -19,6 +19,8 @@ export interface Job {
   readonly sources: Sources
   readonly context: SessionContext
   readonly body: Uint8Array
+  /** The owner's answer to what the handler asked in an earlier call for this event. */
+  readonly answer?: OwnerAnswer
   /** When the host took the event up, in ms since the epoch: the handler's clock. */
   readonly now: number
 }
@@ -81,7 +83,8 @@ export class Cell implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<Effects>()
     const desk = openDesk(sources, { hostCallsMax: hostCalls })
     const timer = setTimeout(() => this.#overrun(sequence), deadlineMs)
-    this.#running = { registered, sources, desk, sequence, resolve, reject, timer }
+    const answered = job.answer !== undefined
+    this.#running = { registered, sources, desk, answered, sequence, resolve, reject, timer }
     this.#worker.postMessage(cellJob(job, sequence))
     return promise
   }
@@ -152,11 +155,12 @@ function parseMessage(message: unknown): { kind?: unknown; handler?: unknown; wh
   return typeof message === 'object' && message !== null ? message : {}
 }
 
-function cellJob({ registered, sources, context, body, now }: Job, sequence: number): CellJob {
+function cellJob({ registered, sources, context, body, answer, now }: Job, sequence: number): CellJob {
   return {
     sequence,
     handler: registered.index,
     body,
+    answer,
     now,
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),

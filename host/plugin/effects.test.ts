@@ -1,7 +1,14 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX } from '#host/limits.ts'
+import {
+  CHOICE_BYTES_MAX,
+  CHOICES_MAX,
+  EFFECT_BYTES_MAX,
+  KEY_BYTES_MAX,
+  OUTBOX_ITEMS_MAX,
+  QUESTION_BYTES_MAX,
+} from '#host/limits.ts'
 
 import { effectsOf, parseReport } from './effects.ts'
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
@@ -21,7 +28,7 @@ function judge(given: Partial<Report>, writable = true) {
     sources: { ...granting(memoryNamespace(), writable), outbox },
   })
   const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
-  return effectsOf(parseReport({ ...report, ...given }, 1), { registered, sources, desk })
+  return effectsOf(parseReport({ ...report, ...given }, 1), { registered, sources, desk, answered: false })
 }
 const code = (code: string): unknown => expect.objectContaining({ code })
 const write: Write = { label: 'connection', key: 'a', value: bytes('x') }
@@ -43,6 +50,7 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
 
 test.each([
   ['writes where nothing was granted', { ...done, writes: [{ ...write, label: 'personal' }] }],
+  ['writes under no key', { ...done, writes: [{ ...write, key: '' }] }],
   ['writes a key over the limit', { ...done, writes: [{ ...write, key: 'é'.repeat(KEY_BYTES_MAX / 2 + 1) }] }],
   ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
   ['sends an event of no type', { ...done, outgoing: [{ ...sent, type: 'notes' }] }],
@@ -75,7 +83,7 @@ test('a reply is held against the manifest’s schema', () => {
     const desk = openDesk(sources, { hostCallsMax: 10 })
     return effectsOf(
       { ...report, outcome: { ...done, reply: bytes(JSON.stringify(reply)) } },
-      { registered, sources, desk },
+      { registered, sources, desk, answered: false },
     )
   }
   expect(judge({ fields: { a: 'b' } }).reply).toEqual(bytes('{"fields":{"a":"b"}}'))
@@ -90,7 +98,7 @@ test('an event that asked the host too often fails, whatever its cell says', () 
   const { registered, sources } = jobFor(registry, 'notes', { sources: granting(memoryNamespace()) })
   const desk = openDesk(sources, { hostCallsMax: 0 })
   desk.answer({ op: 'get', label: 'connection', key: 'a' })
-  expect(() => effectsOf(report, { registered, sources, desk })).toThrow(code('handler-calls'))
+  expect(() => effectsOf(report, { registered, sources, desk, answered: false })).toThrow(code('handler-calls'))
 })
 
 test('more log than the manifest allows is a lie; a cut log says so', () => {
@@ -145,3 +153,28 @@ test('a report on another event, or anything that is no report, is a lie', () =>
 function refuse(answer: { code: string; message: string; retry: boolean }): () => unknown {
   return () => judge({ outcome: { kind: 'refused', answer } })
 }
+
+test('a question to the owner is bounded, needed by the manifest, and asked once', () => {
+  const notes = manifestOf('notes')
+  const asks = registryOf({ ...notes, needs: { ...notes.needs, approval: true } })
+  const { registered, sources } = jobFor(asks, 'notes', { sources: granting(memoryNamespace()) })
+  const question = { text: 'Pay?', choices: ['card', 'account'] }
+  const judge = (given: Partial<typeof question>, event: { answered?: boolean; from?: typeof registered } = {}) => {
+    const desk = openDesk(sources, { hostCallsMax: 10 })
+    const { answered = false, from = registered } = event
+    const outcome = { kind: 'suspended', question: { ...question, ...given } } as const
+    return effectsOf({ ...report, outcome }, { registered: from, sources, desk, answered })
+  }
+  expect(judge({})).toMatchObject({ question, reply: undefined, changes: [], outgoing: [] })
+  const refused: [Parameters<typeof judge>[0], Parameters<typeof judge>[1], string][] = [
+    [{}, { from: jobFor(registry, 'notes').registered }, 'does not need'],
+    [{}, { answered: true }, 'twice about one request'],
+    [{ text: '' }, {}, 'asks in no words'],
+    [{ text: 'x'.repeat(QUESTION_BYTES_MAX + 1) }, {}, 'asks in no words'],
+    [{ choices: Array.from({ length: CHOICES_MAX + 1 }, String) }, {}, 'more than 8 choices'],
+    [{ choices: ['a', 'a'] }, {}, 'a choice twice'],
+    [{ choices: [''] }, {}, 'an empty choice'],
+    [{ choices: ['x'.repeat(CHOICE_BYTES_MAX + 1)] }, {}, 'an empty choice'],
+  ]
+  for (const [given, event, why] of refused) expect(() => judge(given, event)).toThrow(why)
+})

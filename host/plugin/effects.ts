@@ -1,10 +1,13 @@
 /** From a cell's report to effects. Neither the cell nor the guest in it is believed: everything is checked again. */
 import { Refusal, type RefusalCode, unreachable } from '#host/errors.ts'
 import {
+  CHOICE_BYTES_MAX,
+  CHOICES_MAX,
   EFFECT_BYTES_MAX,
   KEY_BYTES_MAX,
   LOG_LINE_BYTES,
   OUTBOX_ITEMS_MAX,
+  QUESTION_BYTES_MAX,
   REFUSAL_CODE_BYTES_MAX,
   REFUSAL_MESSAGE_BYTES_MAX,
   VALUE_BYTES_MAX,
@@ -14,7 +17,7 @@ import type { Change } from '#host/storage/port.ts'
 
 import { parseBody } from './body.ts'
 import type { Desk } from './imports.ts'
-import type { Effects, LogLine, Sources } from './port.ts'
+import type { Effects, LogLine, OwnerQuestion, Sources } from './port.ts'
 import { type HandlerAnswer, HandlerFailure, HandlerRefusal } from './refusal.ts'
 import type { Registered } from './registry.ts'
 import { type FailReason, isEventType, type Outcome, type Report, type Write } from './report.ts'
@@ -29,6 +32,10 @@ const reportSchema = z.object({
       reply: z.union([bytes, z.undefined()]),
       writes: z.array(z.object({ label: z.string(), key: z.string(), value: bytesUpTo(VALUE_BYTES_MAX).nullable() })),
       outgoing: z.array(z.object({ to: z.enum(['owner', 'connection']), type: z.string(), body: bytes })),
+    }),
+    z.object({
+      kind: z.literal('suspended'),
+      question: z.object({ text: z.string(), choices: z.array(z.string()) }),
     }),
     z.object({
       kind: z.literal('refused'),
@@ -50,6 +57,8 @@ export interface Event {
   readonly registered: Registered
   readonly sources: Sources
   readonly desk: Desk
+  /** The owner answered already. */
+  readonly answered: boolean
 }
 
 /** @throws Refusal `handler-lied` when it is not the report of this event */
@@ -74,6 +83,13 @@ export function effectsOf(report: Report, event: Event): Effects {
     case 'refused':
       if (!isAnswer(outcome.answer)) fail('handler-output', 'refused with a code or message out of bounds')
       throw new HandlerRefusal(outcome.answer, { log })
+    case 'suspended': {
+      const wrong = questionMistake(outcome.question, event)
+      if (wrong !== undefined) fail('handler-output', wrong)
+      const nothing = { reply: undefined, changes: [], outgoing: [] }
+      const expected = event.desk.expected()
+      return { ...nothing, question: outcome.question, expected, log, hostCalls: report.hostCalls }
+    }
     case 'done': {
       const wrong = outputMistake(outcome, event) ?? replyMistake(outcome.reply, event)
       if (wrong !== undefined) fail('handler-output', wrong)
@@ -81,7 +97,8 @@ export function effectsOf(report: Report, event: Event): Effects {
       if (lie !== undefined) fail('handler-lied', lie)
       const { reply, outgoing } = outcome
       const changes = outcome.writes.flatMap((write) => changeOf(write, event.sources))
-      return { reply, changes, expected: event.desk.expected(), outgoing, log, hostCalls: report.hostCalls }
+      const expected = event.desk.expected()
+      return { question: undefined, reply, changes, expected, outgoing, log, hostCalls: report.hostCalls }
     }
     default:
       return unreachable(outcome)
@@ -111,12 +128,29 @@ function outputMistake({ reply, writes, outgoing }: Done, { registered }: Event)
   return written + sent > EFFECT_BYTES_MAX ? `left more than ${EFFECT_BYTES_MAX} bytes of effects` : undefined
 }
 
+function questionMistake({ text, choices }: OwnerQuestion, { registered, answered }: Event): string | undefined {
+  if (!registered.manifest.needs.approval) return 'asks the owner, which its manifest does not need'
+  if (answered) return 'asks the owner twice about one request'
+  if (text.length === 0 || Buffer.byteLength(text) > QUESTION_BYTES_MAX) {
+    return `asks in no words or more than ${QUESTION_BYTES_MAX} bytes`
+  }
+  if (choices.length > CHOICES_MAX) return `offers more than ${CHOICES_MAX} choices`
+  if (new Set(choices).size < choices.length) return 'offers a choice twice'
+  const out = choices.find((choice) => choice.length === 0 || Buffer.byteLength(choice) > CHOICE_BYTES_MAX)
+  return out !== undefined ? `offers an empty choice or one over ${CHOICE_BYTES_MAX} bytes` : undefined
+}
+
 /** An honest cell never lets these through: the guest got `unavailable` or `too-large`. */
 function grantMistake({ writes, outgoing }: Done, sources: Sources): string | undefined {
   if (writes.some(({ label }) => sources.namespaces.get(label)?.writable !== true)) return 'wrote outside its grant'
-  if (writes.some(({ key }) => Buffer.byteLength(key) > KEY_BYTES_MAX)) return `wrote a key over ${KEY_BYTES_MAX} bytes`
+  if (writes.some(({ key }) => !isKey(key))) return `wrote under no key, or one over ${KEY_BYTES_MAX} bytes`
   if (outgoing.some(({ to }) => !sources.outbox.has(to))) return 'sends outside its grant'
   return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
+}
+
+/** What the store takes as a key. */
+function isKey(key: string): boolean {
+  return key !== '' && key.isWellFormed() && Buffer.byteLength(key) <= KEY_BYTES_MAX
 }
 
 function replyMistake(reply: Uint8Array | undefined, { registered }: Event): string | undefined {

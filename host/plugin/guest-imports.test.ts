@@ -41,6 +41,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     sequence: 1,
     handler: 0,
     body: new Uint8Array(),
+    answer: undefined,
     now: 1_800_000_000_000,
     session,
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),

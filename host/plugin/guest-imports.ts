@@ -22,7 +22,18 @@ export function guestImports(seat: Seat): HostImports {
     'trellis:handler/fields@0.1.0': fieldsInterface(seat),
     'trellis:handler/keys@0.1.0': keysInterface(seat),
     'trellis:handler/outbox@0.1.0': outboxInterface(seat),
+    'trellis:handler/approval@0.1.0': approvalInterface(seat),
     'trellis:handler/store@0.1.0': storeInterface(seat),
+  }
+}
+
+function approvalInterface(seat: Seat): Interface {
+  return {
+    current() {
+      const { answer } = seat.enter().job
+      if (answer === undefined) return { tag: 'none' }
+      return answer.choice === null ? { tag: 'yes' } : { tag: 'chosen', val: answer.choice }
+    },
   }
 }
 
@@ -109,7 +120,7 @@ function storeInterface(seat: Seat): Interface {
     const granted = NamespaceHandle.granted(handle, visit)
     if (granted === undefined) return seat.stop('lied', 'used a namespace of another event')
     if (!fitsKey(use.key)) throw new HostError({ tag: 'too-large', val: KEY_BYTES_MAX })
-    if (use.writes === true && !granted.writable) throw new HostError({ tag: 'unavailable' })
+    if (use.writes === true && (!granted.writable || use.key === '')) throw new HostError({ tag: 'unavailable' })
     const space = visit.overlays.get(granted.label) ?? overlay(baseReader(seat, granted.label))
     visit.overlays.set(granted.label, space)
     return space

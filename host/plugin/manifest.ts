@@ -91,6 +91,7 @@ const needs = z
       .readonly()
       .default([])
       .describe('Whom it may send events and notices to.'),
+    approval: z.boolean().default(false).describe('To ask the owner about a request before it is answered.'),
     session: z.boolean().default(false).describe('Who asks, and under which contract version.'),
     clock: z.boolean().default(false),
     random: z.boolean().default(false),

@@ -26,6 +26,16 @@ export interface Sources {
   readonly outbox: ReadonlySet<'owner' | 'connection'>
 }
 
+/** What a handler asks the owner, about the request it was called for. */
+export interface OwnerQuestion {
+  readonly text: string
+  /** What may be answered besides no; empty for a plain yes or no. */
+  readonly choices: readonly string[]
+}
+
+/** The owner's yes, or the choice that was made; `undefined` when nobody was asked. */
+export type OwnerAnswer = { readonly choice: string | null } | undefined
+
 export interface Outgoing {
   readonly to: 'owner' | 'connection'
   readonly type: string
@@ -39,6 +49,8 @@ export interface LogLine {
 
 /** What a call that ended well leaves: nothing of it has happened yet. */
 export interface Effects {
+  /** The owner is to be asked first: then there is nothing else. */
+  readonly question: OwnerQuestion | undefined
   /** The reply body, or `undefined` for `accepted`. */
   readonly reply: Uint8Array | undefined
   readonly changes: readonly Change[]

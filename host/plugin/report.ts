@@ -1,5 +1,6 @@
 /** What crosses between host and cell around one event: the job in, the report out. */
 import type { TrapReason } from './component/trap.ts'
+import type { OwnerAnswer, OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
 
 export interface CellJob {
@@ -10,6 +11,7 @@ export interface CellJob {
   /** Milliseconds since the epoch: the handler's clock stands still at it. */
   readonly now: number
   readonly session: SessionRecord
+  readonly answer: OwnerAnswer
   /** Labels of the grant. */
   readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
   readonly fields: ReadonlyMap<string, string>
@@ -62,6 +64,7 @@ export type Outcome =
       readonly writes: readonly Write[]
       readonly outgoing: readonly ReportedEvent[]
     }
+  | { readonly kind: 'suspended'; readonly question: OwnerQuestion }
   | { readonly kind: 'refused'; readonly answer: HandlerAnswer }
   | { readonly kind: 'failed'; readonly reason: FailReason; readonly message: string }
 

@@ -18,7 +18,8 @@ const context = [
   'deadline-ms: u32',
   'approved: bool',
 ].join(', ')
-const outcome = 'variant {reply: list<u8>, accepted: _}'
+const question = 'record {text: string, choices: list<string>}'
+const outcome = `variant {reply: list<u8>, accepted: _, suspended: ${question}}`
 const refusal = 'record {code: string, message: string, retry: bool}'
 
 const importTypes = new Map([
@@ -49,6 +50,7 @@ const importTypes = new Map([
     '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>',
   ],
   ['trellis:handler/outbox@0.1.0#emit', '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>'],
+  ['trellis:handler/approval@0.1.0#current', '() -> variant {none: _, yes: _, chosen: string}'],
   ['trellis:handler/clock@0.1.0#now', '() -> u64'],
   ['trellis:handler/random@0.1.0#bytes', '(length: u32) -> list<u8>'],
   ['trellis:handler/log@0.1.0#write', '(level: enum {debug, info, warn, error}, message: string)'],

@@ -2,6 +2,7 @@
 import { admit as judge, type Verdict } from '#host/contracts/admit.ts'
 import type { ContractField } from '#host/contracts/contract.ts'
 import { Refusal, type RefusalCode } from '#host/errors.ts'
+import type { OwnerQuestion } from '#host/plugin/port.ts'
 import { readRequest, type Registered, type Registry } from '#host/plugin/registry.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
@@ -28,6 +29,8 @@ export interface Asking {
   readonly connection: Connection
   /** What the question is about: the consent fields, or all of them when the handler asks for the event itself. */
   readonly fields: readonly ContractField[]
+  /** What the handler asks in its own words. */
+  readonly question: OwnerQuestion | null
 }
 
 /** A refusal by the contract, with what the audit row and the asker are told. */
@@ -79,7 +82,8 @@ export function admit(
     const { fields } = verdict
     return { kind: 'admitted', opened, connection, record, registered, fields, body: request.body, approved }
   }
-  return { kind: 'asking', opened, connection, fields: verdict.asking.length > 0 ? verdict.asking : verdict.fields }
+  const fields = verdict.asking.length > 0 ? verdict.asking : verdict.fields
+  return { kind: 'asking', opened, connection, fields, question: null }
 }
 
 /**

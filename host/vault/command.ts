@@ -30,6 +30,7 @@ export interface Done {
   readonly body?: Cbor
   readonly answers?: readonly Answer[]
   readonly outgoing?: readonly Outgoing[]
+  readonly numbered?: NonNullable<Leaving['numbered']>
   readonly plain?: NonNullable<Leaving['plain']>
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]

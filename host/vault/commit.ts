@@ -50,6 +50,8 @@ export interface Leaving {
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]
+  /** A change that names this commit's first row, made when its number is known. */
+  readonly numbered?: (row: number) => Change
   /** Handshake messages: sealed by their own keys already. */
   readonly plain?: readonly Message[]
   /** Moves the live state in the same step as the record. */
@@ -92,6 +94,7 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
     record.push(...standing(party))
   }
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
+  if (leaving.numbered) record.push(leaving.numbered(vault.audit.head.sequence + 1))
   for (const entry of rows) record.push(...vault.audit.append(entry).changes)
   await vault.store.commit(record, { now })
   return letters

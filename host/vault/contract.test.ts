@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { createPool, type Pool } from '#host/plugin/pool.ts'
-import { connectService, HOUR_MS, type TestService, told } from '#host/service.fixture.ts'
+import { connectService, HOUR_MS, type Asker, told } from '#host/service.fixture.ts'
 import { gatedPool, startWorld, type World } from '#host/world.fixture.ts'
 
 let world: World
@@ -18,13 +18,13 @@ afterAll(async () => {
 
 const refused = (code: string) => expect.objectContaining({ status: 'refused', code })
 
-async function countOf({ invitation }: TestService): Promise<string | undefined> {
+async function countOf({ invitation }: Asker): Promise<string | undefined> {
   const item = (await world.vault()).store.namespace(`connection/${invitation.connection}`).get('n')
   return item && new TextDecoder().decode(item.value)
 }
 
 /** Publishes and waits until the owner's phone has it: the terms come later, or a refusal. */
-async function publish(service: TestService, version: number) {
+async function publish(service: Asker, version: number) {
   const renewed = service.connected.publishContract(service.contract(version), { lifeMs: HOUR_MS })
   renewed.catch(() => {})
   return { renewed, offer: await world.offers.take() }
@@ -94,9 +94,9 @@ test.each([
   ['another contract', 2, { id: 'other' }],
 ])('what is no newer version is refused and changes nothing: %s', async (_name, version, changes) => {
   const acme = await connectService(world, 'Acme')
-  await expect(
-    acme.connected.publishContract(acme.contract(version, changes), { lifeMs: HOUR_MS }),
-  ).rejects.toThrow(/refused/)
+  await expect(acme.connected.publishContract(acme.contract(version, changes), { lifeMs: HOUR_MS })).rejects.toThrow(
+    /refused/,
+  )
   expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 1 })
 })
 

@@ -1,6 +1,6 @@
 /** Admitted → Executed: the handler runs in a cell under this event's grant, and nothing it did has happened yet. */
 import { signEd25519 } from '#host/crypto/ed25519.ts'
-import type { Effects, Sources } from '#host/plugin/port.ts'
+import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Admitted } from './admit.ts'
@@ -11,8 +11,15 @@ export interface Executed {
   readonly effects: Effects
 }
 
-/** @throws Refusal when the handler refused, trapped or overran: its writes are gone */
-export async function dispatch(admitted: Admitted, options: { pool: Pool; now: number }): Promise<Executed> {
+/**
+ * `answer` is what the owner said to a question of this handler about this very event.
+ *
+ * @throws Refusal when the handler refused, trapped or overran: its writes are gone
+ */
+export async function dispatch(
+  admitted: Admitted,
+  options: { pool: Pool; now: number; answer?: OwnerAnswer },
+): Promise<Executed> {
   const { opened, connection, registered, body, approved } = admitted
   const { event } = opened
   const effects = await options.pool.run({
@@ -27,6 +34,7 @@ export async function dispatch(admitted: Admitted, options: { pool: Pool; now: n
       approved,
     },
     body,
+    answer: options.answer,
     now: options.now,
   })
   return { admitted, effects }

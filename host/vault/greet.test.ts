@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { connect, discover } from '#client/service.ts'
+import { forgetfulStore } from '#client/transport.ts'
 import { hello } from '#host/contracts/handshake.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { GREETINGS_PER_HOUR } from '#host/limits.ts'
@@ -8,6 +9,7 @@ import type { Message } from '#host/messaging/port.ts'
 import { connectService, HOUR_MS } from '#host/service.fixture.ts'
 import { random, startWorld, until, type World } from '#host/world.fixture.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
+import { decodeRecord } from './records.ts'
 
 let world: World
 
@@ -81,9 +83,10 @@ test('greetings are limited by the hour and connection, and cost nobody else', a
   const acme = await connectService(world, 'Acme')
   const bolt = await connectService(world, 'Bolt')
   world.clock.now += HOUR_MS
-  const subject = (connection: string): string => `MessageSpace.alice.fromService.${connection}.profile.get`
-  const ask = async ({ invitation }: typeof acme) =>
-    (await world.hand({ subject: subject(invitation.connection), data: new Uint8Array(0) })).outcome
+  const ask = async ({ invitation }: typeof acme) => {
+    const subject = `MessageSpace.alice.fromService.${invitation.connection}.profile.get`
+    return (await world.hand({ subject, data: new Uint8Array(0) })).outcome
+  }
   const outcomes = new Map<string, number>()
   for (let count = 0; count < GREETINGS_PER_HOUR + 5; count++) {
     const outcome = await ask(acme)
@@ -109,18 +112,46 @@ test.each([
   expect(heard).toEqual([])
 })
 
+test('a service that restarts while it waits for the owner goes on with the hello it sent', async () => {
+  const acme = await connectService(world, 'Acme')
+  const invitation = await world.alice.invite('Bolt', 'service')
+  const options = { ...acme.options, store: forgetfulStore() }
+  const profile = await discover(invitation, options)
+  const hellos = await world.listen(`MessageSpace.alice.fromService.${invitation.connection}.connection.hello`)
+  void connect(invitation, { profile, contract: acme.contract(1) }, options)
+  const offer = await world.offers.take()
+  // As after a restart: nothing is left of the first call but what it stored.
+  const again = connect(invitation, { profile, contract: acme.contract(1) }, options)
+  await until('the second hello', () => hellos.length === 2)
+  expect(hellos[1]).toEqual(hellos[0])
+  await world.alice.accept(offer, [])
+  expect((await again).terms()).toEqual({ version: 1, declined: [] })
+})
+
 test('a recorded device hello takes nothing from the device that has paired since', async () => {
   const hellos = await world.listen('OwnerSpace.alice.forVault.device.hello')
   const accepts = await world.listen('OwnerSpace.alice.forApp.device.accept')
   await world.pair('phone')
   const recorded = only(hellos)
-  const answered = only(accepts)
   const phone = await world.pair('phone')
   accepts.length = 0
   expect((await world.hand(recorded)).outcome).toBe('done')
-  await until('the accept', () => accepts.length > 0)
-  expect(only(accepts)).toEqual(answered)
   await phone.putField('email', 'alice@example.net')
+  expect(accepts).toEqual([])
   // The world's own phone paired before both: its session is over.
-  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe('device-unknown')
+  expect((await world.hand(world.holdCommand('field.put', { name: 'email', value: '' }))).outcome).toBe(
+    'device-unknown',
+  )
+})
+
+test('a device that pairs anew leaves no answers behind', async () => {
+  await world.pair('phone')
+  await world.pair('phone')
+  const { system } = await world.vault()
+  const kept = system
+    .scan({ prefix: 'greeting/', limit: 100 })
+    .items.map(([, item]) => decodeRecord('greeting', item.value))
+    .filter(({ from }) => from === 'device/phone')
+  expect(kept.length).toBeGreaterThan(1)
+  expect(kept.filter(({ answer }) => answer !== null)).toHaveLength(1)
 })

@@ -20,7 +20,8 @@ import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
 import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
-import { answerLane, type Connection, type Device } from './party.ts'
+import { answerLane, type Connection, type Device, type Party } from './party.ts'
+import { entries } from './read.ts'
 import { decodeRecord, encodeRecord, type GreetingRecord } from './records.ts'
 import { row } from './rows.ts'
 import type { Vault } from './vault.ts'
@@ -84,7 +85,7 @@ async function propose(
     },
     changes: [
       { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
-      rememberGreeting(data, null),
+      rememberGreeting(connection, data, null),
     ],
     outgoing: notices(
       vault,
@@ -135,7 +136,8 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
     changes: [
       { namespace: 'system', key: `session/${device.key}`, value: exportSession(session), sensitivity: 'critical' },
       { namespace: 'system', key: `progress/${device.key}`, value: session.exportProgress() },
-      rememberGreeting(data, { subject: lane, envelope: message }),
+      ...forgetGreetings(vault, device),
+      rememberGreeting(device, data, { subject: lane, envelope: message }),
     ],
     plain: [{ subject: lane, envelope: message }],
     rows: [row({ at: now, who: device.record.label, eventType: subject.type, result: 'accepted' })],
@@ -161,8 +163,18 @@ function greeted(vault: Vault, data: Uint8Array): readonly Letter[] | undefined 
 }
 
 /** The change that remembers a hello and its answer. */
-export function rememberGreeting(hello: Uint8Array, answer: GreetingRecord['answer']): Change {
-  return { namespace: 'system', key: greetingKey(hello), value: encodeRecord('greeting', { answer }) }
+export function rememberGreeting({ key }: Party, hello: Uint8Array, answer: GreetingRecord['answer']): Change {
+  return { namespace: 'system', key: greetingKey(hello), value: encodeRecord('greeting', { from: key, answer }) }
+}
+
+/** Earlier hellos of a device that pairs anew: still known, so that they do nothing, but without their answers. */
+function forgetGreetings(vault: Vault, { key }: Device): Change[] {
+  return entries(vault.system, 'greeting/').flatMap(([name, value]): Change[] => {
+    const { from, answer } = decodeRecord('greeting', value)
+    if (from !== key || answer === null) return []
+    const forgotten = encodeRecord('greeting', { from, answer: null })
+    return [{ namespace: 'system', key: `greeting/${name}`, value: forgotten }]
+  })
 }
 
 function greetingKey(hello: Uint8Array): string {

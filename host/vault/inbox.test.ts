@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 
-import { connectService, HOUR_MS, type TestService } from '#host/service.fixture.ts'
+import { connectService, HOUR_MS, type Asker } from '#host/service.fixture.ts'
 import { startWorld, type World } from '#host/world.fixture.ts'
 import { entries } from './read.ts'
 
-async function marksOf(world: World, { invitation }: TestService): Promise<number> {
+async function marksOf(world: World, { invitation }: Asker): Promise<number> {
   const { system } = await world.vault()
   return entries(system, `inbox/connection/${invitation.connection}/`).length
 }
@@ -27,5 +27,5 @@ test('a mark stays until its event is void, then goes, also after a restart', as
   }
   expect(await marksOf(world, acme)).toBe(4)
   // Gone from the inbox, and no second chance for it.
-  expect((await world.hand(message)).outcome).toBe('expired')
+  expect((await world.hand(message)).outcome).toBe('replayed')
 })

@@ -47,6 +47,8 @@ export function asked(vault: Vault, { id, record }: Question): Cbor {
     type: decodeEvent(record.event).type,
     fields: record.fields,
     purpose: record.purpose,
+    text: record.question?.text ?? null,
+    choices: record.question?.choices ?? [],
     askedAt: record.askedAt,
     expires: record.expires,
   }

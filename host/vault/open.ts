@@ -31,15 +31,18 @@ export interface Rekeying {
   readonly message: Message
 }
 
+/** Where a sealed message came in. */
+interface Sealed {
+  readonly vault: Vault
+  readonly subject: Subject
+  readonly envelope: DataEnvelope
+}
+
 /**
- * @throws Refusal `unknown-connection`, `misrouted` (sealed for another lane, or an event of another type than its
- *   subject), `unopenable`, `malformed`, `expired`
+ * @throws Refusal `unknown-connection`, `device-unknown`, `misrouted` (sealed for another lane, or an event of another
+ *   type than its subject), `unopenable`, `malformed`
  */
-export function open(
-  arrival: { vault: Vault; subject: Subject; envelope: DataEnvelope },
-  now: number,
-): Opened | Rekeying {
-  const { vault, subject, envelope } = arrival
+export function open({ vault, subject, envelope }: Sealed): Opened | Rekeying {
   const party = senderOf(vault, subject, envelope)
   if (!party.session) throw new Refusal('unknown-connection', `${party.key} has not finished its handshake`)
   const message = party.session.open(envelope, { bind: bindOf(subject) })
@@ -48,8 +51,6 @@ export function open(
     const event = decodeEvent(message.plaintext)
     if (event.type !== subject.type)
       throw new Refusal('misrouted', `a ${event.type} event on the lane of ${subject.type}`)
-    if (event.exp <= now || event.ts > now + CLOCK_SKEW_MS_MAX)
-      throw new Refusal('expired', 'outside the time it is valid')
     return {
       kind: 'event',
       vault,
@@ -63,6 +64,15 @@ export function open(
     message.release()
     throw error
   }
+}
+
+/**
+ * Whether an authentic event is within the time its sender gave it. Its sender is told: clocks go wrong.
+ *
+ * @throws Refusal `expired`
+ */
+export function checkTime({ ts, exp }: VineEvent, now: number): void {
+  if (exp <= now || ts > now + CLOCK_SKEW_MS_MAX) throw new Refusal('expired', 'outside the time it is valid')
 }
 
 function senderOf(vault: Vault, subject: Subject, envelope: DataEnvelope): Party {

@@ -72,7 +72,7 @@ export function severConnection(command: Command): Done {
       connection.record = record
       connection.offered = undefined
     },
-    answers: [...ended.map(({ answer }) => answer), ...undecided(connection, over)],
+    answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, over)],
     changes: [
       { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
       ...ended.flatMap(({ changes }) => changes),

@@ -85,7 +85,7 @@ export function rejectContract(command: Command): Done {
   const declined = new Refusal('connection-inactive', 'the owner declined this contract version')
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
-    answers: [...ended.map(({ answer }) => answer), ...undecided(connection, declined)],
+    answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, declined)],
     changes: [
       { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) },
       ...ended.flatMap(({ changes }) => changes),
@@ -131,7 +131,7 @@ function welcome({ vault, random, now }: Command, connection: Connection, terms:
     changes: [
       { namespace: 'system', key: `session/${connection.key}`, value: exportSession(session), sensitivity: 'critical' },
       { namespace: 'system', key: `key/${connection.id}`, value: seed, sensitivity: 'critical' },
-      rememberGreeting(hello, answer),
+      rememberGreeting(connection, hello, answer),
     ],
   }
 }

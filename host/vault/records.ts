@@ -1,5 +1,6 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Bucket } from '#host/contracts/rate.ts'
+import type { OwnerQuestion } from '#host/plugin/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
 import type { EventId, EventType } from '#host/wire/id.ts'
 
@@ -47,6 +48,8 @@ export interface InboxRecord {
 
 /** A hello that came, and its answer once there is one: the same bytes never do anything twice. */
 export interface GreetingRecord {
+  /** Whose hello it was. */
+  readonly from: `connection/${string}` | `device/${string}`
   readonly answer: { readonly subject: string; readonly envelope: Uint8Array } | null
 }
 
@@ -67,6 +70,8 @@ export interface PendingRecord {
   readonly askedAt: number
   /** Milliseconds since the epoch; past it the answer is a refusal. */
   readonly expires: number
+  /** What the handler asks in its own words; a consent field asks by itself. */
+  readonly question: OwnerQuestion | null
   /** Audit row of the asking: the answer's row links to it. */
   readonly row: number
 }

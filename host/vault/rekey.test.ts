@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { reconnect } from '#client/service.ts'
 import { REFUSAL_ROWS_PER_HOUR, REKEY_MESSAGES } from '#host/limits.ts'
-import { connectService, serviceOf, type TestService, told } from '#host/service.fixture.ts'
+import { connectService, serviceOf, type Asker, told } from '#host/service.fixture.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 import { parseConnectionId } from '#host/wire/id.ts'
 
@@ -14,12 +14,12 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 /** Epochs that the vault's side has been through. */
-async function epochOf({ invitation }: TestService): Promise<number> {
+async function epochOf({ invitation }: Asker): Promise<number> {
   const { connections } = await world.vault()
   return connections.get(parseConnectionId(invitation.connection))?.session?.state.epochs[0].number ?? -1
 }
 
-async function again(service: TestService): Promise<TestService> {
+async function again(service: Asker): Promise<Asker> {
   await service.connected.conversation.close()
   const connected = await reconnect(service.invitation, service.options)
   if (!connected) throw new Error('nothing was stored')
@@ -39,6 +39,19 @@ test('a long conversation moves on to new epochs, both ways', async () => {
     expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: count })
   }
   expect(await epochOf(acme)).toBeGreaterThanOrEqual(3)
+})
+
+test('the side that says more moves it on, be it the vault', async () => {
+  const acme = await connectService(world, 'Acme')
+  const offers = await world.listen(`MessageSpace.alice.forService.${acme.invitation.connection}.session.rekey`)
+  // Two messages of the vault for each one of the service: pending, and the answer.
+  for (let count = 1; count <= REKEY_MESSAGES / 2 + 4; count++) {
+    const { answer } = await acme.request('counts.ask')
+    await world.alice.approve(await world.questions.take())
+    expect(told(await answer)).toEqual({ status: 'replied', body: count })
+  }
+  expect(offers.length).toBeGreaterThan(0)
+  await until('the next epoch', async () => (await epochOf(acme)) >= 1)
 })
 
 test('the conversation goes on over restarts of either side, in any epoch', async () => {

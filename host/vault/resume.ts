@@ -6,7 +6,7 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { decodeEvent } from '#host/wire/event.ts'
 import { admit } from './admit.ts'
-import type { Answer, Outgoing } from './commit.ts'
+import type { Answer, Leaving, Outgoing } from './commit.ts'
 import { outgoingOf, replyOf } from './complete.ts'
 import { dispatch } from './dispatch.ts'
 import type { Opened } from './open.ts'
@@ -14,11 +14,14 @@ import type { Connection } from './party.ts'
 import { type Question, questions, settle } from './pending.ts'
 import { refusedReply } from './refuse.ts'
 import { eventRow } from './rows.ts'
+import { opens } from './suspend.ts'
 import type { Vault } from './vault.ts'
 
 /** What ends a question: to be committed together with whatever caused the end. */
 export interface Resumed {
-  readonly answer: Answer
+  /** Empty when the handler asks the owner in its turn: the asker goes on waiting. */
+  readonly answers: readonly Answer[]
+  readonly numbered?: NonNullable<Leaving['numbered']>
   readonly outgoing: readonly Outgoing[]
   readonly changes: readonly Change[]
   readonly expected: readonly Expectation[]
@@ -32,11 +35,16 @@ interface Asked {
   readonly now: number
 }
 
+/** The owner's yes, with the choice that was made when the question offers some. */
+export interface Yes {
+  readonly choice: string | null
+}
+
 /**
  * Runs the request as approved. It is checked anew for everything but its token: a contract that changed meanwhile, or
  * a handler that fails, turns the yes into a refusal, which is an answer too.
  */
-export async function resume(asked: Asked, options: { registry: Registry; pool: Pool }): Promise<Resumed> {
+export async function resume(asked: Asked, options: { registry: Registry; pool: Pool; yes: Yes }): Promise<Resumed> {
   const { vault, connection, question, now } = asked
   // Taken before the handler runs: two devices may answer at once, and the second must find the question gone.
   const expected = [...stillOpen(asked), sameContract(asked)]
@@ -54,8 +62,17 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
   try {
     const admitted = admit(opened, options.registry, { connection, approved: true, now })
     if (admitted.kind === 'asking') throw new Error('an approved request asked again')
-    const executed = await dispatch(admitted, { pool: options.pool, now })
+    const executed = await dispatch(admitted, {
+      pool: options.pool,
+      now,
+      // A consent field's yes is none to what the handler itself may ask.
+      answer: question.record.question ? options.yes : undefined,
+    })
     const { effects } = executed
+    if (effects.question) {
+      const next = opens({ ...admitted, question: effects.question }, now)
+      return { ...next, answers: [], changes: [], expected: [...expected, ...effects.expected] }
+    }
     const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
     return {
       ...ended,
@@ -93,7 +110,7 @@ function end(
   const { id, record } = question
   const event = decodeEvent(record.event)
   return {
-    answer: { to: connection, event, reply: how.reply },
+    answers: [{ to: connection, event, reply: how.reply }],
     outgoing: [],
     changes: [settle(id)],
     expected: stillOpen({ vault, question }),

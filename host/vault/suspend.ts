@@ -1,8 +1,10 @@
-/** A request that needs the owner's yes: stored, the owner told, and nothing else happens. */
+/** A request that needs the owner's word first: stored, the owner told, and nothing else happens. */
 import { CONSENT_LIFE_MS, PENDING_PER_CONNECTION_MAX } from '#host/limits.ts'
+import type { AuditEntry } from '#host/storage/audit-row.ts'
+import type { Change } from '#host/storage/port.ts'
 import { encodeEvent } from '#host/wire/event.ts'
 import { ContractRefusal, type Asking } from './admit.ts'
-import { commit } from './commit.ts'
+import { commit, type Outgoing } from './commit.ts'
 import { asked, notices } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { ask, questionId, questions } from './pending.ts'
@@ -10,18 +12,28 @@ import { eventRow, purposeOf } from './rows.ts'
 
 /** @throws ContractRefusal `rate-limited` when the connection has too many questions open already */
 export async function suspend(
-  { opened, connection, fields }: Asking,
+  asking: Asking,
   options: { now: number; random: (length: number) => Uint8Array },
 ): Promise<readonly Letter[]> {
+  const { opened, connection } = asking
   const { vault, event } = opened
-  const { now, random } = options
   if (questions(vault, connection).length >= PENDING_PER_CONNECTION_MAX) {
     throw new ContractRefusal('rate-limited', { message: 'the owner has not answered your earlier requests' })
   }
+  const { row, ...opening } = opens(asking, options.now)
+  const answers = [{ to: connection, event, reply: { status: 'pending' } as const }]
+  return commit({ vault, ...options, opened, answers, ...opening, rows: [row] })
+}
+
+/** What opens a question: to be committed with a row for the asking, numbered next. */
+export function opens(
+  { opened, connection, fields, question }: Omit<Asking, 'kind'>,
+  now: number,
+): { numbered: (row: number) => Change; outgoing: readonly Outgoing[]; row: AuditEntry } {
+  const { vault, event } = opened
   const id = questionId(connection, event.id)
   const names = fields.map((field) => field.name)
   const purpose = purposeOf(fields)
-  const expires = Math.min(event.exp, now + CONSENT_LIFE_MS)
   const record = {
     connection: connection.id,
     event: encodeEvent(event),
@@ -29,17 +41,12 @@ export async function suspend(
     fields: names,
     purpose: purpose ?? '',
     askedAt: now,
-    expires,
-    row: vault.audit.head.sequence + 1,
+    expires: Math.min(event.exp, now + CONSENT_LIFE_MS),
+    question,
   }
-  return commit({
-    vault,
-    now,
-    random,
-    opened,
-    answers: [{ to: connection, event, reply: { status: 'pending' } }],
-    outgoing: notices(vault, 'consent.asked', asked(vault, { id, record })),
-    changes: [ask(id, record)],
-    rows: [eventRow(connection, event, { at: now, result: 'pending', fields: names, purpose, answeredAt: null })],
-  })
+  return {
+    numbered: (row) => ask(id, { ...record, row }),
+    outgoing: notices(vault, 'consent.asked', asked(vault, { id, record: { ...record, row: 0 } })),
+    row: eventRow(connection, event, { at: now, result: 'pending', fields: names, purpose, answeredAt: null }),
+  }
 }

@@ -46,7 +46,9 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     const sealed = await readFile(keyFile(id)).catch(absent)
     if (!sealed) return undefined
     const kek = sealer.open(sealed, `vault ${id}`)
-    const vault = readVault(await openStore(log, { vault: id, kek, random }), { id, handlers })
+    const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
+    if (!store) return undefined
+    const vault = readVault(store, { id, handlers })
     await options.recovered?.(vault)
     return keep(vault)
   }
@@ -101,6 +103,11 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await file.close()
   }
+}
+
+/** A key whose vault was never written: the process ended between the two. */
+function unborn(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.code !== 'vault-unknown') throw error
 }
 
 function absent(error: unknown): undefined {

@@ -21,7 +21,7 @@ const packr = new Packr({
  * `__proto__` does not survive: keys are our own names, never a peer's.
  */
 export function pack(value: unknown): Uint8Array {
-  return Uint8Array.from(packr.pack(value))
+  return new Uint8Array(packr.pack(value))
 }
 
 /** The inverse of `pack`; byte strings are copies. Of other bytes it makes a plain Error or nonsense. */

@@ -3,8 +3,7 @@
  * process with the host or in one of its own the calls are the same: everything that crosses is plain data.
  */
 import type { Request } from '#client/conversation.ts'
-import type { Invitation } from '#client/greeting.ts'
-import type { Connected, Terms } from '#client/service.ts'
+import type { Connected } from '#client/service.ts'
 import type { Transport } from '#client/transport.ts'
 import type { Vaults } from '#host/vault/vaults.ts'
 import { newEventId, parseEventType } from '#host/wire/id.ts'
@@ -12,20 +11,7 @@ import type { Reply } from '#host/wire/reply.ts'
 import { surroundings } from '../surroundings.ts'
 import { SERVICES, type ServiceName } from './cast.ts'
 import { newChallenge, verifyChallenge } from './challenge.ts'
-import { openTroupe, REQUEST_LIFE_MS } from './troupe.ts'
-
-/** How a service gets to know a vault and agrees with its owner. */
-export interface Meeting {
-  /** Makes the service's vault; gives its fingerprint. */
-  found(service: ServiceName): Promise<Uint8Array>
-  /** Reads the vault's profile; gives what its handlers answer. */
-  discover(service: ServiceName, invitation: Invitation): Promise<string[]>
-  /** Presents contract version 1; resolves when the owner accepted it. */
-  connect(service: ServiceName): Promise<Terms>
-  /** Publishes contract version 2; the terms come with `accepted`. */
-  publish(service: ServiceName): Promise<void>
-  accepted(service: ServiceName): Promise<Terms>
-}
+import { type Meeting, openTroupe, REQUEST_LIFE_MS } from './troupe.ts'
 
 /** What the demo asks of the services. Arguments and results cross process borders. */
 export interface Services extends Meeting {

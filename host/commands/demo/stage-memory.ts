@@ -32,6 +32,7 @@ export async function memoryStage(folder: string, image: string): Promise<Stage>
       handlers,
       cells: CELLS,
       pid: process.pid,
+      warn: (line) => console.error(`trellis: ${line}`),
       tell: (trace) => void seen.push({ trace, instances: host.stats().instances }),
     })
     return { host, bus }

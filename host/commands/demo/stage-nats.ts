@@ -16,7 +16,7 @@ import { callIn } from './rpc.ts'
 import type { Services } from './services.ts'
 import type { Seen, Stage } from './stage.ts'
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url))
+const MAIN = join(import.meta.dirname, '..', '..', 'main.ts')
 const SERVICES = fileURLToPath(new URL('./services-process.ts', import.meta.url))
 
 export async function natsStage(folder: string, image: string, url: string): Promise<Stage> {

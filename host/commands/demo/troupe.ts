@@ -10,7 +10,19 @@ import { entries } from '#host/vault/read.ts'
 import type { Vaults } from '#host/vault/vaults.ts'
 import { surroundings } from '../surroundings.ts'
 import { contractOf, SERVICES, type ServiceName } from './cast.ts'
-import type { Meeting } from './services.ts'
+
+/** How a service gets to know a vault and agrees with its owner. */
+export interface Meeting {
+  /** Makes the service's vault; gives its fingerprint. */
+  found(service: ServiceName): Promise<Uint8Array>
+  /** Reads the vault's profile; gives what its handlers answer. */
+  discover(service: ServiceName, invitation: Invitation): Promise<string[]>
+  /** Presents contract version 1; resolves when the owner accepted it. */
+  connect(service: ServiceName): Promise<Terms>
+  /** Publishes contract version 2; the terms come with `accepted`. */
+  publish(service: ServiceName): Promise<void>
+  accepted(service: ServiceName): Promise<Terms>
+}
 
 export interface Troupe {
   readonly meeting: Meeting

@@ -44,10 +44,14 @@ describe('the handler world, against jco', () => {
 
   it('every-ts: every function and type', async () => {
     const both = await openBoth('every-ts', openHost)
-    expect(both.component.imports).toHaveLength(8)
+    expect(both.component.imports).toHaveLength(9)
     const answer = both.agree('handle', ascii('everything'))
     expect(JSON.stringify(answer)).not.toBe('')
     expect(both.agree('handle', ascii('accept'))).toEqual({ tag: 'ok', val: { tag: 'accepted' } })
+    expect(both.agree('handle', ascii('suspend'))).toEqual({
+      tag: 'ok',
+      val: { tag: 'suspended', val: { text: 'which?', choices: ['a', 'é'] } },
+    })
     expect(both.agree('handle', ascii('refuse'))).toEqual({
       tag: 'err',
       val: { code: 'no-stock', message: 'nothing left é😀', retry: true },

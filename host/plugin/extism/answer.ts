@@ -4,6 +4,7 @@ import { EXTISM_ANSWER_BYTES } from '#host/limits.ts'
 
 import { parseBody } from '../body.ts'
 import { Trap } from '../component/trap.ts'
+import type { OwnerQuestion } from '../port.ts'
 import type { HandlerAnswer } from '../refusal.ts'
 import type { Left } from './kernel.ts'
 
@@ -11,11 +12,12 @@ import type { Left } from './kernel.ts'
 type Handled =
   | { readonly tag: 'ok'; readonly val: { readonly tag: 'reply'; readonly val: Uint8Array } }
   | { readonly tag: 'ok'; readonly val: { readonly tag: 'accepted' } }
+  | { readonly tag: 'ok'; readonly val: { readonly tag: 'suspended'; readonly val: OwnerQuestion } }
   | { readonly tag: 'err'; readonly val: HandlerAnswer }
 
 /**
- * `{"reply": …}`, `{"accepted": true}` or `{"refusal": {"code", "message", "retry"}}`. An error, or a code that is not
- * 0, is the refusal `plugin-error`.
+ * `{"reply": …}`, `{"accepted": true}`, `{"suspended": {"text", "choices"}}` or
+ * `{"refusal": {"code", "message", "retry"}}`. An error, or a code that is not 0, is the refusal `plugin-error`.
  *
  * @throws Trap `output` when the output is none of these, or longer than a reply may be
  */
@@ -28,17 +30,25 @@ export function handledOf(code: unknown, { output, error }: Left, outputBytesMax
   if (output.length > outputBytesMax + EXTISM_ANSWER_BYTES) {
     throw new Trap('output', `replied with more than ${outputBytesMax} bytes`)
   }
-  const answer = parseAnswer(output)
+  const handled = parseHandled(parseAnswer(output))
+  if (handled === undefined) throw new Trap('output', 'answered neither reply, accepted, suspended nor refusal')
+  return handled
+}
+
+function parseHandled(answer: Readonly<Record<string, unknown>>): Handled | undefined {
   const [name, ...others] = Object.keys(answer)
-  if (name === 'reply' && others.length === 0) {
-    return { tag: 'ok', val: { tag: 'reply', val: new TextEncoder().encode(JSON.stringify(answer['reply'])) } }
+  if (name === undefined || others.length > 0) return undefined
+  const value = answer[name]
+  if (name === 'reply') {
+    return { tag: 'ok', val: { tag: 'reply', val: new TextEncoder().encode(JSON.stringify(value)) } }
   }
-  if (name === 'accepted' && others.length === 0 && answer['accepted'] === true) {
-    return { tag: 'ok', val: { tag: 'accepted' } }
+  if (name === 'accepted') return value === true ? { tag: 'ok', val: { tag: 'accepted' } } : undefined
+  if (name === 'suspended') {
+    const question = parseQuestion(value)
+    return question === undefined ? undefined : { tag: 'ok', val: { tag: 'suspended', val: question } }
   }
-  const refusal = name === 'refusal' && others.length === 0 ? parseRefusal(answer['refusal']) : undefined
-  if (refusal === undefined) throw new Trap('output', 'answered neither reply, accepted: true nor refusal')
-  return { tag: 'err', val: refusal }
+  const refusal = name === 'refusal' ? parseRefusal(value) : undefined
+  return refusal === undefined ? undefined : { tag: 'err', val: refusal }
 }
 
 function parseAnswer(output: Uint8Array): Readonly<Record<string, unknown>> {
@@ -55,4 +65,12 @@ function parseRefusal(value: unknown): HandlerAnswer | undefined {
   const { code, message, retry = false, ...others }: Readonly<Record<string, unknown>> = { ...value }
   if (typeof code !== 'string' || typeof message !== 'string' || typeof retry !== 'boolean') return undefined
   return Object.keys(others).length === 0 ? { code, message, retry } : undefined
+}
+
+function parseQuestion(value: unknown): OwnerQuestion | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { text, choices = [], ...others }: Readonly<Record<string, unknown>> = { ...value }
+  if (typeof text !== 'string' || !Array.isArray(choices) || Object.keys(others).length > 0) return undefined
+  const named = choices.filter((choice) => typeof choice === 'string')
+  return named.length === choices.length ? { text, choices: named } : undefined
 }

@@ -101,6 +101,11 @@ test.each([
     '{"refusal":{"code":"not-now","message":"later","retry":true}}',
     { tag: 'err', val: { code: 'not-now', message: 'later', retry: true } },
   ],
+  [
+    '{"suspended":{"text":"Really?","choices":["once"]}}',
+    { tag: 'ok', val: { tag: 'suspended', val: { text: 'Really?', choices: ['once'] } } },
+  ],
+  ['{"suspended":{"text":"?"}}', { tag: 'ok', val: { tag: 'suspended', val: { text: '?', choices: [] } } }],
   ['{"refusal":{"code":"no","message":"no"}}', { tag: 'err', val: { code: 'no', message: 'no', retry: false } }],
 ])('understands %s', async (answer, expected) => {
   const { run } = await started(`${outputOf(0, answer)} (i32.const 0)`, { extra: dataAt(0, answer) })
@@ -117,6 +122,8 @@ test.each([
   '{"refusal":{"code":1,"message":"m"}}',
   '{"refusal":{"code":"c","message":"m","extra":1}}',
   '{"refusal":"no"}',
+  '{"suspended":{"text":"?","choices":[1]}}',
+  '{"suspended":{"choices":[]}}',
 ])('does not take %s for an answer', async (answer) => {
   const { run } = await started(`${outputOf(0, answer)} (i32.const 0)`, { extra: dataAt(0, answer) })
   expect(() => run()).toThrow(expect.objectContaining({ reason: 'output' }))

@@ -103,6 +103,7 @@ test('a plug-in that imports what its manifest does not need is refused', async 
     keys: [{ alias: 'connection', uses: ['sign'] }],
     outbox: ['owner'],
     session: true,
+    approval: true,
     clock: true,
     random: true,
   }

@@ -35,6 +35,14 @@ test('session and clock: in snake case, from the host', () => {
   })
 })
 
+test('approval: nobody was asked, a yes, or a choice', () => {
+  expect(openSeat().user.answer('trellis_approval', {})).toEqual({ ok: 'none' })
+  const { user, begin } = openSeat({}, { choice: null })
+  expect(user.answer('trellis_approval', {})).toEqual({ ok: 'yes' })
+  begin({ choice: 'only today' })
+  expect(user.answer('trellis_approval', {})).toEqual({ ok: { chosen: 'only today' } })
+})
+
 test('fields: the admitted ones; absent and forbidden look alike', () => {
   const { user, seat } = openSeat({ fields: new Map([['email', 'ü@b.c']]) })
   expect(user.answer('trellis_fields_get', { name: 'email' })).toEqual({ ok: 'ü@b.c' })

@@ -27,6 +27,7 @@ interface UserFunction {
 /** In the order of `members` are the arguments. */
 const table: Readonly<Record<string, UserFunction>> = {
   trellis_session: { owner: 'session', name: 'current', members: {} },
+  trellis_approval: { owner: 'approval', name: 'current', members: {} },
   trellis_clock_now: { owner: 'clock', name: 'now', members: {} },
   trellis_random_bytes: { owner: 'random', name: 'bytes', members: { length: 'u32' } },
   trellis_fields_get: { owner: 'fields', name: 'get', members: { name: 'text' } },
@@ -79,7 +80,7 @@ export function openUser(imports: HostImports): User {
         const given = target.inNamespace === true ? [namespace(values[0]), ...values.slice(1)] : values
         return { ok: shown(callHost(imports, target, given)) ?? null }
       } catch (error) {
-        if (error instanceof HostError) return { err: shownError(error.payload) }
+        if (error instanceof HostError) return { err: shown(error.payload) }
         throw error
       }
     },
@@ -164,23 +165,21 @@ function decodeBytes(text: string): Uint8Array | undefined {
   return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined
 }
 
-/** A host function's value in JSON: bytes in base64url, names in snake case, numbers as numbers. */
+/**
+ * A host function's value in JSON: bytes in base64url, names in snake case, numbers as numbers, a case of a variant as
+ * its name or as `{name: what it carries}`.
+ */
 function shown(value: unknown): unknown {
   if (value instanceof Uint8Array)
     return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64url')
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return value.map(shown)
   if (typeof value !== 'object' || value === null) return value
+  if ('tag' in value) return 'val' in value ? { [String(value.tag)]: shown(value.val) } : value.tag
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
       name.replaceAll(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`),
       shown(member) ?? null,
     ]),
   )
-}
-
-/** The case's name, or the case with what it carries: as the variants of `wit/`. */
-function shownError(payload: unknown): unknown {
-  if (typeof payload !== 'object' || payload === null || !('tag' in payload)) return payload
-  return 'val' in payload && payload.val !== undefined ? { [String(payload.tag)]: payload.val } : payload.tag
 }

@@ -6,6 +6,8 @@
 export interface Grant {
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
+  /** What the owner answered to this handler's question. */
+  readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
   readonly now?: number
 }
@@ -14,7 +16,7 @@ let current: Required<Grant>
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  current = { fields: {}, keys: {}, now: 0, ...granted }
+  current = { fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, ...granted }
 }
 
 grant({})
