@@ -63,6 +63,11 @@ const hostile: Readonly<Record<string, Hostile>> = {
     handle: `(local.set $a (call $alloc (i64.const 8))) ${forever('(call $log_info (local.get $a))')}`,
     manifest: { needs: { log: true } },
   },
+  'logs-huge': {
+    code: 'handler-output',
+    handle: '(call $log_info (call $alloc (i64.const 2200000))) (i32.const 0)',
+    manifest: { needs: { log: true } },
+  },
   'errors-forever': {
     code: 'handler-deadline',
     handle: `(local.set $a (call $alloc (i64.const 1000000))) ${forever('(call $error_set (local.get $a))')}`,
@@ -127,7 +132,7 @@ const hostile: Readonly<Record<string, Hostile>> = {
 let registry: Registry
 let pool: Pool
 beforeAll(async () => {
-  const notes = registryOf('notes', 'keeps').handlers
+  const notes = registryOf('notes').handlers
   const plugins = Object.entries(hostile).map(async ([name, { handle, extra = '', user = [], manifest = {} }]) =>
     entryOf(extismManifest(name, manifest), await pluginBytes(handle, { extra, user })),
   )

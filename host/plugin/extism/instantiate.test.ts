@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { EXTISM_IDLE_BYTES, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { EXTISM_ANSWER_BYTES, EXTISM_BLOCKS_MAX, EXTISM_IDLE_BYTES, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
 
 import { granting, memoryNamespace } from '../fixtures/stage.ts'
 import { openBlocks } from './blocks.ts'
@@ -14,6 +14,8 @@ async function started(handle: string, options: Parameters<typeof pluginBytes>[1
   const bytes = await pluginBytes(handle, options)
   const plugin = extismOf(entryOf(extismManifest('test', { needs: { log: true } }), bytes))
   const { seat, begin, start } = openSeat(granting(memoryNamespace()))
+  // It starts outside of any event, as in a cell.
+  seat.end()
   const instance = start(plugin)
   return {
     seat,
@@ -94,6 +96,39 @@ test('an instance whose memory grew, or that failed, is replaced', async () => {
   expect(() => fails.run()).toThrow('replace it')
 })
 
+test('what it keeps while it starts belongs to no event', async () => {
+  const { run } = await started(
+    `(local.set $b (call $text (i32.const 0) (i32.const 2)))
+     (local.set $i (i64.ne (call $var_get (local.get $b)) (i64.const 0))) ${digit}`,
+    {
+      extra: `${dataAt(0, done)} (func (export "_initialize") (local $b i64)
+        (local.set $b (call $text (i32.const 0) (i32.const 2)))
+        (call $var_set (local.get $b) (local.get $b)))`,
+    },
+  )
+  expect(run()).toBe(0)
+})
+
+test('code that drops a segment cannot be reset', async () => {
+  const { run, instance } = await started(`(data.drop $d) ${outputOf(0, done)} (i32.const 0)`, {
+    extra: `${dataAt(0, done)} (data $d "x")`,
+  })
+  expect(run()).toBe(0)
+  expect(instance.reset()).toBe(false)
+})
+
+/** Answers in so many bytes. */
+async function spaced(size: number) {
+  const output = `(local.set $a (call $text (i32.const 0) (i32.const ${size}))) (call $output_set (local.get $a) `
+  return started(`${output} (i64.const ${size})) (i32.const 0)`, { extra: dataAt(0, done.padEnd(size)) })
+}
+
+test('an answer is as long as a reply may be, and no longer', async () => {
+  expect((await spaced(10_000 + EXTISM_ANSWER_BYTES)).run()).toBe(0)
+  const longer = await spaced(10_001 + EXTISM_ANSWER_BYTES)
+  expect(() => longer.run()).toThrow('replied with more than 10000 bytes')
+})
+
 test.each([
   ['{"accepted":true}', { tag: 'ok', val: { tag: 'accepted' } }],
   ['{"reply": {"a": [1, "ü"]} }', { a: [1, 'ü'] }],
@@ -165,4 +200,10 @@ test('blocks: freed room is used again and empty; what stays between events is s
   expect(blocks.length(last)).toBe(0)
   expect(blocks.loadU64(blocks.alloc(2 * EXTISM_IDLE_BYTES))).toBe(0n)
   expect(() => blocks.alloc(1 << 20)).toThrow(expect.objectContaining({ reason: 'memory' }))
+})
+
+test('blocks: so many at a time, however small', () => {
+  const blocks = openBlocks(8 << 20)
+  for (let at = 0; at < EXTISM_BLOCKS_MAX; at += 1) blocks.alloc(0)
+  expect(() => blocks.alloc(0)).toThrow(`holds more than ${EXTISM_BLOCKS_MAX} blocks`)
 })

@@ -119,7 +119,6 @@ function outputFunctions(call: CallState, blocks: Blocks): CoreTable {
       }
       const block = blocks.bytes(Number(at))
       if (!(length > 0 && length <= block.length)) throw lied('an output longer than its block')
-      if (length > LIFT_BYTES_MAX) throw new Trap('output', `handed over more than ${LIFT_BYTES_MAX} bytes`)
       call.output = block.slice(0, length)
       return undefined
     },

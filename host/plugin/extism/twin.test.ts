@@ -74,6 +74,6 @@ test('both agree on whatever an audience may be', async () => {
   })
   await fc.assert(
     fc.asyncProperty(anything, async (body) => void (await both(body))),
-    { numRuns: 150 },
+    { numRuns: 80 },
   )
 })
