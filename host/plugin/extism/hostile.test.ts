@@ -65,7 +65,8 @@ const hostile: Readonly<Record<string, Hostile>> = {
   },
   'logs-huge': {
     code: 'handler-output',
-    handle: '(call $log_info (call $alloc (i64.const 2200000))) (i32.const 0)',
+    extra: done(''),
+    handle: `(call $log_info (call $alloc (i64.const 2200000))) ${ok}`,
     manifest: { needs: { log: true } },
   },
   'errors-forever': {

@@ -207,3 +207,17 @@ test('blocks: so many at a time, however small', () => {
   for (let at = 0; at < EXTISM_BLOCKS_MAX; at += 1) blocks.alloc(0)
   expect(() => blocks.alloc(0)).toThrow(`holds more than ${EXTISM_BLOCKS_MAX} blocks`)
 })
+
+test('variables: a value that replaces another takes its room', async () => {
+  const { run } = await started(
+    `(local.set $a (call $text (i32.const 0) (i32.const 4)))
+     (local.set $b (call $alloc (i64.const 100000)))
+     (loop $again
+       (call $var_set (local.get $a) (local.get $b))
+       (local.set $i (i32.add (local.get $i) (i32.const 1)))
+       (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))
+     (local.set $i (i64.eq (call $length (call $var_get (local.get $a))) (i64.const 100000))) ${digit}`,
+    { extra: dataAt(0, done) },
+  )
+  expect(run()).toBe(1)
+})
