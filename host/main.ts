@@ -59,6 +59,7 @@ function oneLine(text: string): string {
 }
 
 try {
+  if (process.argv.length === 2) program.error('error: type a command: demo, up or audit', { exitCode: USAGE })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
