@@ -28,6 +28,7 @@ test('what is left out of needs is not needed, what is left out of limits has a 
     namespaces: {},
     keys: [],
     outbox: [],
+    approval: false,
     session: false,
     clock: false,
     random: false,
