@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 
 import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
+import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
 import { Refusal } from './errors.ts'
@@ -49,6 +50,8 @@ program
     const trail = await readAudit(folder, vault)
     console.log(json ? trailAsJson(trail) : printTrail(trail, columns))
   })
+
+addHandlerCommands(program, columns)
 
 /** Commander's words on wrong usage, and its suggestion if it has one. */
 function oneLine(text: string): string {
