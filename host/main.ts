@@ -6,6 +6,7 @@ import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
+import { usageLine } from './commands/usage.ts'
 import { Refusal } from './errors.ts'
 
 const USAGE = 2
@@ -14,7 +15,7 @@ const columns = process.stdout.columns || 100
 const program = new Command('trellis')
   .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
   .version('0.1.0')
-  .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; trellis --help lists the commands\n`) })
+  .configureOutput(usageLine('trellis --help lists the commands'))
   .exitOverride()
 
 program
@@ -52,11 +53,6 @@ program
   })
 
 addHandlerCommands(program, columns)
-
-/** Commander's words on wrong usage, and its suggestion if it has one. */
-function oneLine(text: string): string {
-  return text.trim().replace(/^error:/, 'trellis:').replaceAll('\n', ' ')
-}
 
 try {
   await program.parseAsync()

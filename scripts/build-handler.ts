@@ -97,14 +97,11 @@ async function digestOf({ folder, manifest, language }: HandlerBuild): Promise<s
 /** A compiler's words, one line per mistake, as `file:line:column: what` where it names a place. */
 function said(error: unknown, folder: string): string {
   const text = error instanceof Error ? error.message : String(error)
-  const unresolved = /failed to resolve import `trellis:handler\/([a-z]+)@[^`]*`/u.exec(text)
+  const unresolved = /(?:failed to resolve import `|Error resolving module ')trellis:handler\/([a-z]+)@/u.exec(text)
   if (unresolved) return `calls trellis:handler/${unresolved[1]}, which the manifest's needs do not ask for`
-  const inFolder = new RegExp(
-    `(?:/|\\b)?${folder.replace(/^\//u, '').replaceAll(/[.*+?^\${}()|[\]\\]/gu, '\\$&')}/`,
-    'gu',
-  )
-  const plain = text.replaceAll(inFolder, '')
-  const places = [...plain.matchAll(/(?:ERROR|FAILURE) \w+: (.*)(?:\n[^\n]*)*?\n.*└─ in (\S+)\((\d+),(\d+)\)/gu)]
+  // Some name files from the root, some without the first slash.
+  const plain = text.replaceAll(`${folder}/`, '').replaceAll(`${folder.slice(1)}/`, '')
+  const places = [...plain.matchAll(/ERROR \w+: (.*)\n[^]*?└─ in (\S+)\((\d+),(\d+)\)/gu)]
   if (places.length > 0) return places.map(([, what, file, line, at]) => `${file}:${line}:${at}: ${what}`).join('\n')
   return plain.trim()
 }

@@ -15,7 +15,7 @@ const run = promisify(execFile)
 const YOWASP = '@yowasp/clang@22.0.0-git20542-10'
 const STACK_BYTES = 65_536
 /** What a handler starts with; an instance that grows past it is replaced after its event, which costs time. */
-const MEMORY_BYTES = 1_048_576
+const MEMORY_BYTES = 262_144
 
 const compileOptions = [
   '--target=wasm32-unknown-unknown',
@@ -110,6 +110,12 @@ interface Folder {
 }
 
 interface Packaged {
+  /** Without arguments it loads what it needs, 100 MB. */
+  readonly runLLVM: (
+    args: null,
+    files: Folder,
+    options: { readonly fetchProgress: () => void },
+  ) => Promise<undefined> | undefined
   readonly commands: Readonly<
     Record<
       'clang' | 'wasm-ld',
@@ -121,11 +127,13 @@ interface Packaged {
 /** LLVM as a WebAssembly program in this process: it sees the files it is given, and no others. */
 function packagedTools(entry: string): Tools {
   return async (command, { args, files }) => {
-    const { commands } = (await import(pathToFileURL(entry).href)) as Packaged
+    const { commands, runLLVM } = (await import(pathToFileURL(entry).href)) as Packaged
+    // Before clang does it, which would print how far it is.
+    await runLLVM(null, {}, { fetchProgress: () => undefined })
     let said = ''
     const stderr = (bytes: Uint8Array | null): void =>
       void (said += bytes === null ? '' : new TextDecoder().decode(bytes))
-    const quiet = { stderr, stdout: () => undefined, fetchProgress: () => undefined }
+    const quiet = { stderr, stdout: () => undefined }
     try {
       const made = (await commands[command](args, foldersOf(files), quiet))[args.at(-1) ?? '']
       if (made instanceof Uint8Array) return made

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 
 import type { HandlerLanguage } from '../../scripts/build-handler.ts'
+import { usageLine } from './usage.ts'
 
 const FOLDER = ['[folder]', 'the handler’s folder', '.'] as const
 
@@ -60,6 +61,10 @@ export function addHandlerCommands(program: Command, columns: number): void {
       const { inspect } = await import('./handler/inspect.ts')
       process.exitCode = (await inspect(file, columns)) ? 0 : 1
     })
+  for (const command of [handler, ...handler.commands]) {
+    const name = command === handler ? 'handler' : `handler ${command.name()}`
+    command.configureOutput(usageLine(`trellis ${name} --help says more`))
+  }
 }
 
 function addNew(handler: Command): void {

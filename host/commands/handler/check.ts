@@ -46,8 +46,8 @@ export async function findMistakes(handler: HandlerFolder): Promise<Findings> {
   }
   const manifest = await look('manifest', () => manifestOf(text, file))
   const cases = await look('cases', () => casesOf(handler, manifest))
-  if (manifest === undefined) return { good, mistakes }
   if (handler.language.id === 'ts') await look('types', () => typesOf(handler, manifest))
+  if (manifest === undefined) return { good, mistakes }
   const built = await look('component', () => builtOf(handler, manifest))
   if (built !== undefined) await look('imports', () => importsOf(built, manifest))
   if (built !== undefined && cases !== undefined) good.push({ what: 'limits', found: limitsOf(manifest) })
@@ -76,9 +76,12 @@ async function casesOf(
 }
 
 /** What TypeScript's own checker says; the other languages' compilers say it when they build. */
-async function typesOf(handler: HandlerFolder, manifest: Manifest): Promise<{ value: true; found: string }> {
+async function typesOf(
+  handler: HandlerFolder,
+  manifest: Manifest | undefined,
+): Promise<{ value: true; found: string }> {
   const { folder } = handler
-  await refreshTypes(handler, manifest)
+  if (manifest !== undefined) await refreshTypes(handler, manifest)
   const checker = findPackageJSON('typescript', import.meta.url)
   if (checker === undefined || !existsSync(join(folder, 'tsconfig.json'))) {
     return { value: true, found: 'not checked: no tsconfig.json here, or no typescript' }
@@ -98,8 +101,8 @@ async function typesOf(handler: HandlerFolder, manifest: Manifest): Promise<{ va
 async function builtOf(handler: HandlerFolder, manifest: Manifest): Promise<{ value: BuiltComponent; found: string }> {
   const built = await buildFolder(handler, manifest)
   const component = loadHandler(built.bytes, manifest)
-  const found = `${sizeOf(built.bytes.length)} of at most ${sizeOf(COMPONENT_BYTES_MAX)}, from ${handler.language.title}`
-  return { value: { ...built, component }, found }
+  const size = `${sizeOf(built.bytes.length)} of at most ${sizeOf(COMPONENT_BYTES_MAX)}`
+  return { value: { ...built, component }, found: `${size}, from ${handler.language.title}` }
 }
 
 interface BuiltComponent extends Built {
@@ -130,7 +133,7 @@ function placed(error: Refusal, { file, text }: { file: string; text: string }):
     const line = lineOf(jsonLines(text), error.code === 'too-large' ? 'limits' : 'needs')
     return error.message.split('; ').map((what) => `${file}:${line}: ${what}`)
   }
-  const lines = error.message.split('\n').filter((line) => line.trim() !== '')
+  const lines = error.message.split('\n').filter((line) => line.trim() !== '' && !line.includes(': note: '))
   return lines.map((line) =>
     line.startsWith('calls trellis:handler/') ? `${file}:${lineOf(jsonLines(text), 'needs')}: ${line}` : line,
   )

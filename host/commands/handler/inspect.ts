@@ -137,14 +137,11 @@ function sizeRows({ modules, plan }: Component, bytes: Uint8Array): Row[] {
   const memories = cores.flatMap(({ memory }) => (memory === undefined ? [] : [memory]))
   const tables = cores.flatMap((core) => core.tables)
   const start = sizeOf(memories.reduce((sum, { min }) => sum + min * PAGE_BYTES, 0))
-  const most = sizeOf(HANDLER_MEMORY_BYTES_MAX)
+  const ends = `end at the manifest's limit: at most ${sizeOf(HANDLER_MEMORY_BYTES_MAX)}`
   const elements = tables.reduce((sum, { min }) => sum + min, 0)
   return [
     ['modules', `${modules.length} of at most ${COMPONENT_MODULES_MAX}`],
-    [
-      'memories',
-      `${memories.length} of at most ${CORE_MEMORIES_MAX}, start with ${start}, end at the manifest's limit (at most ${most})`,
-    ],
+    ['memories', `${memories.length} of at most ${CORE_MEMORIES_MAX}; start with ${start}, ${ends}`],
     [
       'tables',
       `${tables.length} of at most ${CORE_TABLES_MAX}, ${elements} elements, each of at most ${TABLE_ELEMENTS_MAX}`,
