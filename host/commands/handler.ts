@@ -54,6 +54,15 @@ export function addHandlerCommands(program: Command, columns: number): void {
       await digest(folder)
     })
   handler
+    .command('publish')
+    .description('Put it into an image, if it has no mistakes: trellis up runs it from there.')
+    .argument(...FOLDER)
+    .requiredOption('--image <dir>', 'the image; made when it is not there')
+    .action(async (folder: string, { image }: { image: string }) => {
+      const { publish } = await import('./handler/publish.ts')
+      process.exitCode = (await publish(folder, image)) ? 0 : 1
+    })
+  handler
     .command('inspect')
     .description('Say what a component is: its world, imports, memories, and whether a host takes it.')
     .argument('<file>', 'a .wasm file')

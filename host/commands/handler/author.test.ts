@@ -156,6 +156,34 @@ test('what is missing is told by its code', async () => {
   }
 })
 
+test('a published handler runs in a host, and no other answers its events', async () => {
+  const image = join(base, 'image')
+  const folder = join(base, 'published')
+  await green('new', folder, '--lang', 'as')
+  expect(await green('publish', folder, '--image', image)).toMatch(/^published {2}published 0\.1\.0 into/u)
+  // Again, as a new version of itself.
+  await green('publish', folder, '--image', image)
+  const running = startTrellis('up', '--data', join(base, 'data'), '--image', image, '--trace')
+  await until('a host that is ready', () => running.out().includes('"ready"'))
+  running.stop()
+  expect((await running.ended).code).toBe(0)
+
+  const other = join(base, 'other')
+  await green('new', other, '--lang', 'as')
+  const manifest = join(other, 'manifest.json')
+  for (const path of [manifest, join(other, 'handler.cases.json')]) {
+    await writeFile(path, (await readFile(path, 'utf8')).replaceAll('other.greet', 'published.greet'))
+  }
+  const twice = await trellis('handler', 'publish', other, '--image', image)
+  expect(twice).toMatchObject({
+    code: 1,
+    errors: [expect.stringMatching(/published\.greet is answered by published/u)],
+  })
+  await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('"critical"', '"sometimes"'))
+  const wrong = await trellis('handler', 'publish', other, '--image', image)
+  expect(wrong).toMatchObject({ code: 1, out: expect.stringContaining('manifest.json:11'), errors: [] })
+})
+
 test('dev runs again when a file changes, until it is stopped', async () => {
   const folder = join(base, 'changes')
   await green('new', folder, '--lang', 'as')
@@ -171,20 +199,28 @@ test('dev runs again when a file changes, until it is stopped', async () => {
   expect(out).toMatch(/handler\.as\.ts changed[^]*3 failed/u)
 })
 
-test.each([[[]], [['new']], [['build']], [['check']], [['test']], [['dev']], [['digest']], [['inspect']]])(
-  'trellis handler %s --help says what there is',
-  async (command) => {
-    const { code, out, errors } = await trellis('handler', ...command, '--help')
-    expect({ code, errors }).toEqual({ code: 0, errors: [] })
-    expect(out).toMatch(new RegExp(`^Usage: trellis handler ${command[0] ?? ''}`))
-  },
-)
+test.each([
+  [[]],
+  [['new']],
+  [['build']],
+  [['check']],
+  [['test']],
+  [['dev']],
+  [['digest']],
+  [['publish']],
+  [['inspect']],
+])('trellis handler %s --help says what there is', async (command) => {
+  const { code, out, errors } = await trellis('handler', ...command, '--help')
+  expect({ code, errors }).toEqual({ code: 0, errors: [] })
+  expect(out).toMatch(new RegExp(`^Usage: trellis handler ${command[0] ?? ''}`))
+})
 
 test.each<[string[], RegExp]>([
   [['new'], /name/],
   [['new', 'x', '--lang', 'cobol'], /cobol.*ts, as, rust, c/],
   [['new', 'x', '--lang', 'go'], /--lang go needs --runtime extism; trellis handler new --help/],
   [['new', 'x', '--lang', 'go', '--runtime', 'extism'], /--lang ts/],
+  [['publish'], /--image <dir>/],
   [['inspect'], /file/],
   [['dance'], /dance/],
 ])('trellis handler %j is wrong usage: one line that says what to type', async (args, says) => {
