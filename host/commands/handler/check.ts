@@ -70,7 +70,7 @@ async function casesOf(
       ? []
       : [`cases.${at}.event: the manifest declares no ${event}`],
   )
-  if (unknown.length === 0) return { value, found: `${value.length} cases` }
+  if (unknown.length === 0) return { value, found: value.length === 1 ? '1 case' : `${value.length} cases` }
   const text = await readFile(path, 'utf8')
   throw new Refusal('cases-invalid', jsonMistakes(unknown, { file: basename(path), text }).join('\n'))
 }
