@@ -44,8 +44,8 @@ export async function runCases(options: {
 }
 
 async function runCase(one: Case, parts: { registry: Registry; pool: Pool }): Promise<CaseResult> {
-  const start = performance.now()
   const first = await runOnce(one, parts)
+  const start = performance.now()
   const times = [first.micros]
   // What failed may have cost its cell, and a new one says nothing about time.
   const runs = first.ended instanceof Refusal && !(first.ended instanceof HandlerRefusal) ? 1 : CASE_RUNS

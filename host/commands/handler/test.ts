@@ -47,10 +47,11 @@ export function printResults(results: readonly CaseResult[], columns: number): s
 function thrown(log: readonly string[]): string[] {
   const lines = log.filter((line) => !/^debug: (?:$|thread |Failed to call|\)$|note: )/u.test(line))
   return lines.map((line) => {
-    const found = /^debug: Exception \{ message: Some\("(.*)"\), stack: Some\("(.*)"\) \}$/u.exec(line)
+    const found = /^debug: Exception \{ message: Some\("(.*)"\), stack: Some\("(.*)"\) \}\)?$/u.exec(line)
     if (found === null) return `logged ${line}`
     const places = [...(found[2] ?? '').matchAll(/at (\S+)/gu)].map(([, name]) => name)
-    return `threw: ${found[1]}, in ${places.join(' < ')}`
+    const said = (found[1] ?? '').replaceAll('\\"', '"')
+    return `threw: ${said}, in ${places.join(' < ')}`
   })
 }
 
