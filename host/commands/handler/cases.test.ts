@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
+import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
 import type { Effects } from '#host/plugin/port.ts'
 import { HandlerRefusal } from '#host/plugin/refusal.ts'
 import { type Case, parseCases } from './cases.ts'
@@ -40,6 +41,17 @@ test('every mistake in a cases file is told by its line', () => {
   expect(mistakesOf(JSON.stringify({ cases: [twice, twice] }))).toEqual([
     'c.json:1: cases: two cases have the same name',
   ])
+})
+
+function many(count: number): string {
+  const one = { event: 'x.y', expect: { accepted: true } }
+  return JSON.stringify({ cases: Array.from({ length: count }, (_, at) => ({ name: `c${at}`, ...one })) })
+}
+
+test('a cases file has its limits', () => {
+  expect(mistakesOf(many(CASES_MAX))).toEqual([])
+  expect(mistakesOf(many(CASES_MAX + 1))).toEqual([expect.stringMatching(/^c\.json:1: cases: /u)])
+  expect(mistakesOf(many(1) + ' '.repeat(CASES_BYTES_MAX))).toEqual([`c.json:1: is over ${CASES_BYTES_MAX} bytes`])
 })
 
 test('the line of a value is found in any JSON', () => {
