@@ -3,16 +3,19 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { missingToolchain } from '../../../scripts/build-handler.ts'
-import { until } from '#host/world.fixture.ts'
 import { startTrellis, trellis } from '../run.fixture.ts'
 import { buildFolder } from './build.ts'
 import { findHandler, readManifest } from './folder.ts'
 import { languages } from './languages.ts'
 
 const NEW_TO_GREEN_MS_MAX = 60_000
+
+/** Compilers run here, and other tests beside them. */
+const patient = { timeout: 60_000, interval: 50 }
+vi.setConfig({ testTimeout: 2 * NEW_TO_GREEN_MS_MAX })
 
 let base: string
 beforeAll(async () => {
@@ -164,7 +167,7 @@ test('a published handler runs in a host, and no other answers its events', asyn
   // Again, as a new version of itself.
   await green('publish', folder, '--image', image)
   const running = startTrellis('up', '--data', join(base, 'data'), '--image', image, '--trace')
-  await until('a host that is ready', () => running.out().includes('"ready"'))
+  await expect.poll(running.out, patient).toContain('"ready"')
   running.stop()
   expect((await running.ended).code).toBe(0)
 
@@ -188,11 +191,11 @@ test('dev runs again when a file changes, until it is stopped', async () => {
   const folder = join(base, 'changes')
   await green('new', folder, '--lang', 'as')
   const running = startTrellis('handler', 'dev', folder)
-  await until('a first round', () => running.out().includes('watching'))
+  await expect.poll(running.out, patient).toContain('watching')
   expect(running.out()).toContain('5 passed')
   const path = join(folder, 'handler.as.ts')
   await writeFile(path, (await readFile(path, 'utf8')).replace('Hello', 'Good morning'))
-  await until('a second round', () => running.out().split('watching').length > 2)
+  await expect.poll(running.out, patient).toMatch(/watching[^]*watching/u)
   running.stop()
   const { code, out, errors } = await running.ended
   expect({ code, errors }).toEqual({ code: 0, errors: [] })
