@@ -65,6 +65,10 @@ export const refusalCodes = [
   'image-unlisted',
   // messaging: the broker
   'bus-unavailable',
+  // the author's path: what is typed beside a handler's source
+  'source-invalid',
+  'cases-invalid',
+  'toolchain-missing',
 ] as const
 
 export type RefusalCode = (typeof refusalCodes)[number]

@@ -293,3 +293,16 @@ export const QUESTION_BYTES_MAX = 512
 export const CHOICES_MAX = 8
 /** One of them. */
 export const CHOICE_BYTES_MAX = 64
+
+// commands -----------------------------------------------------------------------------------------------------------
+
+/** One `handler.cases.json`: some thousand cases; more is a program, not a list. */
+export const CASES_BYTES_MAX = 4 * MiB
+/** Cases of one handler. */
+export const CASES_MAX = 1_024
+/** Runs of one case whose median is told: enough for V8 to have compiled what runs often. */
+export const CASE_RUNS = 100
+/** All runs of one case together: a slow one is run fewer times. */
+export const CASE_RUNS_MS_MAX = 100
+/** `trellis handler dev` lets an editor finish writing. */
+export const DEV_SETTLE_MS = 50

@@ -3,8 +3,10 @@
 import { Command, CommanderError } from 'commander'
 
 import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
+import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
+import { usageLine } from './commands/usage.ts'
 import { Refusal } from './errors.ts'
 
 const USAGE = 2
@@ -13,7 +15,7 @@ const columns = process.stdout.columns || 100
 const program = new Command('trellis')
   .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
   .version('0.1.0')
-  .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; trellis --help lists the commands\n`) })
+  .configureOutput(usageLine('trellis --help lists the commands'))
   .exitOverride()
 
 program
@@ -50,16 +52,10 @@ program
     console.log(json ? trailAsJson(trail) : printTrail(trail, columns))
   })
 
-/** Commander's words on wrong usage, and its suggestion if it has one. */
-function oneLine(text: string): string {
-  return text
-    .trim()
-    .replace(/^error:/, 'trellis:')
-    .replaceAll('\n', ' ')
-}
+addHandlerCommands(program, columns)
 
 try {
-  if (process.argv.length === 2) program.error('error: type a command: demo, up or audit', { exitCode: USAGE })
+  if (process.argv.length === 2) program.error('error: type a command: demo, up, audit or handler', { exitCode: USAGE })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

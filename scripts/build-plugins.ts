@@ -106,7 +106,11 @@ async function extismSources(folder: string): Promise<string[]> {
 }
 
 /** Copies the world without the imports that are not asked for, so that a component cannot even name them. */
-async function narrowWorld(options: { from: string; to: string; interfaces: ReadonlySet<string> }): Promise<void> {
+export async function narrowWorld(options: {
+  from: string
+  to: string
+  interfaces: ReadonlySet<string>
+}): Promise<void> {
   const { from, to, interfaces } = options
   for (const name of [...interfaces, 'types']) await cp(join(from, `${name}.wit`), join(to, `${name}.wit`))
   const world = await readFile(join(from, 'world.wit'), 'utf8')

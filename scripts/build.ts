@@ -38,5 +38,8 @@ const count = await emit()
 const published = { name, version, license, type, imports, dependencies, bin: { trellis: './host/main.js' } }
 await writeFile(join(out, 'package.json'), `${JSON.stringify(published, null, 2)}\n`)
 await makeImage(join(out, 'dist', 'image'))
+// What `trellis handler` lays out and builds against.
+for (const folder of ['templates', 'wit', 'plugins/sdk'])
+  await cp(join(root, folder), join(out, folder), { recursive: true })
 await cp(join(root, 'LICENSE'), join(out, 'LICENSE'))
 console.log(`${count} files and the image in dist/js`)

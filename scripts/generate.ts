@@ -40,7 +40,11 @@ async function generateTypes(folder: string): Promise<void> {
     const path = join(folder, name)
     // QuickJS handlers are given, and must give, a u64 as a number: every one in this world fits.
     const text = (await readFile(path, 'utf8')).replaceAll('bigint', 'number').replaceAll(/^\/\/\/ .*\n/gmu, '')
-    await writeFile(path, text)
+    // An absent option is null to them: `| undefined` holds only for what they hand over, where both will do.
+    const absent = text
+      .replaceAll(/(\): .*) \| undefined;?$/gmu, '$1 | null')
+      .replaceAll(/^( +\w+)\?: (.*?)[;,]?$/gmu, '$1: $2 | null')
+    await writeFile(path, absent)
   }
 }
 

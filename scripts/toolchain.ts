@@ -44,8 +44,16 @@ export async function buildTypeScript(options: BuildOptions): Promise<void> {
  * @throws Error with the compiler's own output when the source or the world is wrong
  */
 export async function buildAssemblyScript(options: BuildOptions): Promise<void> {
+  await writeComponent(await compileCore(options.source), options)
+}
+
+/**
+ * Makes a component of a core module that has the canonical ABI of its world.
+ *
+ * @throws Error when it imports or exports what the world has not
+ */
+export async function writeComponent(core: Uint8Array, options: Omit<BuildOptions, 'source'>): Promise<void> {
   await replaceFile(options.out, async (temporary) => {
-    const core = await compileCore(options.source)
     const witSource = await readWit(options.witDir)
     const embedded = await componentEmbed({ binary: core, witSource, world: options.world })
     await writeFile(temporary, await componentNew(embedded, []))

@@ -45,7 +45,7 @@ test.concurrent.each([[[]], [['demo']], [['up']], [['audit']]])(
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up or audit/],
+  [[], /demo, up, audit or handler/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],

@@ -72,7 +72,7 @@ export function parseReport(value: unknown, sequence: number): Report {
 export function effectsOf(report: Report, event: Event): Effects {
   const log = logOf(report, event)
   const fail = (code: RefusalCode, what: string): never => {
-    throw new HandlerFailure(code, `${event.registered.name} ${what}`, { log })
+    throw new HandlerFailure(code, `${event.registered.name} ${what}`, { log, hostCalls: report.hostCalls })
   }
   const { hostCalls } = event.registered.manifest.limits
   if (report.hostCalls > hostCalls || event.desk.over()) fail('handler-calls', `made more than ${hostCalls} host calls`)
@@ -82,7 +82,7 @@ export function effectsOf(report: Report, event: Event): Effects {
       return fail(failCodes[outcome.reason], `ended badly: ${outcome.message}`)
     case 'refused':
       if (!isAnswer(outcome.answer)) fail('handler-output', 'refused with a code or message out of bounds')
-      throw new HandlerRefusal(outcome.answer, { log })
+      throw new HandlerRefusal(outcome.answer, { log, hostCalls: report.hostCalls })
     case 'suspended': {
       const wrong = questionMistake(outcome.question, event)
       if (wrong !== undefined) fail('handler-output', wrong)

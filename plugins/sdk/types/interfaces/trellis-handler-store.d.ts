@@ -36,7 +36,7 @@ declare module 'trellis:handler/store@0.1.0' {
     /**
      * Pass it as `after` to read on; none at the end.
      */
-    next?: string
+    next: string | null
   }
 
   export class Namespace implements Disposable {
@@ -44,7 +44,7 @@ declare module 'trellis:handler/store@0.1.0' {
      * This type does not have a public constructor.
      */
     private constructor()
-    get(key: string): Item | undefined
+    get(key: string): Item | null
     /**
      * Compare-and-swap when `expected` is given (0: the key must be absent); else the last write wins.
      */

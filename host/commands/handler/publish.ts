@@ -1,0 +1,58 @@
+/** `trellis handler publish`: puts a checked handler into an image that `trellis up` runs. */
+import { existsSync } from 'node:fs'
+import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { buildImage, openImage, writeImage } from '#enclave/image.ts'
+import { parseManifest } from '#host/plugin/manifest.ts'
+import { buildRegistry } from '#host/plugin/registry.ts'
+import { readImage } from '../image.ts'
+import { paint } from '../paint.ts'
+import { findMistakes } from './check.ts'
+import { findHandler, readManifest, shown } from './folder.ts'
+import { loadHandler } from './run-cases.ts'
+
+const WIT = fileURLToPath(new URL('../../../wit', import.meta.url))
+
+/**
+ * Takes the place of a handler of the same name.
+ *
+ * @returns whether it was put there: not with mistakes in it
+ * @throws Refusal `component-invalid` when another handler of the image answers one of its events; `image-*` when the
+ *   image was changed by hand
+ */
+export async function publish(path: string, image: string): Promise<boolean> {
+  const handler = findHandler(path)
+  const { mistakes } = await findMistakes(handler)
+  for (const mistake of mistakes) console.log(`${paint.bad('NO')}  ${mistake}`)
+  if (mistakes.length > 0) return false
+  const manifest = await readManifest(handler)
+  const others = (await filesOf(image)).length === 0 ? [] : await readImage(image)
+  const beside = others
+    .filter(({ name }) => name !== manifest.handler)
+    .map((other) => ({ bytes: other.component, manifest: parseManifest(other.manifest, `${other.name}.json`) }))
+  const all = [...beside, { bytes: new Uint8Array(await readFile(handler.component)), manifest }]
+  buildRegistry(all.map(({ bytes, manifest }) => ({ manifest, component: loadHandler(bytes, manifest) })))
+
+  const files = new Set(await filesOf(image))
+  for (const name of await readdir(WIT)) files.add(`wit/${name}`)
+  await mkdir(join(image, 'components'), { recursive: true })
+  await mkdir(join(image, 'manifests'), { recursive: true })
+  await cp(WIT, join(image, 'wit'), { recursive: true })
+  const own = [`components/${manifest.handler}.wasm`, `manifests/${manifest.handler}.json`] as const
+  await copyFile(handler.component, join(image, own[0]))
+  await copyFile(handler.manifest, join(image, own[1]))
+  await writeImage(image, await buildImage(image, [...files.add(own[0]).add(own[1])]))
+  const { digest } = await openImage(image)
+  console.log(`${paint.good('published')}  ${manifest.handler} ${manifest.version} into ${shown(image)}`)
+  console.log(paint.soft(`image ${digest.toHex()}`))
+  console.log(`next  trellis up --data DIR --nats URL --image ${shown(image)}`)
+  return true
+}
+
+/** Paths in a verified image; none when there is no image yet. */
+async function filesOf(image: string): Promise<string[]> {
+  if (!existsSync(join(image, 'image.json'))) return []
+  return (await openImage(image)).files.map((file) => file.path)
+}

@@ -1,0 +1,107 @@
+/** Builds one handler's folder, in any language, against a world that holds what its manifest needs. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { Refusal } from '../host/errors.ts'
+import type { Manifest } from '../host/plugin/manifest.ts'
+import { neededInterfaces } from '../host/plugin/registry.ts'
+import { narrowWorld } from './build-plugins.ts'
+import { buildC, missingC } from './toolchain-c.ts'
+import { buildRust, missingRust } from './toolchain-rust.ts'
+import type { BuildOptions } from './toolchain.ts'
+
+export type HandlerLanguage = 'ts' | 'as' | 'rust' | 'c'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Everything beside the source that may go into a build. */
+const SOURCE = /\.(?:ts|c|h|rs)$/u
+
+export interface HandlerBuild {
+  readonly language: HandlerLanguage
+  readonly folder: string
+  readonly source: string
+  readonly manifest: Manifest
+  readonly component: string
+}
+
+/** What has to be installed before this language builds, and how to get it; undefined when all is there. */
+export async function missingToolchain(language: HandlerLanguage, folder: string): Promise<string | undefined> {
+  if (language === 'c') return missingC(folder)
+  return language === 'rust' ? missingRust() : undefined
+}
+
+/**
+ * @returns false when sources, manifest and world are those of the component that is there
+ * @throws Refusal `toolchain-missing`, or `source-invalid` with what the compiler said, one line per mistake
+ */
+export async function buildHandler(options: HandlerBuild): Promise<boolean> {
+  const { language, folder, source, manifest, component } = options
+  const missing = await missingToolchain(language, folder)
+  if (missing !== undefined) throw new Refusal('toolchain-missing', missing)
+  const digest = await digestOf(options)
+  const mark = `${component}.inputs`
+  if (existsSync(component) && existsSync(mark) && (await readFile(mark, 'utf8')) === digest) return false
+  const witDir = await mkdtemp(join(tmpdir(), 'trellis-wit-'))
+  try {
+    await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
+    const build = await builderOf(language)
+    await build({ source, witDir, world: 'handler', out: component })
+    await stampLanguage(component, language)
+  } catch (error) {
+    throw new Refusal('source-invalid', said(error, folder), { cause: error })
+  } finally {
+    await rm(witDir, { recursive: true })
+  }
+  await writeFile(`${mark}.tmp`, digest)
+  await rename(`${mark}.tmp`, mark)
+  return true
+}
+
+async function builderOf(language: HandlerLanguage): Promise<(options: BuildOptions) => Promise<void>> {
+  if (language === 'c') return buildC
+  if (language === 'rust') return buildRust
+  // Loaded when there is something to build: these take longer to load than the others to run.
+  const { buildAssemblyScript, buildTypeScript } = await import('./toolchain.ts')
+  return language === 'ts' ? buildTypeScript : buildAssemblyScript
+}
+
+const titles = { ts: 'TypeScript on QuickJS', as: 'AssemblyScript', rust: 'Rust', c: 'C' } as const
+
+/** Writes the language down in the component: not every compiler does. */
+async function stampLanguage(component: string, language: HandlerLanguage): Promise<void> {
+  const { metadataAdd } = await import('@bytecodealliance/jco-transpile/wasm-tools')
+  const bytes = new Uint8Array(await readFile(component))
+  await writeFile(component, await metadataAdd(bytes, [['language', [[titles[language], '']]]]))
+}
+
+/** Over everything the bytes depend on, as far as it lies in files of ours. */
+async function digestOf({ folder, manifest, language }: HandlerBuild): Promise<string> {
+  const hash = createHash('sha256').update(`${language}\0${JSON.stringify(manifest)}\0`)
+  const own = (await readdir(folder, { recursive: true }))
+    .filter((name) => SOURCE.test(name) && !/(?:^|\/)(?:node_modules|dist)\/|\.test\.ts$/u.test(name))
+    .map((name) => join(folder, name))
+  const sdk = join(root, 'plugins', 'sdk')
+  const shared = (await readdir(sdk)).filter((name) => name.endsWith('.ts')).map((name) => join(sdk, name))
+  const wit = (await readdir(join(root, 'wit'))).map((name) => join(root, 'wit', name))
+  for (const path of [...own, ...shared, ...wit].sort()) {
+    const bytes = await readFile(path)
+    hash.update(`${relative(folder, path)}\0${bytes.length}\0`).update(bytes)
+  }
+  return hash.digest('hex')
+}
+
+/** A compiler's words, one line per mistake, as `file:line:column: what` where it names a place. */
+function said(error: unknown, folder: string): string {
+  const text = error instanceof Error ? error.message : String(error)
+  const unresolved = /(?:failed to resolve import `|Error resolving module ')trellis:handler\/([a-z]+)@/u.exec(text)
+  if (unresolved) return `calls trellis:handler/${unresolved[1]}, which the manifest's needs do not ask for`
+  // Some name files from the root, some without the first slash.
+  const plain = text.replaceAll(`${folder}/`, '').replaceAll(`${folder.slice(1)}/`, '')
+  const places = [...plain.matchAll(/ERROR \w+: (.*)\n[^]*?└─ in (\S+)\((\d+),(\d+)\)/gu)]
+  if (places.length > 0) return places.map(([, what, file, line, at]) => `${file}:${line}:${at}: ${what}`).join('\n')
+  return plain.trim()
+}

@@ -1,0 +1,400 @@
+// The handler's world for C: the canonical ABI over `wit/`, without a C library. What is not called is not imported.
+//
+// Include it in one .c file. Memory is taken and never given back: an event starts from a fresh instance, and what it
+// takes goes with it. Stay under the manifest's `memory_bytes`.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TR_IMPORT(interface, name) \
+  __attribute__((import_module("trellis:handler/" interface "@0.1.0"), import_name(name)))
+#define TR_EXPORT(name) __attribute__((export_name(name)))
+#define TR_KIT static inline __attribute__((unused))
+
+/// Bytes, most often text in UTF-8. Not terminated.
+typedef struct {
+  const char *at;
+  uint32_t size;
+} tr_text;
+
+/// A string literal as text.
+#define TR_TEXT(literal) ((tr_text){("" literal), sizeof(literal) - 1})
+
+// -- memory -----------------------------------------------------------------------------------------------------------
+
+extern unsigned char __heap_base;
+
+/// Aligned to 8 bytes. Traps when the manifest's memory is used up.
+TR_KIT void *tr_take(uint32_t size) {
+  static uint32_t next;
+  if (next == 0) next = ((uint32_t)(uintptr_t)&__heap_base + 7) & ~7u;
+  uint32_t at = next;
+  if (size > UINT32_MAX - at - 7) __builtin_trap();
+  next = (at + size + 7) & ~7u;
+  uint32_t pages = (uint32_t)__builtin_wasm_memory_size(0);
+  uint32_t needed = (next + 65535) / 65536;
+  if (needed > pages && __builtin_wasm_memory_grow(0, needed - pages) == (size_t)-1) __builtin_trap();
+  return (void *)(uintptr_t)at;
+}
+
+TR_KIT void tr_copy(void *to, const void *from, uint32_t size) {
+  unsigned char *into = to;
+  const unsigned char *bytes = from;
+  for (uint32_t at = 0; at < size; at++) into[at] = bytes[at];
+}
+
+// clang writes calls of these for loops and structs.
+void *memcpy(void *restrict to, const void *restrict from, size_t size) {
+  volatile unsigned char *into = to;
+  const unsigned char *bytes = from;
+  for (size_t at = 0; at < size; at++) into[at] = bytes[at];
+  return to;
+}
+
+void *memset(void *to, int value, size_t size) {
+  volatile unsigned char *into = to;
+  for (size_t at = 0; at < size; at++) into[at] = (unsigned char)value;
+  return to;
+}
+
+/// Called by the host to place what it hands over.
+TR_EXPORT("cabi_realloc") void *tr_realloc(void *old, uint32_t old_size, uint32_t align, uint32_t size) {
+  if (size == 0) return (void *)(uintptr_t)align;
+  void *at = tr_take(size);
+  if (old_size > 0) tr_copy(at, old, old_size < size ? old_size : size);
+  return at;
+}
+
+// -- text -------------------------------------------------------------------------------------------------------------
+
+/// Text that grows. Start with `tr_buffer buffer = {0};`
+typedef struct {
+  tr_text text;
+  uint32_t room;
+} tr_buffer;
+
+TR_KIT void tr_add(tr_buffer *buffer, tr_text text) {
+  uint32_t size = buffer->text.size + text.size;
+  if (size < text.size) __builtin_trap();
+  if (size > buffer->room) {
+    buffer->room = size < 64 ? 64 : size > UINT32_MAX / 2 ? size : size * 2;
+    char *at = tr_take(buffer->room);
+    tr_copy(at, buffer->text.at, buffer->text.size);
+    buffer->text.at = at;
+  }
+  tr_copy((char *)buffer->text.at + buffer->text.size, text.at, text.size);
+  buffer->text.size = size;
+}
+
+/// In decimal.
+TR_KIT void tr_add_u64(tr_buffer *buffer, uint64_t value) {
+  char digits[20];
+  uint32_t from = sizeof digits;
+  do {
+    digits[--from] = (char)('0' + value % 10);
+    value /= 10;
+  } while (value > 0);
+  tr_add(buffer, (tr_text){digits + from, (uint32_t)sizeof digits - from});
+}
+
+/// As a JSON string, with its quotes.
+TR_KIT void tr_add_json(tr_buffer *buffer, tr_text text) {
+  static const char hex[] = "0123456789abcdef";
+  tr_add(buffer, TR_TEXT("\""));
+  for (uint32_t at = 0; at < text.size; at++) {
+    unsigned char byte = (unsigned char)text.at[at];
+    char escaped[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+    if (byte == '"' || byte == '\\') escaped[1] = (char)byte;
+    bool is_plain = byte >= 32 && byte != '"' && byte != '\\';
+    tr_add(buffer, is_plain ? (tr_text){text.at + at, 1} : (tr_text){escaped, byte < 32 ? 6 : 2});
+  }
+  tr_add(buffer, TR_TEXT("\""));
+}
+
+TR_KIT bool tr_equal(tr_text left, tr_text right) {
+  if (left.size != right.size) return false;
+  for (uint32_t at = 0; at < left.size; at++) {
+    if (left.at[at] != right.at[at]) return false;
+  }
+  return true;
+}
+
+/// The decimal digits that the text starts with.
+TR_KIT uint64_t tr_to_u64(tr_text text) {
+  uint64_t value = 0;
+  for (uint32_t at = 0; at < text.size && text.at[at] >= '0' && text.at[at] <= '9'; at++) {
+    value = value * 10 + (uint64_t)(text.at[at] - '0');
+  }
+  return value;
+}
+
+// -- how an event ends ------------------------------------------------------------------------------------------------
+
+/// WIT `result<outcome, refusal>`, where the host reads it.
+typedef struct {
+  uint8_t is_refused;
+  union {
+    struct {
+      uint8_t is_accepted;
+      tr_text reply;
+    } done;
+    struct {
+      tr_text code;
+      tr_text message;
+      uint8_t retry;
+    } refused;
+  } as;
+} tr_ended;
+
+/// Defines the handler: `TR_HANDLE(body) { … return tr_replied(json); }`. `body` is JSON, checked against the manifest.
+#define TR_HANDLE(body)                                                              \
+  static const tr_ended *tr_handle(tr_text body);                                    \
+  TR_EXPORT("handle") const tr_ended *tr_handle_raw(const char *at, uint32_t size) { \
+    return tr_handle((tr_text){at, size});                                           \
+  }                                                                                  \
+  static const tr_ended *tr_handle(tr_text body)
+
+static tr_ended tr_end;
+
+/// The reply, as JSON. The host checks it against the manifest's schema.
+TR_KIT const tr_ended *tr_replied(tr_text json) {
+  tr_end.is_refused = 0;
+  tr_end.as.done.is_accepted = 0;
+  tr_end.as.done.reply = json;
+  return &tr_end;
+}
+
+/// Done, and there is nothing to say beyond that.
+TR_KIT const tr_ended *tr_accepted(void) {
+  tr_end.is_refused = 0;
+  tr_end.as.done.is_accepted = 1;
+  return &tr_end;
+}
+
+/// The handler's own no: `code` is kebab-case, `message` is for the asker. Writes of the event are dropped.
+TR_KIT const tr_ended *tr_refused(tr_text code, tr_text message, bool retry) {
+  tr_end.is_refused = 1;
+  tr_end.as.refused.code = code;
+  tr_end.as.refused.message = message;
+  tr_end.as.refused.retry = retry;
+  return &tr_end;
+}
+
+// -- fields -----------------------------------------------------------------------------------------------------------
+
+/// WIT `result<list<u8> or string, enum>`.
+typedef struct {
+  uint8_t is_error;
+  tr_text value;
+} tr_bytes_result;
+
+TR_IMPORT("fields", "get") void tr_fields_get(const char *name, uint32_t size, tr_bytes_result *out);
+
+/// A personal field this event was admitted for; false when it is not to be had.
+TR_KIT bool tr_field(tr_text name, tr_text *value) {
+  tr_bytes_result got;
+  tr_fields_get(name.at, name.size, &got);
+  if (got.is_error) return false;
+  *value = got.value;
+  return true;
+}
+
+// -- store ------------------------------------------------------------------------------------------------------------
+
+typedef enum { TR_OK, TR_ABSENT, TR_UNAVAILABLE, TR_CONFLICT, TR_TOO_LARGE } tr_status;
+
+/// A namespace of the grant. Holding it is the permission.
+typedef struct {
+  int32_t handle;
+} tr_namespace;
+
+typedef struct {
+  tr_text key;
+  tr_text value;
+  uint64_t revision;
+} tr_item;
+
+typedef struct {
+  const tr_item *items;
+  uint32_t count;
+  /// Pass it as `after` to read on.
+  bool has_next;
+  tr_text next;
+} tr_page;
+
+/// Any revision will do: the last write wins.
+#define TR_ANY_REVISION UINT64_MAX
+
+typedef struct {
+  uint8_t is_error;
+  union {
+    int32_t handle;
+    uint8_t error;
+  } as;
+  uint32_t too_large;
+} tr_store_result;
+
+typedef struct {
+  uint8_t is_error;
+  union {
+    struct {
+      uint8_t is_there;
+      tr_item item;
+    } found;
+    uint8_t error;
+  } as;
+} tr_item_result;
+
+typedef struct {
+  uint8_t is_error;
+  union {
+    struct {
+      const tr_item *items;
+      uint32_t count;
+      uint8_t has_next;
+      tr_text next;
+    } page;
+    uint8_t error;
+  } as;
+} tr_page_result;
+
+TR_IMPORT("store", "open") void tr_store_open(const char *label, uint32_t size, tr_store_result *out);
+TR_IMPORT("store", "[method]namespace.get")
+void tr_store_get(int32_t self, const char *key, uint32_t size, tr_item_result *out);
+TR_IMPORT("store", "[method]namespace.put")
+void tr_store_put(int32_t self, const char *key, uint32_t size, const char *value, uint32_t value_size,
+                  int32_t is_expected, uint64_t expected, tr_store_result *out);
+TR_IMPORT("store", "[method]namespace.delete")
+void tr_store_delete(int32_t self, const char *key, uint32_t size, tr_store_result *out);
+TR_IMPORT("store", "[method]namespace.scan")
+void tr_store_scan(int32_t self, const char *prefix, uint32_t size, int32_t is_after, const char *after,
+                   uint32_t after_size, uint32_t limit, tr_page_result *out);
+
+/// `connection` is the asker's own namespace.
+TR_KIT bool tr_open(tr_text label, tr_namespace *space) {
+  tr_store_result opened;
+  tr_store_open(label.at, label.size, &opened);
+  if (opened.is_error) return false;
+  space->handle = opened.as.handle;
+  return true;
+}
+
+TR_KIT tr_status tr_get(tr_namespace space, tr_text key, tr_item *item) {
+  tr_item_result got;
+  tr_store_get(space.handle, key.at, key.size, &got);
+  if (got.is_error) return (tr_status)(TR_UNAVAILABLE + got.as.error);
+  if (!got.as.found.is_there) return TR_ABSENT;
+  *item = got.as.found.item;
+  return TR_OK;
+}
+
+/// Only when the key is at this revision; 0: only when it is absent.
+TR_KIT tr_status tr_put_at(tr_namespace space, tr_text key, tr_text value, uint64_t expected) {
+  tr_store_result put;
+  bool is_expected = expected != TR_ANY_REVISION;
+  tr_store_put(space.handle, key.at, key.size, value.at, value.size, is_expected, expected, &put);
+  return put.is_error ? (tr_status)(TR_UNAVAILABLE + put.as.error) : TR_OK;
+}
+
+TR_KIT tr_status tr_put(tr_namespace space, tr_text key, tr_text value) {
+  return tr_put_at(space, key, value, TR_ANY_REVISION);
+}
+
+TR_KIT tr_status tr_delete(tr_namespace space, tr_text key) {
+  tr_store_result deleted;
+  tr_store_delete(space.handle, key.at, key.size, &deleted);
+  return deleted.is_error ? (tr_status)(TR_UNAVAILABLE + deleted.as.error) : TR_OK;
+}
+
+/// Keys that start with `prefix`, in byte order, after `*after`, or from the first when `after` is NULL.
+TR_KIT tr_status tr_scan(tr_namespace space, tr_text prefix, const tr_text *after, uint32_t limit, tr_page *page) {
+  tr_page_result got;
+  tr_text from = after == NULL ? TR_TEXT("") : *after;
+  tr_store_scan(space.handle, prefix.at, prefix.size, after != NULL, from.at, from.size, limit, &got);
+  if (got.is_error) return (tr_status)(TR_UNAVAILABLE + got.as.error);
+  *page = (tr_page){got.as.page.items, got.as.page.count, got.as.page.has_next, got.as.page.next};
+  return TR_OK;
+}
+
+// -- session ----------------------------------------------------------------------------------------------------------
+
+/// Who asks, told by the host.
+typedef struct {
+  tr_text connection;
+  uint8_t is_peer;
+  uint32_t contract_version;
+  tr_text event_id;
+  tr_text event_type;
+  uint32_t deadline_ms;
+  /// The owner approved this very request.
+  uint8_t is_approved;
+} tr_session;
+
+TR_IMPORT("session", "current") void tr_session_current(tr_session *out);
+
+TR_KIT tr_session tr_current_session(void) {
+  tr_session session;
+  tr_session_current(&session);
+  return session;
+}
+
+// -- keys -------------------------------------------------------------------------------------------------------------
+
+TR_IMPORT("keys", "public-key") void tr_keys_public_key(const char *alias, uint32_t size, tr_bytes_result *out);
+TR_IMPORT("keys", "sign")
+void tr_keys_sign(const char *alias, uint32_t size, const char *message, uint32_t message_size, tr_bytes_result *out);
+
+/// 32 bytes; false when the grant has no such key.
+TR_KIT bool tr_public_key(tr_text alias, tr_text *key) {
+  tr_bytes_result got;
+  tr_keys_public_key(alias.at, alias.size, &got);
+  if (got.is_error) return false;
+  *key = got.value;
+  return true;
+}
+
+/// An Ed25519 signature of 64 bytes; false when the grant has no such key.
+TR_KIT bool tr_sign(tr_text alias, tr_text message, tr_text *signature) {
+  tr_bytes_result got;
+  tr_keys_sign(alias.at, alias.size, message.at, message.size, &got);
+  if (got.is_error) return false;
+  *signature = got.value;
+  return true;
+}
+
+// -- outbox, clock, random, log ---------------------------------------------------------------------------------------
+
+TR_IMPORT("outbox", "notify-owner")
+void tr_outbox_notify_owner(const char *type, uint32_t size, const char *body, uint32_t body_size, uint8_t out[2]);
+TR_IMPORT("outbox", "emit")
+void tr_outbox_emit(const char *type, uint32_t size, const char *body, uint32_t body_size, uint8_t out[2]);
+TR_IMPORT("clock", "now") uint64_t tr_now(void);
+TR_IMPORT("random", "bytes") void tr_random_bytes(uint32_t size, tr_text *out);
+TR_IMPORT("log", "write") void tr_log_write(int32_t level, const char *text, uint32_t size);
+
+/// A notice to the owner's devices; false when there is no such right, or too many.
+TR_KIT bool tr_notify_owner(tr_text type, tr_text json) {
+  uint8_t out[2];
+  tr_outbox_notify_owner(type.at, type.size, json.at, json.size, out);
+  return out[0] == 0;
+}
+
+/// An event to the connection that asked; false when there is no such right, or too many.
+TR_KIT bool tr_emit(tr_text type, tr_text json) {
+  uint8_t out[2];
+  tr_outbox_emit(type.at, type.size, json.at, json.size, out);
+  return out[0] == 0;
+}
+
+/// At most 1,024 bytes.
+TR_KIT tr_text tr_random(uint32_t size) {
+  tr_text bytes;
+  tr_random_bytes(size, &bytes);
+  return bytes;
+}
+
+typedef enum { TR_DEBUG, TR_INFO, TR_WARN, TR_ERROR } tr_level;
+
+/// A line for the operator, without personal data.
+TR_KIT void tr_log(tr_level level, tr_text line) { tr_log_write(level, line.at, line.size); }
