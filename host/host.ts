@@ -136,8 +136,8 @@ function readHandlers(files: readonly HandlerFiles[]): Registry {
   const entries = files.flatMap(({ name, manifest: bytes, component }) => {
     try {
       const manifest = parseManifest(bytes, `manifests/${name}.json`)
-      const { memoryBytes } = manifest.limits
-      const limits = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
+      const { memoryBytes, fuel } = manifest.limits
+      const limits = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX, fuel }
       return [{ manifest, component: loadComponent(component, limits) }]
     } catch (error) {
       if (!(error instanceof Refusal)) throw error

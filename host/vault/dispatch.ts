@@ -17,6 +17,7 @@ export async function dispatch(admitted: Admitted, options: { pool: Pool; now: n
   const { event } = opened
   const effects = await options.pool.run({
     registered,
+    tenant: opened.vault.id,
     sources: sourcesOf(admitted),
     context: {
       connection: connection.record.alias,

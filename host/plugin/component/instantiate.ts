@@ -4,6 +4,7 @@ import { unreachable } from '#host/errors.ts'
 import { type ComponentFunction, compileSignature, liftFunction, lowerFunction, type Signature } from './bridge.ts'
 import { openCodecs } from './codecs.ts'
 import { type Context, type CoreFunction, openContext, type Run } from './context.ts'
+import { openTank, type Tank } from './fuel.ts'
 import { addOwn, disposeOf, dropHandle, GuestResource, openComponent, repOf } from './handles.ts'
 import type { ComponentState } from './handles.ts'
 import type { Component } from './load.ts'
@@ -71,6 +72,8 @@ interface Machine {
   readonly instances: WebAssembly.Instance[]
   readonly trampolines: Map<number, CoreFunction>
   readonly lifts: Map<number, ComponentFunction>
+  /** There once the instances are: their start functions run on what the modules were made with. */
+  tank: Tank | undefined
 }
 
 /** @throws Trap when the component's own start-up fails */
@@ -87,9 +90,12 @@ export function instantiate(component: Component, options: InstantiateOptions): 
     instances: [],
     trampolines: new Map(),
     lifts: new Map(),
+    tank: undefined,
   }
   guarded(machine, () => runInstances(machine, component.modules))
   const exports = new Map(plan.exports.map(({ name, lift }) => [name, liftAt(machine, lift)]))
+  const tank = plan.fuel === undefined ? undefined : openTank(machine.instances, plan.fuel)
+  machine.tank = tank
   const snapshot = takeSnapshot(machine.instances, machine.components, plan.copiesTables)
   let isSpent = false
   return {
@@ -99,7 +105,9 @@ export function instantiate(component: Component, options: InstantiateOptions): 
       if (isSpent) throw new Trap('trap', 'the instance is spent: replace it')
       isSpent = true
       run.depth = 1
+      tank?.fill()
       const value = guarded(machine, () => target(args))
+      if (tank?.isSpent() === true) throw outOfFuel(plan)
       run.depth = 0
       isSpent = false
       return value
@@ -144,12 +152,17 @@ function toTrap(machine: Machine, error: unknown): unknown {
   }
   if (error instanceof WebAssembly.LinkError) return new Trap('lied', error.message, { cause: error })
   if (!(error instanceof WebAssembly.RuntimeError)) return error
+  if (machine.tank?.isSpent() === true) return outOfFuel(machine.plan, error)
   const isFull = machine.instances.some((instance) =>
     Object.values(instance.exports).some(
       (item) => item instanceof WebAssembly.Memory && item.buffer.byteLength > machine.plan.memoryPagesMax * 32_768,
     ),
   )
   return new Trap(isFull ? 'memory' : 'trap', error.message, { cause: error })
+}
+
+function outOfFuel({ fuel }: Plan, cause?: unknown): Trap {
+  return new Trap('fuel', `made more than ${fuel} calls and loop turns`, { cause })
 }
 
 function resolveRef(machine: Machine, ref: CoreRef): WebAssembly.ImportValue {
