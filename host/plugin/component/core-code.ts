@@ -9,13 +9,25 @@ import { CODE_BRANCHES_MAX, CODE_LEAF_BYTES_MAX, CODE_LOCALS_MAX, CODE_NESTING_M
 
 import { type Cursor, expectEnd, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
 
+/** A place where fuel is taken. */
+interface Probe {
+  /** Position in the module, at the start of an instruction. */
+  readonly at: number
+  /** Before a bulk instruction: what it takes per unit of its length, as a right shift. Else one is taken. */
+  readonly shift: number | undefined
+}
+
 /** One function's code, by positions in its module. */
 export interface FunctionCode {
-  /** Where its local variables are declared. */
+  /** Where its local variables are declared: their number of groups, then the groups. */
   readonly from: number
+  readonly groupsAt: number
+  readonly bodyAt: number
   readonly to: number
-  /** Where fuel is taken: its entry and every loop header, ascending; nowhere in a short leaf. */
-  readonly probes: readonly number[]
+  readonly groups: number
+  readonly locals: number
+  /** Its entry, every loop header and before every bulk instruction, ascending; nowhere in a short leaf. */
+  readonly probes: readonly Probe[]
 }
 
 export interface CodeFacts {
@@ -65,7 +77,19 @@ const bulkImmediates = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1]
 const tableWrites = new Set([12, 14, 15, 17])
 const segmentDrops = new Set([9, 13])
 
+/** Lengths stand on top of the stack: bytes (memory.init, copy, fill) cost 1 per 64, table elements 1 each. */
+const bulkShifts: readonly (number | undefined)[] = Object.assign([], {
+  8: 6,
+  10: 6,
+  11: 6,
+  12: 0,
+  14: 0,
+  15: 0,
+  17: 0,
+})
+
 const LOOP = 0x03
+const BULK = 0xfc
 /** call, call_indirect, return_call, return_call_indirect */
 const FIRST_CALL = 0x10
 const LAST_CALL = 0x13
@@ -92,29 +116,36 @@ export function scanCode(body: Cursor, globals: number): CodeFacts {
 
 function scanFunction(cursor: Cursor, facts: Facts): FunctionCode {
   const from = cursor.at
-  skipLocals(cursor)
-  const probes = [cursor.at]
+  const groups = readU32(cursor)
+  const groupsAt = cursor.at
+  const locals = skipLocals(cursor, groups)
+  const bodyAt = cursor.at
+  const probes: Probe[] = [{ at: bodyAt, shift: undefined }]
   facts.depth = 1
   let calls = false
   while (cursor.at < cursor.end) {
-    const opcode = cursor.bytes[cursor.at] ?? END
+    const { at } = cursor
+    const opcode = cursor.bytes[at] ?? END
     skipInstruction(cursor, facts)
-    if (opcode === LOOP) probes.push(cursor.at)
-    calls ||= opcode >= FIRST_CALL && opcode <= LAST_CALL
+    if (opcode === LOOP) probes.push({ at: cursor.at, shift: undefined })
+    else if (opcode === BULK) {
+      const shift = bulkShifts[cursor.bytes[at + 1] ?? 0]
+      if (shift !== undefined) probes.push({ at, shift })
+    } else calls ||= opcode >= FIRST_CALL && opcode <= LAST_CALL
   }
   // A short function that neither calls nor loops is paid for by whoever calls it.
   const isLeaf = !calls && probes.length === 1 && cursor.end - from <= CODE_LEAF_BYTES_MAX
-  return { from, to: cursor.end, probes: isLeaf ? [] : probes }
+  return { from, groupsAt, bodyAt, to: cursor.end, groups, locals, probes: isLeaf ? [] : probes }
 }
 
-function skipLocals(cursor: Cursor): void {
-  const groups = readU32(cursor)
+function skipLocals(cursor: Cursor, groups: number): number {
   let locals = 0
   for (let group = 0; group < groups; group += 1) {
     locals += readU32(cursor)
     expectPlainType(cursor)
   }
   if (locals > CODE_LOCALS_MAX) throw new Refusal('too-large', `component: a function with ${locals} local variables`)
+  return locals
 }
 
 /** Types of several bytes (`ref null $t`) would be read as shorter than they are. */
@@ -204,7 +235,8 @@ function skipAccess(cursor: Cursor): void {
 }
 
 function skipBulk(cursor: Cursor, facts: Facts): void {
-  const operation = readU32(cursor)
+  // In one byte, as compilers write it: the probe reads it there.
+  const operation = readByte(cursor)
   const count = bulkImmediates[operation]
   if (count === undefined) throw invalid(`instruction 0xfc ${operation} is not supported`)
   if (tableWrites.has(operation)) facts.writesTables = true

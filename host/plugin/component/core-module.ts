@@ -28,8 +28,8 @@ export interface CoreModule {
   readonly importedTables: number
   /** Of all globals, imports included: the index of one that is added. */
   readonly globals: number
-  /** Functions it defines or imports. */
-  readonly functions: number
+  /** Signatures of all functions, imports first. */
+  readonly functions: readonly string[]
   /** Data and element segments. */
   readonly segments: number
   readonly code: CodeFacts
@@ -103,7 +103,7 @@ export function readCoreModule(bytes: Uint8Array, quota: Quota): CoreModule {
     mutableGlobals: draft.mutableGlobals,
     importedTables: draft.imported.table,
     globals: draft.imported.global + draft.globals,
-    functions: draft.functions.length,
+    functions: draft.functions,
     segments: draft.segments,
     code: draft.code,
   }

@@ -25,6 +25,8 @@ const counting = `(local $i i32)
   (loop $again (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
   (local.get $i)`
 
+const calls = (count: number) => `${'(drop (call $f (i32.const 0)))'.repeat(count)} (i32.const 1)`
+
 describe('fuel', () => {
   it('is one for the entry and one for each turn of a loop, anew in each call', async () => {
     const instance = await open(counting)
@@ -74,12 +76,26 @@ describe('fuel', () => {
   it('is taken by calls of functions too long, or too busy, to be free', async () => {
     const work = '(local.set 0 (i32.add (local.get 0) (i32.const 1)))'
     const repeated = (length: number) => `(func $f (param i32) (result i32) ${work.repeat(length)} (local.get 0))`
-    const calls = (count: number) => `${'(drop (call $f (i32.const 0)))'.repeat(count)} (i32.const 1)`
     expect((await open(calls(fuel + 10), repeated(5))).call('run', [0])).toBe(1)
     const long = await open(calls(fuel + 10), repeated(CODE_LEAF_BYTES_MAX / 7 + 1))
     expect(() => long.call('run', [0])).toThrow(spent)
     const calling = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (i32.const 1))'
     await expect(open(calls(fuel + 10), calling).then((made) => made.call('run', [0]))).rejects.toThrow(spent)
+  })
+
+  it('is taken by bulk instructions by their length', async () => {
+    const fill = (bytes: number) => `(memory.fill (i32.const 1024) (i32.const 7) (i32.const ${bytes}))`
+    expect((await open(`${fill(60_000)} (i32.load8_u (i32.const 60000))`)).call('run', [0])).toBe(7)
+    const two = await open(`${fill(60_000)} ${fill(60_000)} (local.get $n)`)
+    expect(() => two.call('run', [0])).toThrow(spent)
+    const copy = '(memory.copy (i32.const 0) (i32.const 1024) (i32.const 40000))'
+    const copies = await open(`(local $x f64) ${copy.repeat(2)} (local.get $n)`)
+    expect(() => copies.call('run', [0])).toThrow(spent)
+    const table = '(table $t 100 funcref)'
+    const elements = '(table.fill $t (i32.const 0) (ref.null func) (i32.const 100))'
+    expect((await open(`${elements.repeat(9)} (i32.const 1)`, table)).call('run', [0])).toBe(1)
+    const many = await open(`${elements.repeat(10)} (i32.const 1)`, table)
+    expect(() => many.call('run', [0])).toThrow(spent)
   })
 
   it('of all modules together is no more than that of one', async () => {
@@ -126,12 +142,20 @@ describe('fuel', () => {
   })
 })
 
+const sized = (id: number, body: readonly number[]) => [id, ...encodeU32(body.length), ...body]
+
 /** A core module with one function of this code, after its locals. */
 function moduleOf(code: readonly number[], locals: readonly number[] = [0]): Uint8Array {
-  const sized = (id: number, body: readonly number[]) => [id, ...encodeU32(body.length), ...body]
   const body = [...locals, ...code, 0x0b]
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    0,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...sized(1, [1, 0x60, 0, 0]),
     ...sized(3, [1, 0]),
     ...sized(5, [1, 0, 1]),
@@ -139,8 +163,9 @@ function moduleOf(code: readonly number[], locals: readonly number[] = [0]): Uin
   ])
 }
 
+const read = (bytes: Uint8Array) => readCoreModule(bytes, openQuota())
+
 describe('no loop hides in an immediate', () => {
-  const read = (bytes: Uint8Array) => readCoreModule(bytes, openQuota())
   const [get, drop, loop] = [[0x41, 0], 0x1a, [0x03, 0x40, 0x0c, 0, 0x0b]]
 
   it('found where it stands', () => {

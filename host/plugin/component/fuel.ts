@@ -3,8 +3,8 @@
  * its end the code traps. So no call runs on for ever, and one that would ends in its cell, which lives on.
  *
  * Every way to run on passes a probe: a jump back needs a loop header, all else needs a call, and a call to a short leaf
- * is paid for by its caller. What one instruction can do is bounded by the memory and tables it works on; the deadline
- * holds the rest.
+ * is paid for by its caller. Bulk instructions pay by their length: V8 does not look for a terminated thread in a loop
+ * around one, so that without fuel such a loop outlives its deadline, and its cell.
  */
 import type { CoreModule } from './core-module.ts'
 import type { FunctionCode } from './core-code.ts'
@@ -24,41 +24,55 @@ export function isMetered({ code }: CoreModule): boolean {
 }
 
 /**
- * The body of the code section with a probe at every entry and loop header.
+ * The body of the code section with fuel taken at every probe.
  *
- * A probe leaves the stack as it is: `global = global - 1; if (global < 0) unreachable`.
+ * A probe leaves the stack as it is: `global = global - cost; if (global < 0) unreachable`.
  */
-export function meteredCode({ bytes, code, globals }: CoreModule): Uint8Array {
-  const index = encodeU32(globals)
-  const take = [0x23, ...index, 0x41, 0x01, 0x6b, 0x24, ...index]
-  const probe = [...take, 0x23, ...index, 0x41, 0x00, 0x48, 0x04, 0x40, 0x00, 0x0b]
-  const sizes = code.functions.map(({ from, to, probes }) => encodeU32(to - from + probes.length * probe.length))
-  const count = encodeU32(code.functions.length)
-  const length = code.functions.reduce(
-    (sum, body, at) => sum + (sizes[at]?.length ?? 0) + body.to - body.from + body.probes.length * probe.length,
-    count.length,
-  )
-  const out = new Uint8Array(length)
+export function meteredCode(module: CoreModule): Uint8Array {
+  const { code, functions } = module
+  const imported = functions.length - code.functions.length
+  const index = encodeU32(module.globals)
+  const end = [0x6b, 0x24, ...index, 0x23, ...index, 0x41, 0x00, 0x48, 0x04, 0x40, 0x00, 0x0b]
+  const single = [0x23, ...index, 0x41, 0x01, ...end]
+  /** The length stays on the stack; a local variable of our own has a copy. */
+  const bulk = (local: number, shift: number): number[] => {
+    const at = encodeU32(local)
+    return [0x22, ...at, 0x23, ...index, 0x20, ...at, 0x41, shift, 0x76, ...end]
+  }
+  const parts: (Uint8Array | readonly number[])[] = [encodeU32(code.functions.length)]
+  for (const [place, body] of code.functions.entries()) {
+    const parameters = functions[imported + place]?.indexOf(':') ?? 0
+    const metered = meteredFunction(module, body, (shift) =>
+      shift === undefined ? single : bulk(parameters + body.locals, shift),
+    )
+    parts.push(encodeU32(metered.reduce((sum, part) => sum + part.length, 0)))
+    for (const part of metered) parts.push(part)
+  }
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
-  const put = (part: Uint8Array | readonly number[]): void => {
+  for (const part of parts) {
     out.set(part, at)
     at += part.length
   }
-  put(count)
-  const putFunction = ({ from, to, probes }: FunctionCode): void => {
-    let copied = from
-    for (const place of probes) {
-      put(bytes.subarray(copied, place))
-      put(probe)
-      copied = place
-    }
-    put(bytes.subarray(copied, to))
-  }
-  for (const [place, body] of code.functions.entries()) {
-    put(sizes[place] ?? [])
-    putFunction(body)
-  }
   return out
+}
+
+function meteredFunction(
+  { bytes }: CoreModule,
+  { from, groupsAt, bodyAt, to, groups, probes }: FunctionCode,
+  probeOf: (shift: number | undefined) => readonly number[],
+): (Uint8Array | readonly number[])[] {
+  const isBulk = probes.some(({ shift }) => shift !== undefined)
+  const parts: (Uint8Array | readonly number[])[] = isBulk
+    ? [encodeU32(groups + 1), bytes.subarray(groupsAt, bodyAt), [0x01, 0x7f]]
+    : [bytes.subarray(from, bodyAt)]
+  let copied = bodyAt
+  for (const { at, shift } of probes) {
+    parts.push(bytes.subarray(copied, at), probeOf(shift))
+    copied = at
+  }
+  parts.push(bytes.subarray(copied, to))
+  return parts
 }
 
 export interface Tank {

@@ -107,7 +107,7 @@ function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: num
 /** What the engine would build for each module before a single instruction runs. */
 function vetSizes(cores: readonly CoreModule[]): void {
   const counted = [
-    ['functions', cores.map(({ functions }) => functions), CORE_FUNCTIONS_MAX],
+    ['functions', cores.map(({ functions }) => functions.length), CORE_FUNCTIONS_MAX],
     ['imports', cores.map(({ imports }) => imports.length), CORE_IMPORTS_MAX],
     ['segments', cores.map(({ segments }) => segments), CORE_SEGMENTS_MAX],
   ] as const

@@ -57,9 +57,11 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
   return join(parts)
 }
 
+function item(sort: string, index: number, kind: number): number[] {
+  return encodeExport(`${statePrefix}${sort}/${index}`, index, kind)
+}
+
 function stateExports(module: CoreModule): number[][] {
-  const item = (sort: string, index: number, kind: number) =>
-    encodeExport(`${statePrefix}${sort}/${index}`, index, kind)
   const memories = module.memory === undefined ? [] : [item('memory', 0, 0x02)]
   const tables = module.tables.map((_, index) => item('table', module.importedTables + index, 0x01))
   return [...memories, ...tables, ...module.mutableGlobals.map((index) => item('global', index, 0x03))]
