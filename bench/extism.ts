@@ -60,10 +60,7 @@ function textAt(context: CallContext, address: bigint): string {
 
 /** Built when it is not there, kept under `.cache/bench` by the hash of its source. */
 async function builtPlugin(): Promise<Uint8Array<ArrayBuffer>> {
-  const hash = createHash('sha256')
-    .update(await readFile(join(root, SOURCE)))
-    .digest('hex')
-    .slice(0, 16)
+  const hash = createHash('sha256').update(await readFile(join(root, SOURCE))).digest('hex').slice(0, 16)
   const folder = join(root, '.cache/bench')
   const path = join(folder, `extism-${hash}.wasm`)
   const known = await readFile(path).catch(() => undefined)

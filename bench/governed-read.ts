@@ -66,10 +66,7 @@ function stepsOf(): Steps {
     note({ subject, steps }) {
       if (!subject.endsWith('.data.request')) return
       for (const { name, us } of steps) add(name, us)
-      add(
-        'in all',
-        steps.reduce((sum, { us }) => sum + us, 0),
-      )
+      add('in all', steps.reduce((sum, { us }) => sum + us, 0))
     },
     lines: () => medians().map(({ name, us }) => judged(`  host: ${name}`, { value: us, unit: 'µs' })),
     words: () =>

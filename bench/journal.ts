@@ -27,11 +27,9 @@ export async function journalCommits(): Promise<Report> {
   const changes = VALUES.map((length) => random(length))
   const commit = async (): Promise<void> => {
     commits += 1
-    const writes = changes.map((value, at): Change => ({
-      namespace: at === 0 ? 'audit' : 'system',
-      key: `${at}/${commits % 1_000}`,
-      value,
-    }))
+    const writes = changes.map(
+      (value, at): Change => ({ namespace: at === 0 ? 'audit' : 'system', key: `${at}/${commits % 1_000}`, value }),
+    )
     await store.commit(writes, { now: commits })
   }
   await commit()

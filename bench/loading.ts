@@ -16,8 +16,7 @@ export async function componentLoading(): Promise<Report> {
     quickjs: { run: load(quickjs), ms: MS },
     script: { run: load(script), ms: MS },
   })
-  const size = (bytes: Uint8Array) =>
-    `${(bytes.length / 1_000).toLocaleString('en-US', { maximumFractionDigits: 0 })} kB`
+  const size = (bytes: Uint8Array) => `${(bytes.length / 1_000).toLocaleString('en-US', { maximumFractionDigits: 0 })} kB`
   return {
     title: '   Component loader: decode, link, patch, compile',
     lines: [

@@ -60,6 +60,26 @@ async function askNeighbour(): Promise<number> {
 
 const attack = (name: string) => pool.run(jobFor(registry, name, { tenant: 'attacker', sources: sources() }))
 
+/** All of those that run, at once. */
+async function attackAll(): Promise<void> {
+  const ends = await Promise.allSettled(misbehaving.map(({ name }) => attack(name)))
+  const codes = ends.map((end) => (end.status === 'rejected' && end.reason instanceof Refusal ? end.reason.code : ''))
+  expect(codes).toEqual(misbehaving.map(({ code }) => code))
+  await askNeighbour()
+}
+
+/** Loads it and starts a cell. */
+async function refused(hostile: Hostile): Promise<Refusal> {
+  try {
+    const registry = await textRegistry([hostile])
+    await using _pool = await createPool({ registry, cells: 1, spares: 0 })
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
+  throw new Error(`${hostile.name} was accepted`)
+}
+
 test('there are enough of them, each with a name of its own', () => {
   const all = [...misbehaving, ...hostileLoads, ...hostileStarts].map(({ name }) => name)
   expect(new Set(all).size).toBe(all.length)
@@ -82,17 +102,9 @@ describe('one that runs', () => {
   })
 
   test('all of them, again and again, leave the host as large as it was', async () => {
-    const round = async (): Promise<void> => {
-      const ends = await Promise.allSettled(misbehaving.map(({ name }) => attack(name)))
-      const codes = ends.map((end) =>
-        end.status === 'rejected' && end.reason instanceof Refusal ? end.reason.code : '',
-      )
-      expect(codes).toEqual(misbehaving.map(({ code }) => code))
-      await askNeighbour()
-    }
-    await round()
+    await attackAll()
     const before = process.memoryUsage.rss()
-    for (let at = 0; at < ROUNDS; at++) await round()
+    for (let at = 0; at < ROUNDS; at++) await attackAll()
     // Memories of instances that are gone go with a collection, which comes when it comes.
     await expect
       .poll(() => process.memoryUsage.rss(), { timeout: 10_000, interval: 200 })
@@ -101,17 +113,6 @@ describe('one that runs', () => {
 })
 
 describe('one that must not run', () => {
-  const refused = async (hostile: Hostile): Promise<Refusal> => {
-    try {
-      const registry = await textRegistry([hostile])
-      await using _pool = await createPool({ registry, cells: 1, spares: 0 })
-    } catch (error) {
-      if (error instanceof Refusal) return error
-      throw error
-    }
-    throw new Error(`${hostile.name} was accepted`)
-  }
-
   test.each(hostileLoads)('$name is refused when it is loaded, as $code', async (hostile) => {
     const failing = textRegistry([hostile])
     await expect(failing).rejects.toThrow(expect.objectContaining({ code: hostile.code }))

@@ -34,8 +34,8 @@ export interface Pool extends AsyncDisposable {
   /**
    * Runs one event in a cell and gives what it left. The grant behind `sources` ends with it.
    *
-   * @throws HandlerRefusal, HandlerFailure (`handler-*`, `not-granted`), or Refusal `busy` when too many events wait, of
-   *   all or of this tenant, or the host is stopping: no instance was touched then
+   * @throws HandlerRefusal, HandlerFailure (`handler-*`, `not-granted`), or Refusal `busy` when too many events wait,
+   *   of all or of this tenant, or the host is stopping: no instance was touched then
    */
   run(job: Job): Promise<Effects>
   readonly stats: PoolStats

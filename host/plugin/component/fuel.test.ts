@@ -25,6 +25,7 @@ const counting = `(local $i i32)
   (loop $again (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
   (local.get $i)`
 
+const fill = (bytes: number) => `(memory.fill (i32.const 1024) (i32.const 7) (i32.const ${bytes}))`
 const calls = (count: number) => `${'(drop (call $f (i32.const 0)))'.repeat(count)} (i32.const 1)`
 
 describe('fuel', () => {
@@ -84,7 +85,6 @@ describe('fuel', () => {
   })
 
   it('is taken by bulk instructions by their length', async () => {
-    const fill = (bytes: number) => `(memory.fill (i32.const 1024) (i32.const 7) (i32.const ${bytes}))`
     expect((await open(`${fill(60_000)} (i32.load8_u (i32.const 60000))`)).call('run', [0])).toBe(7)
     const two = await open(`${fill(60_000)} ${fill(60_000)} (local.get $n)`)
     expect(() => two.call('run', [0])).toThrow(spent)

@@ -1,6 +1,6 @@
 /**
- * Rewrites a core module so that it can be held: maxima on its memory and tables, fuel, and exports for the state a reset
- * must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
+ * Rewrites a core module so that it can be held: maxima on its memory and tables, fuel, and exports for the state a
+ * reset must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
  */
 import { invalid, openCursor, openQuota, readBytes, readSections, readU32 } from './cursor.ts'
 import type { CoreModule, Limits, TableType } from './core-module.ts'
