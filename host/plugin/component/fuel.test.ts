@@ -178,7 +178,7 @@ describe('no loop hides in an immediate', () => {
     ['a memory index of a vector load', [...get, 0xfd, 0, 0x40, 0, 0x41, drop, ...loop], [0]],
     ['a block of a reference type', [0x02, 0x63, 0x70, 0xd0, 0x70, 0x0b, drop, ...loop], [0]],
     ['a select of a reference type', [0x1c, 1, 0x63, 0x70, drop, ...loop], [0]],
-    ['a select of no type', [0x1c, 0, drop, ...loop], [0]],
+    ['a select of several types', [0x1c, 2, 0x7f, 0x7f, drop, ...loop], [0]],
     ['a null of another type', [0xd0, 0x63, 0x70, drop, ...loop], [0]],
     ['locals of a reference type', loop, [1, 1, 0x63, 0x70]],
   ])('%s is refused', (_, code, locals) => {
