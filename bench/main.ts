@@ -1,4 +1,5 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { fuelCost } from './fuel.ts'
 import { governedRead } from './governed-read.ts'
 import { journalCommits } from './journal.ts'
 import { killableCall } from './killable-call.ts'
@@ -17,6 +18,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   start: hostStart,
   loading: componentLoading,
   journal: journalCommits,
+  fuel: fuelCost,
 }
 
 const asked = process.argv.slice(2)

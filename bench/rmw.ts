@@ -64,6 +64,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   const namespace = store.namespace('connection/acme')
   const job = (): Job => ({
     registered,
+    tenant: 'bench',
     sources: {
       fields: new Map(),
       namespaces: new Map([['connection', { namespace, writable: true }]]),

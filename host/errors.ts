@@ -40,6 +40,7 @@ export const refusalCodes = [
   'handler-refused',
   'handler-trapped',
   'handler-deadline',
+  'handler-fuel',
   'handler-memory',
   'handler-stack',
   'handler-calls',

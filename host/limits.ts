@@ -306,3 +306,26 @@ export const CASE_RUNS = 100
 export const CASE_RUNS_MS_MAX = 100
 /** `trellis handler dev` lets an editor finish writing. */
 export const DEV_SETTLE_MS = 50
+
+// limits that stop ---------------------------------------------------------------------------------------------------
+
+/** Function entries and loop turns of one event when its manifest asks for nothing else: 0.3 s of the tightest loop. */
+export const HANDLER_FUEL = 250_000_000
+/** The fuel a manifest may ask for: the counter is a signed 32-bit number, some 3 s of the tightest loop. */
+export const HANDLER_FUEL_MAX = 2_147_483_647
+/** Functions of all core modules of a component: each costs the engine some 100 bytes (QuickJS builds: 1,800). */
+export const CORE_FUNCTIONS_MAX = 65_536
+/** Imports of all core modules of a component: each is an object at every instantiation (QuickJS builds: 250). */
+export const CORE_IMPORTS_MAX = 4_096
+/** Data and element segments of all core modules of a component: run when one is made (QuickJS builds: 5,900). */
+export const CORE_SEGMENTS_MAX = 65_536
+/** Open blocks in one function: compilers recurse or keep state for each (QuickJS builds: 282). */
+export const CODE_NESTING_MAX = 1_024
+/** Local variables of one function: each lengthens its frame, and compiling it (QuickJS builds: 86). */
+export const CODE_LOCALS_MAX = 4_096
+/** Targets of the branch tables of one core module: each is an edge the compiler follows (QuickJS 11,300, Go 80,000). */
+export const CODE_BRANCHES_MAX = 262_144
+/** A function this short that neither calls nor loops takes no fuel: its caller did, and a probe would double it. */
+export const CODE_LEAF_BYTES_MAX = 128
+/** Events of one vault that wait for a cell: a quarter of the queue, and as many as a host has in hand of the bus. */
+export const POOL_TENANT_QUEUE_MAX = 256

@@ -16,6 +16,8 @@ import type { CellJob } from './report.ts'
 /** One event for one handler. */
 export interface Job {
   readonly registered: Registered
+  /** Whose event it is: the vault. The pool is fair between tenants. */
+  readonly tenant: string
   readonly sources: Sources
   readonly context: SessionContext
   readonly body: Uint8Array

@@ -43,7 +43,7 @@ const reportSchema = z.object({
     }),
     z.object({
       kind: z.literal('failed'),
-      reason: z.enum(['trap', 'stack', 'lied', 'memory', 'output', 'calls', 'not-granted']),
+      reason: z.enum(['trap', 'stack', 'fuel', 'lied', 'memory', 'output', 'calls', 'not-granted']),
       message: z.string().max(1_024),
     }),
   ]),
@@ -108,6 +108,7 @@ export function effectsOf(report: Report, event: Event): Effects {
 const failCodes: Readonly<Record<FailReason, RefusalCode>> = {
   trap: 'handler-trapped',
   stack: 'handler-stack',
+  fuel: 'handler-fuel',
   memory: 'handler-memory',
   lied: 'handler-lied',
   output: 'handler-output',

@@ -3,6 +3,8 @@ import { Refusal } from '#host/errors.ts'
 import {
   HANDLER_DEADLINE_MS,
   HANDLER_DEADLINE_MS_MAX,
+  HANDLER_FUEL,
+  HANDLER_FUEL_MAX,
   HANDLER_MEMORY_BYTES,
   HANDLER_MEMORY_BYTES_MAX,
   HANDLER_OUTPUT_BYTES_MAX,
@@ -102,6 +104,7 @@ const needs = z
 const limits = z
   .strictObject({
     deadline_ms: whole(HANDLER_DEADLINE_MS_MAX, HANDLER_DEADLINE_MS).describe('Wall clock of one event.'),
+    fuel: whole(HANDLER_FUEL_MAX, HANDLER_FUEL).describe('Function entries and loop turns of one event.'),
     memory_bytes: whole(HANDLER_MEMORY_BYTES_MAX, HANDLER_MEMORY_BYTES).describe('Linear memory, all of it.'),
     output_bytes: whole(HANDLER_OUTPUT_BYTES_MAX, HANDLER_OUTPUT_BYTES_MAX).describe('One reply or outgoing event.'),
     host_calls: whole(HOST_CALLS_MAX, HOST_CALLS_MAX).describe('Calls to the host in one event.'),
@@ -109,6 +112,7 @@ const limits = z
   })
   .transform((limits) => ({
     deadlineMs: limits.deadline_ms,
+    fuel: limits.fuel,
     memoryBytes: limits.memory_bytes,
     outputBytes: limits.output_bytes,
     hostCalls: limits.host_calls,

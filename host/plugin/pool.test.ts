@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { POOL_QUEUE_MAX } from '#host/limits.ts'
+import { HANDLER_FUEL_MAX, POOL_QUEUE_MAX, POOL_TENANT_QUEUE_MAX } from '#host/limits.ts'
 
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { createPool, type Pool } from './pool.ts'
@@ -130,13 +130,54 @@ test('without a spare the next event waits for a new cell', async () => {
 
 test('the queue is bounded; who is turned away touches no instance', async () => {
   await using pool = await createPool({ registry, cells: 1, spares: 0 })
-  const job = jobFor(registry, 'notes', { sources: granting(memoryNamespace()) })
-  const taken = Array.from({ length: POOL_QUEUE_MAX + 1 }, () => pool.run(job))
+  const job = (tenant: string) => jobFor(registry, 'notes', { sources: granting(memoryNamespace()), tenant })
+  const first = pool.run(job('first'))
+  const taken = Array.from({ length: POOL_QUEUE_MAX }, (_, at) => pool.run(job(`tenant ${at % 8}`)))
   expect(pool.stats).toMatchObject({ instances: 1, running: 1, queued: POOL_QUEUE_MAX })
-  await expect(pool.run(job)).rejects.toThrow(code('busy'))
+  await expect(pool.run(job('another'))).rejects.toThrow(code('busy'))
   expect(pool.stats.instances).toBe(1)
-  await Promise.all(taken)
+  await Promise.all([first, ...taken])
   expect(pool.stats).toMatchObject({ instances: POOL_QUEUE_MAX + 1, running: 0, queued: 0 })
+})
+
+describe('tenants', () => {
+  test('one may not fill the queue', async () => {
+    await using pool = await createPool({ registry, cells: 1, spares: 0 })
+    const job = (tenant: string) => jobFor(registry, 'notes', { sources: granting(memoryNamespace()), tenant })
+    const taken = Array.from({ length: POOL_TENANT_QUEUE_MAX + 1 }, () => pool.run(job('greedy')))
+    await expect(pool.run(job('greedy'))).rejects.toThrow(code('busy'))
+    expect(textOf(await pool.run(job('modest')))).toBe('null')
+    await Promise.all(taken)
+  })
+
+  test('take turns: who sends much waits behind their own', async () => {
+    await using pool = await createPool({ registry, cells: 1, spares: 0 })
+    const ended: string[] = []
+    const run = async (tenant: string): Promise<void> => {
+      await pool.run(jobFor(registry, 'notes', { sources: granting(memoryNamespace()), tenant }))
+      ended.push(tenant)
+    }
+    await Promise.all(['a', 'a', 'a', 'a', 'b', 'b', 'c'].map(run))
+    expect(ended).toEqual(['a', 'a', 'b', 'c', 'a', 'b', 'a'])
+  })
+
+  test('one that holds all cells leaves a spare to the others, and only one event each', async () => {
+    const longer = registryOf('notes', manifestOf('loops', { deadlineMs: 1_000, fuel: HANDLER_FUEL_MAX }))
+    await using pool = await createPool({ registry: longer, cells: 2, spares: 1 })
+    const loop = () => pool.run(jobFor(longer, 'loops', { tenant: 'greedy' }))
+    const loops = Promise.allSettled([loop(), loop(), loop(), loop()])
+    expect(pool.stats).toMatchObject({ running: 2, queued: 2 })
+    const note = (tenant: string) => jobFor(longer, 'notes', { sources: granting(memoryNamespace()), tenant })
+    const modest = pool.run(note('modest'))
+    expect(pool.stats).toMatchObject({ running: 3, queued: 2 })
+    const second = pool.run(note('modest'))
+    expect(pool.stats).toMatchObject({ running: 3, queued: 3 })
+    expect(textOf(await modest)).toBe('null')
+    expect(textOf(await second)).toBe('null')
+    // Both were answered while the loops still had their cells.
+    expect(pool.stats.stopped).toBe(0)
+    await loops
+  })
 })
 
 test('draining finishes what is in hand and takes nothing new', async () => {

@@ -1,8 +1,9 @@
 /** The cells of a host: so many events at a time, a bounded queue behind them, and warm spares for those that die. */
 import { Refusal } from '#host/errors.ts'
-import { CELL_RETRY_MS, POOL_QUEUE_MAX } from '#host/limits.ts'
+import { CELL_RETRY_MS } from '#host/limits.ts'
 
 import { Cell, type Job } from './cell.ts'
+import { openLanes } from './lanes.ts'
 import type { Effects } from './port.ts'
 import type { Registry } from './registry.ts'
 
@@ -10,7 +11,10 @@ export interface PoolOptions {
   readonly registry: Registry
   /** Events handled at the same time. */
   readonly cells: number
-  /** Ready cells beyond that, to take the place of one that was stopped. */
+  /**
+   * Ready cells beyond that, to take the place of one that was stopped. While one tenant holds all `cells`, another's
+   * event runs in a spare: nobody waits for the end of somebody else's loop.
+   */
   readonly spares: number
 }
 
@@ -30,8 +34,8 @@ export interface Pool extends AsyncDisposable {
   /**
    * Runs one event in a cell and gives what it left. The grant behind `sources` ends with it.
    *
-   * @throws HandlerRefusal, HandlerFailure (`handler-*`, `not-granted`), or Refusal `busy` when too many events wait or
-   *   the host is stopping: no instance was touched then
+   * @throws HandlerRefusal, HandlerFailure (`handler-*`, `not-granted`), or Refusal `busy` when too many events wait,
+   *   of all or of this tenant, or the host is stopping: no instance was touched then
    */
   run(job: Job): Promise<Effects>
   readonly stats: PoolStats
@@ -63,7 +67,9 @@ class CellPool implements Pool {
   readonly #cells = new Set<Cell>()
   /** Ready and free. The last is taken first: its caches are warm. */
   readonly #free: Cell[] = []
-  readonly #queue: Waiting[] = []
+  readonly #queue = openLanes<Waiting>()
+  /** Events in a cell by tenant; none is 0. */
+  readonly #held = new Map<string, number>()
   readonly #retired = { created: 0, replaced: 0, stopped: 0 }
   #instances = 0
   #running = 0
@@ -99,12 +105,9 @@ class CellPool implements Pool {
 
   run(job: Job): Promise<Effects> {
     if (this.#isDraining) return Promise.reject(new Refusal('busy', 'the host is stopping: send the event again later'))
-    const cell = this.#takeFree()
+    const cell = this.#mayRun(job.tenant) ? this.#takeFree() : undefined
     if (cell !== undefined) return this.#runIn(cell, job)
-    if (this.#queue.length >= POOL_QUEUE_MAX) {
-      return Promise.reject(new Refusal('busy', `${POOL_QUEUE_MAX} events wait already: send the event again later`))
-    }
-    return new Promise((resolve, reject) => this.#queue.push({ job, resolve, reject }))
+    return new Promise((resolve, reject) => this.#queue.add(job.tenant, { job, resolve, reject }))
   }
 
   drain(): Promise<void> {
@@ -116,13 +119,19 @@ class CellPool implements Pool {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDraining = true
     clearTimeout(this.#retry)
-    for (const { reject } of this.#queue.splice(0)) reject(new Refusal('busy', 'the host is stopping'))
+    for (const { reject } of this.#queue.clear()) reject(new Refusal('busy', 'the host is stopping'))
     await Promise.all([...this.#cells].map((cell) => cell[Symbol.asyncDispose]()))
     this.#endDrain()
   }
 
+  #mayRun(tenant: string): boolean {
+    const { cells, spares } = this.#options
+    if (this.#running < cells) return true
+    const isHeldByOne = [...this.#held.values()].some((held) => held >= cells)
+    return isHeldByOne && !this.#held.has(tenant) && this.#running < cells + spares
+  }
+
   #takeFree(): Cell | undefined {
-    if (this.#running >= this.#options.cells) return undefined
     for (let cell = this.#free.pop(); cell !== undefined; cell = this.#free.pop()) {
       if (cell.alive) return cell
       this.#replace(cell)
@@ -130,13 +139,20 @@ class CellPool implements Pool {
     return undefined
   }
 
+  #hold(tenant: string, change: 1 | -1): void {
+    this.#running += change
+    const held = (this.#held.get(tenant) ?? 0) + change
+    if (held === 0) this.#held.delete(tenant)
+    else this.#held.set(tenant, held)
+  }
+
   async #runIn(cell: Cell, job: Job): Promise<Effects> {
-    this.#running += 1
+    this.#hold(job.tenant, 1)
     this.#instances += 1
     try {
       return await cell.run(job)
     } finally {
-      this.#running -= 1
+      this.#hold(job.tenant, -1)
       if (cell.alive) this.#free.push(cell)
       else this.#replace(cell)
       this.#next()
@@ -147,8 +163,12 @@ class CellPool implements Pool {
     while (this.#queue.length > 0) {
       const cell = this.#takeFree()
       if (cell === undefined) return
-      const waiting = this.#queue.shift()
-      if (waiting !== undefined) waiting.resolve(this.#runIn(cell, waiting.job))
+      const waiting = this.#queue.take((tenant) => this.#mayRun(tenant))
+      if (waiting === undefined) {
+        this.#free.push(cell)
+        return
+      }
+      waiting.resolve(this.#runIn(cell, waiting.job))
     }
     this.#endDrain()
   }

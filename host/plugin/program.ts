@@ -10,7 +10,8 @@ export type Program = Component | ExtismModule
 
 /** @throws Refusal component-invalid / too-large */
 export function loadProgram(bytes: Uint8Array, { runtime, limits, needs }: Manifest): Program {
-  const bounds = { memoryBytesMax: limits.memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
+  const { memoryBytes, fuel } = limits
+  const bounds = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX, fuel }
   return runtime === 'component' ? loadComponent(bytes, bounds) : loadExtism(bytes, { ...bounds, random: needs.random })
 }
 

@@ -24,6 +24,7 @@ export async function dispatch(
   const { event } = opened
   const effects = await options.pool.run({
     registered,
+    tenant: opened.vault.id,
     sources: sourcesOf(admitted),
     context: {
       connection: connection.record.alias,

@@ -21,7 +21,11 @@ const plain = fc.letrec<{ value: unknown }>((tie) => ({
 test('unpack is the inverse of pack', () => {
   fc.assert(
     fc.property(plain, (value) => {
-      fc.pre(!JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)).includes('__proto__'))
+      fc.pre(
+        !JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)).includes(
+          '__proto__',
+        ),
+      )
       expect(unpack(pack(value))).toEqual(value)
     }),
     { numRuns: 500 },

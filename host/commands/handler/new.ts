@@ -41,7 +41,7 @@ export async function createHandler(path: string, language: Language): Promise<v
   if (language.id !== 'ts') return
   await cp(join(root, 'plugins', 'sdk'), kit, {
     recursive: true,
-    filter: (from) => !/\.test\.ts$|\/memory$/u.test(from),
+    filter: (from) => !/\.test\.ts$|\/(memory|extism)$/u.test(from),
   })
   const handler = findHandler(folder)
   await refreshTypes(handler, await readManifest(handler))

@@ -86,6 +86,7 @@ async function endOf(one: Case, { registry, pool }: { registry: Registry; pool: 
       context: { connection, kind, contractVersion, eventId, eventType: one.event, approved },
       body: request.body,
       answer,
+      tenant: 'case',
       now,
     })
   } catch (error) {

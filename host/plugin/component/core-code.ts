@@ -1,11 +1,37 @@
 /**
  * A walk over the code section: refuses instructions this host does not run, and finds out what a call may change that
- * a reset cannot cheaply see. V8 validates the code; here only the immediates are skipped.
+ * a reset cannot cheaply see, and where fuel is taken. V8 validates the code; here only the immediates are skipped, and
+ * what V8 may read as longer than this walk does is refused: a loop must not hide in an immediate.
  * Source: core spec, "Instructions" (binary format).
  */
-import { type Cursor, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
+import { Refusal } from '#host/errors.ts'
+import { CODE_BRANCHES_MAX, CODE_LEAF_BYTES_MAX, CODE_LOCALS_MAX, CODE_NESTING_MAX } from '#host/limits.ts'
+
+import { type Cursor, expectEnd, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
+
+/** A place where fuel is taken. */
+interface Probe {
+  /** Position in the module, at the start of an instruction. */
+  readonly at: number
+  /** Before a bulk instruction: what it takes per unit of its length, as a right shift. Else one is taken. */
+  readonly shift: number | undefined
+}
+
+/** One function's code, by positions in its module. */
+export interface FunctionCode {
+  /** Where its local variables are declared: their number of groups, then the groups. */
+  readonly from: number
+  readonly groupsAt: number
+  readonly bodyAt: number
+  readonly to: number
+  readonly groups: number
+  readonly locals: number
+  /** Its entry, every loop header and before every bulk instruction, ascending; nowhere in a short leaf. */
+  readonly probes: readonly Probe[]
+}
 
 export interface CodeFacts {
+  readonly functions: readonly FunctionCode[]
   /** Some instruction writes or grows a table. */
   readonly writesTables: boolean
   /** Some instruction drops a data or element segment, which nothing brings back. */
@@ -13,13 +39,17 @@ export interface CodeFacts {
 }
 
 const refused = 255
-/** Immediates by opcode: a count of LEB128 numbers below 8, or one of the forms below. */
+/** Immediates by opcode: a count of LEB128 numbers below 7, or one of the forms below. */
+const memoryAccess = 7
 const branchTable = 8
 const typedSelect = 9
 const fourBytes = 10
 const eightBytes = 11
 const bulk = 12
 const vector = 13
+const block = 14
+const nullReference = 15
+const globalAccess = 16
 
 const immediates = new Uint8Array(256).fill(refused)
 const set = (form: number, ...ranges: readonly (readonly [number, number])[]) => {
@@ -27,10 +57,14 @@ const set = (form: number, ...ranges: readonly (readonly [number, number])[]) =>
 }
 // unreachable, nop, else, end, return, drop, select, comparisons, arithmetic, sign extension, ref.is_null
 set(0, [0x00, 0x01], [0x05, 0x05], [0x0b, 0x0b], [0x0f, 0x0f], [0x1a, 0x1b], [0x45, 0xc4], [0xd1, 0xd1])
-// block, loop, if, br, br_if, call, return_call, locals, globals, tables, memory.size and grow, constants, references
-set(1, [0x02, 0x04], [0x0c, 0x0d], [0x10, 0x10], [0x12, 0x12], [0x20, 0x26], [0x3f, 0x42], [0xd0, 0xd0], [0xd2, 0xd2])
-// call_indirect, return_call_indirect, loads and stores
-set(2, [0x11, 0x11], [0x13, 0x13], [0x28, 0x3e])
+// br, br_if, call, return_call, locals, tables, memory.size and grow, constants, ref.func
+set(1, [0x0c, 0x0d], [0x10, 0x10], [0x12, 0x12], [0x20, 0x22], [0x25, 0x26], [0x3f, 0x42], [0xd2, 0xd2])
+// call_indirect, return_call_indirect
+set(2, [0x11, 0x11], [0x13, 0x13])
+set(block, [0x02, 0x04])
+set(memoryAccess, [0x28, 0x3e])
+set(nullReference, [0xd0, 0xd0])
+set(globalAccess, [0x23, 0x24])
 set(branchTable, [0x0e, 0x0e])
 set(typedSelect, [0x1c, 0x1c])
 set(fourBytes, [0x43, 0x43])
@@ -43,37 +77,122 @@ const bulkImmediates = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1]
 const tableWrites = new Set([12, 14, 15, 17])
 const segmentDrops = new Set([9, 13])
 
-export function scanCode(body: Cursor): CodeFacts {
-  const facts = { writesTables: false, dropsSegments: false }
+/** Lengths stand on top of the stack: bytes (memory.init, copy, fill) cost 1 per 64, table elements 1 each. */
+const bulkShifts: readonly (number | undefined)[] = Object.assign([], {
+  8: 6,
+  10: 6,
+  11: 6,
+  12: 0,
+  14: 0,
+  15: 0,
+  17: 0,
+})
+
+const LOOP = 0x03
+const BULK = 0xfc
+/** call, call_indirect, return_call, return_call_indirect */
+const FIRST_CALL = 0x10
+const LAST_CALL = 0x13
+const END = 0x0b
+const VOID = 0x40
+/** i32, i64, f32, f64, v128, funcref, externref: types of one byte. */
+const plainTypes = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
+
+/**
+ * `globals` is how many the module has: code that names one more would, once fuel is added, name the counter.
+ *
+ * @throws Refusal component-invalid for what this host does not run; too-large past the limits on code
+ */
+export function scanCode(body: Cursor, globals: number): CodeFacts {
+  const facts = openFacts(globals)
   const count = readU32(body)
   for (let index = 0; index < count; index += 1) {
     const cursor = openPart(body, readU32(body))
-    const groups = readU32(cursor)
-    for (let group = 0; group < groups; group += 1) {
-      skipNumber(cursor)
-      readByte(cursor)
-    }
-    while (cursor.at < cursor.end) skipInstruction(cursor, facts)
+    facts.functions.push(scanFunction(cursor, facts))
   }
+  expectEnd(body)
   return facts
 }
 
-type Facts = { -readonly [key in keyof CodeFacts]: CodeFacts[key] }
+function scanFunction(cursor: Cursor, facts: Facts): FunctionCode {
+  const from = cursor.at
+  const groups = readU32(cursor)
+  const groupsAt = cursor.at
+  const locals = skipLocals(cursor, groups)
+  const bodyAt = cursor.at
+  const probes: Probe[] = [{ at: bodyAt, shift: undefined }]
+  facts.depth = 1
+  let calls = false
+  while (cursor.at < cursor.end) {
+    const { at } = cursor
+    const opcode = cursor.bytes[at] ?? END
+    skipInstruction(cursor, facts)
+    if (opcode === LOOP) probes.push({ at: cursor.at, shift: undefined })
+    else if (opcode === BULK) {
+      const shift = bulkShifts[cursor.bytes[at + 1] ?? 0]
+      if (shift !== undefined) probes.push({ at, shift })
+    } else calls ||= opcode >= FIRST_CALL && opcode <= LAST_CALL
+  }
+  // A short function that neither calls nor loops is paid for by whoever calls it.
+  const isLeaf = !calls && probes.length === 1 && cursor.end - from <= CODE_LEAF_BYTES_MAX
+  return { from, groupsAt, bodyAt, to: cursor.end, groups, locals, probes: isLeaf ? [] : probes }
+}
+
+function skipLocals(cursor: Cursor, groups: number): number {
+  let locals = 0
+  for (let group = 0; group < groups; group += 1) {
+    locals += readU32(cursor)
+    expectPlainType(cursor)
+  }
+  if (locals > CODE_LOCALS_MAX) throw new Refusal('too-large', `component: a function with ${locals} local variables`)
+  return locals
+}
+
+/** Types of several bytes (`ref null $t`) would be read as shorter than they are. */
+function expectPlainType(cursor: Cursor): void {
+  const type = readByte(cursor)
+  if (!plainTypes.has(type)) throw invalid(`value type 0x${type.toString(16)} in code is not supported`)
+}
+
+interface Facts extends CodeFacts {
+  readonly functions: FunctionCode[]
+  writesTables: boolean
+  dropsSegments: boolean
+  /** Targets of all branch tables so far. */
+  branches: number
+  /** Blocks that are open. */
+  depth: number
+  readonly globals: number
+}
+
+function openFacts(globals: number): Facts {
+  return { functions: [], writesTables: false, dropsSegments: false, branches: 0, depth: 0, globals }
+}
 
 function skipInstruction(cursor: Cursor, facts: Facts): void {
   const opcode = readByte(cursor)
   const form = immediates[opcode] ?? refused
-  if (form < branchTable) {
+  if (form < memoryAccess) {
     if (opcode === 0x26) facts.writesTables = true
+    if (opcode === END) facts.depth -= 1
     for (let index = 0; index < form; index += 1) skipNumber(cursor)
     return
   }
   switch (form) {
-    case branchTable:
-      return skipNumbers(cursor, readU32(cursor) + 1)
-    case typedSelect:
-      readBytes(cursor, readU32(cursor))
+    case globalAccess:
+      if (readU32(cursor) >= facts.globals) throw invalid('code names a global that is not there')
       return
+    case block:
+      return skipBlock(cursor, facts)
+    case memoryAccess:
+      return skipAccess(cursor)
+    case branchTable:
+      return skipBranchTable(cursor, facts)
+    case nullReference:
+      return expectPlainType(cursor)
+    case typedSelect:
+      if (readU32(cursor) !== 1) throw invalid('a select of several types')
+      return expectPlainType(cursor)
     case fourBytes:
       readBytes(cursor, 4)
       return
@@ -89,8 +208,35 @@ function skipInstruction(cursor: Cursor, facts: Facts): void {
   }
 }
 
+function skipBlock(cursor: Cursor, facts: Facts): void {
+  facts.depth += 1
+  if (facts.depth > CODE_NESTING_MAX) {
+    throw new Refusal('too-large', `component: blocks nest deeper than ${CODE_NESTING_MAX} in a function`)
+  }
+  const first = cursor.bytes[cursor.at] ?? 0
+  // A type index has a LEB128 number of its own; a single byte from 0x40 on is negative, hence a type.
+  if (first >= VOID && first < 0x80 && first !== VOID) expectPlainType(cursor)
+  else skipNumber(cursor)
+}
+
+function skipBranchTable(cursor: Cursor, facts: Facts): void {
+  const targets = readU32(cursor) + 1
+  facts.branches += targets
+  if (facts.branches > CODE_BRANCHES_MAX) {
+    throw new Refusal('too-large', `component: more than ${CODE_BRANCHES_MAX} targets in branch tables`)
+  }
+  skipNumbers(cursor, targets)
+}
+
+/** Alignment and offset. Bit 6 of the alignment says that a memory index follows: such modules have one memory. */
+function skipAccess(cursor: Cursor): void {
+  if (readU32(cursor) >= 0x40) throw invalid('an access with a memory index')
+  skipNumber(cursor)
+}
+
 function skipBulk(cursor: Cursor, facts: Facts): void {
-  const operation = readU32(cursor)
+  // In one byte, as compilers write it: the probe reads it there.
+  const operation = readByte(cursor)
   const count = bulkImmediates[operation]
   if (count === undefined) throw invalid(`instruction 0xfc ${operation} is not supported`)
   if (tableWrites.has(operation)) facts.writesTables = true
@@ -102,7 +248,7 @@ function skipVector(cursor: Cursor): void {
   const operation = readU32(cursor)
   const isLane = operation >= 84 && operation <= 91
   if (operation > 255) throw invalid(`instruction 0xfd ${operation} (relaxed vectors) is not supported`)
-  if (operation <= 11 || isLane || operation === 92 || operation === 93) skipNumbers(cursor, 2)
+  if (operation <= 11 || isLane || operation === 92 || operation === 93) skipAccess(cursor)
   if (operation === 12 || operation === 13) readBytes(cursor, 16)
   if (isLane || (operation >= 21 && operation <= 34)) readByte(cursor)
 }
@@ -117,7 +263,7 @@ function skipNumber(cursor: Cursor): void {
 
 /** Skips a constant expression, its `end` included. */
 export function skipConstant(cursor: Cursor): void {
-  const facts = { writesTables: false, dropsSegments: false }
-  while (cursor.bytes[cursor.at] !== 0x0b) skipInstruction(cursor, facts)
+  const facts = openFacts(Infinity)
+  while (cursor.bytes[cursor.at] !== END) skipInstruction(cursor, facts)
   readByte(cursor)
 }

@@ -26,6 +26,12 @@ export interface CoreModule {
   /** Indices, imports included, of the mutable globals it defines. */
   readonly mutableGlobals: readonly number[]
   readonly importedTables: number
+  /** Of all globals, imports included: the index of one that is added. */
+  readonly globals: number
+  /** Signatures of all functions, imports first. */
+  readonly functions: readonly string[]
+  /** Data and element segments. */
+  readonly segments: number
   readonly code: CodeFacts
 }
 
@@ -61,6 +67,7 @@ interface Draft {
   readonly memories: Limits[]
   readonly mutableGlobals: number[]
   globals: number
+  segments: number
   readonly imported: { table: number; memory: number; global: number }
   code: CodeFacts
 }
@@ -81,8 +88,9 @@ export function readCoreModule(bytes: Uint8Array, quota: Quota): CoreModule {
     memories: [],
     mutableGlobals: [],
     globals: 0,
+    segments: 0,
     imported: { table: 0, memory: 0, global: 0 },
-    code: { writesTables: false, dropsSegments: false },
+    code: { functions: [], writesTables: false, dropsSegments: false },
   }
   for (const { id, body } of readSections(cursor)) readSection(draft, id, body)
   if (draft.memories.length + draft.imported.memory > 1) throw invalid('a core module with several memories')
@@ -94,6 +102,9 @@ export function readCoreModule(bytes: Uint8Array, quota: Quota): CoreModule {
     tables: draft.tables,
     mutableGlobals: draft.mutableGlobals,
     importedTables: draft.imported.table,
+    globals: draft.imported.global + draft.globals,
+    functions: draft.functions,
+    segments: draft.segments,
     code: draft.code,
   }
 }
@@ -106,9 +117,10 @@ function readSection(draft: Draft, id: number, body: Cursor): void {
   else if (id === 5) readItems(body, (cursor) => draft.memories.push(readLimits(cursor)))
   else if (id === 6) readItems(body, (cursor) => readGlobal(draft, cursor))
   else if (id === 7) readItems(body, (cursor) => readExport(draft, cursor))
-  else if (id === 10) draft.code = scanCode(body)
-  // Custom, start, element, data and data count: V8 checks them, and the code scan knows what may drop them.
-  else if (![0, 8, 9, 11, 12].includes(id)) throw invalid(`core section ${id} is not supported`)
+  else if (id === 10) draft.code = scanCode(body, draft.imported.global + draft.globals)
+  else if (id === 9 || id === 11) draft.segments += readCount(body)
+  // Custom, start and data count: V8 checks them, as it does the segments; the code scan knows what may drop them.
+  else if (![0, 8, 12].includes(id)) throw invalid(`core section ${id} is not supported`)
 }
 
 function readItems(body: Cursor, readItem: (cursor: Cursor) => unknown): void {
@@ -178,6 +190,10 @@ function readExport(draft: Draft, cursor: Cursor): void {
   const index = readU32(cursor)
   const sort = (['func', 'table', 'memory', 'global'] as const)[kind]
   if (sort === undefined) throw invalid(`core export "${name}" of kind ${kind} is not supported`)
+  // One more than there are would, once fuel is added, be the counter.
+  if (sort === 'global' && index >= draft.imported.global + draft.globals) {
+    throw invalid(`core export "${name}" of a global that is not there`)
+  }
   draft.exports.set(name, { sort, signature: sort === 'func' ? signatureAt(draft.functions, index) : undefined })
 }
 

@@ -4,12 +4,13 @@ import { unreachable } from '#host/errors.ts'
 import { type ComponentFunction, compileSignature, liftFunction, lowerFunction, type Signature } from './bridge.ts'
 import { openCodecs } from './codecs.ts'
 import { type Context, type CoreFunction, openContext, type Run } from './context.ts'
+import { openTank, type Tank } from './fuel.ts'
 import { addOwn, disposeOf, dropHandle, GuestResource, openComponent, repOf } from './handles.ts'
 import type { ComponentState } from './handles.ts'
 import type { Component } from './load.ts'
 import type { ContextPlan, CoreRef, FuncSource, Plan, ResourcePlan, Trampoline } from './plan.ts'
 import { takeSnapshot } from './snapshot.ts'
-import { HostError, lied, toTrap, Trap } from './trap.ts'
+import { HostError, lied, outOfFuel, toTrap, Trap } from './trap.ts'
 import type { FuncType } from './types.ts'
 import { isFixedWasi, openWasi, type WasiOptions, type WasiTable } from './wasi.ts'
 
@@ -71,6 +72,8 @@ interface Machine {
   readonly instances: WebAssembly.Instance[]
   readonly trampolines: Map<number, CoreFunction>
   readonly lifts: Map<number, ComponentFunction>
+  /** There once the instances are: their start functions run on what the modules were made with. */
+  tank: Tank | undefined
 }
 
 /** @throws Trap when the component's own start-up fails */
@@ -87,9 +90,12 @@ export function instantiate(component: Component, options: InstantiateOptions): 
     instances: [],
     trampolines: new Map(),
     lifts: new Map(),
+    tank: undefined,
   }
   guarded(machine, () => runInstances(machine, component.modules))
   const exports = new Map(plan.exports.map(({ name, lift }) => [name, liftAt(machine, lift)]))
+  const tank = plan.fuel === undefined ? undefined : openTank(machine.instances, plan.fuel)
+  machine.tank = tank
   const snapshot = takeSnapshot(machine.instances, machine.components, plan.copiesTables)
   let isSpent = false
   return {
@@ -99,7 +105,9 @@ export function instantiate(component: Component, options: InstantiateOptions): 
       if (isSpent) throw new Trap('trap', 'the instance is spent: replace it')
       isSpent = true
       run.depth = 1
+      tank?.fill()
       const value = guarded(machine, () => target(args))
+      if (tank?.isSpent() === true) throw outOfFuel(plan.fuel)
       run.depth = 0
       isSpent = false
       return value
@@ -133,7 +141,8 @@ function guarded<T>(machine: Machine, run: () => T): T {
   try {
     return run()
   } catch (error) {
-    throw toTrap(error, () => isFull(machine))
+    const isSpent = error instanceof WebAssembly.RuntimeError && machine.tank?.isSpent() === true
+    throw isSpent ? outOfFuel(machine.plan.fuel, error) : toTrap(error, () => isFull(machine))
   }
 }
 

@@ -89,6 +89,37 @@ describe('limits', () => {
     })
   })
 
+  it.each([
+    ['functions', (count: number) => `(core module (type (func)) ${'(func (type 0))'.repeat(count)})`, 65_536],
+    [
+      'imports',
+      (count: number) => `(core module (type (func)) ${'(import "a" "b" (func (type 0)))'.repeat(count)})`,
+      4_096,
+    ],
+    ['segments', (count: number) => `(core module (memory 1) ${'(data "")'.repeat(count)})`, 65_536],
+    ['element segments', (count: number) => `(core module (table 1 funcref) ${'(elem func)'.repeat(count)})`, 65_536],
+    [
+      'blocks in one another',
+      (count: number) => `(core module (func ${'(block '.repeat(count)} ${')'.repeat(count)}))`,
+      1_023,
+    ],
+    ['local variables', (count: number) => `(core module (func ${'(local i32)'.repeat(count)}))`, 4_096],
+    [
+      'targets in branch tables',
+      // The engine itself takes 65,520 in one table.
+      (count: number) => {
+        const rest = count - 4 * 60_000
+        const table = (targets: number): string => `(func (br_table ${'0 '.repeat(targets - 1)} 0 (i32.const 0)))`
+        return `(core module ${table(60_000).repeat(4)} ${table(rest)})`
+      },
+      262_144,
+    ],
+  ])('holds as many %s as it should, and no more', async (_, core, max) => {
+    // Wide enough that the engine's own limits are not what refuses.
+    await expect(load(`(component ${core(max)})`)).resolves.toBeDefined()
+    await expect(load(`(component ${core(max + 1)})`)).rejects.toMatchObject({ code: 'too-large' })
+  })
+
   it('refuses types that grow exponentially', async () => {
     const doubled = Array.from({ length: 12 }, (_, index) => `(type $t${index + 1} (tuple $t${index} $t${index}))`)
     await expect(load(`(component (type $t0 u8) ${doubled.join(' ')})`)).rejects.toMatchObject({ code: 'too-large' })

@@ -2,9 +2,13 @@
 import { Refusal } from '#host/errors.ts'
 import {
   COMPONENT_BYTES_MAX,
+  CORE_FUNCTIONS_MAX,
+  CORE_IMPORTS_MAX,
   CORE_INSTANCES_MAX,
   CORE_MEMORIES_MAX,
+  CORE_SEGMENTS_MAX,
   CORE_TABLES_MAX,
+  HANDLER_FUEL,
   MUTABLE_GLOBALS_MAX,
   TABLE_COPY_ELEMENTS_MAX,
 } from '#host/limits.ts'
@@ -22,6 +26,8 @@ export interface LoadLimits {
   readonly memoryBytesMax: number
   /** Of each table. */
   readonly tableElementsMax: number
+  /** Function entries and loop turns of one call: `HANDLER_FUEL` when absent. Unmetered only to measure the cost. */
+  readonly fuel?: number | 'unmetered'
 }
 
 /** Passes by structured clone: a worker gets it without compiling again. */
@@ -47,13 +53,16 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
   const quota = openQuota()
   const decoded = decodeComponent(bytes, quota)
   const cores = decoded.modules.map((module) => readCoreModule(module, quota))
+  vetSizes(cores)
   const linked = linkComponent(decoded.root, cores)
   const memoryPages = shareMemory(linked, cores, Math.floor(limits.memoryBytesMax / PAGE_BYTES))
   const instances = linked.instances.flatMap(({ module }) => cores[module] ?? [])
   vetCounts(instances, limits.tableElementsMax)
+  const { tableElementsMax } = limits
+  const fuel = fuelOf(limits)
   const modules = cores.map((core, index) => {
     const memoryPagesMax = memoryPages[index] ?? 0
-    return compile(patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax }))
+    return compile(patchModule(core, { memoryPagesMax, tableElementsMax, fuel }))
   })
   const plan: Plan = {
     resources: linked.resources,
@@ -65,6 +74,7 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
     components: linked.components,
     ...planReset(instances),
     memoryPagesMax: Math.max(0, ...memoryPages),
+    fuel,
   }
   return { modules, plan, imports: namedImports(linked), exports: linked.exports.map((item) => item.name) }
 }
@@ -94,6 +104,24 @@ function shareMemory(linked: Linked, cores: readonly CoreModule[], pagesMax: num
   )
   const main = candidates.indexOf(Math.max(0, ...candidates))
   return minima.map((min, index) => (index === main ? min + pagesMax - total : min))
+}
+
+/** What one call may use; undefined when it is not counted. */
+export function fuelOf({ fuel }: LoadLimits): number | undefined {
+  return fuel === 'unmetered' ? undefined : (fuel ?? HANDLER_FUEL)
+}
+
+/** What the engine would build for each module before a single instruction runs. */
+export function vetSizes(cores: readonly CoreModule[]): void {
+  const counted = [
+    ['functions', cores.map(({ functions }) => functions.length), CORE_FUNCTIONS_MAX],
+    ['imports', cores.map(({ imports }) => imports.length), CORE_IMPORTS_MAX],
+    ['segments', cores.map(({ segments }) => segments), CORE_SEGMENTS_MAX],
+  ] as const
+  for (const [what, counts, max] of counted) {
+    const count = counts.reduce((sum, each) => sum + each, 0)
+    if (count > max) throw new Refusal('too-large', `component: ${count} core ${what}, more than ${max}`)
+  }
 }
 
 /** Tables and memories cost address space even when empty, instances a little of everything. */

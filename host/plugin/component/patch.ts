@@ -1,13 +1,17 @@
 /**
- * Rewrites a core module so that it can be held: maxima on its memory and tables, and exports for the state a reset
- * must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
+ * Rewrites a core module so that it can be held: maxima on its memory and tables, fuel, and exports for the state a
+ * reset must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
  */
 import { invalid, openCursor, openQuota, readBytes, readSections, readU32 } from './cursor.ts'
 import type { CoreModule, Limits, TableType } from './core-module.ts'
+import { fuelExport, fuelGlobal, isMetered, meteredCode } from './fuel.ts'
+import { encodeU32 } from './leb.ts'
 
 export interface PatchLimits {
   readonly memoryPagesMax: number
   readonly tableElementsMax: number
+  /** Of one call; undefined leaves the code as it is, for measuring what fuel costs. */
+  readonly fuel: number | undefined
 }
 
 /** Names of the added exports: `trellis:state/memory/0`, `.../table/0`, `.../global/0`. */
@@ -20,36 +24,51 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
   }
   const cursor = openCursor(module.bytes, openQuota())
   const parts: Uint8Array[] = [readBytes(cursor, 8)]
-  const added = stateExports(module)
-  let isExported = added.length === 0
+  const { fuel } = limits
+  const counter = fuel !== undefined && isMetered(module) ? [fuelGlobal(fuel)] : []
+  const exported = [...stateExports(module), ...counter.map(() => encodeExport(fuelExport, module.globals, 0x03))]
+  const added = new Map([
+    [6, counter],
+    [7, exported],
+  ])
+  /** What is added to sections the module does not have, once it is their turn. */
+  const addBefore = (id: number): void => {
+    for (const [place, items] of added) {
+      if (place >= id) continue
+      added.delete(place)
+      if (items.length > 0) parts.push(...section(place, encodeU32(items.length), items.flat()))
+    }
+  }
   for (const { id, body } of readSections(cursor)) {
     if (id === 0) continue
-    if (!isExported && id >= 7) {
-      isExported = true
-      if (id !== 7) parts.push(...section(7, [...encodeU32(added.length), ...added.flat()]))
-      else {
-        const count = readU32(body)
-        parts.push(...section(7, encodeU32(count + added.length), readBytes(body, body.end - body.at), added.flat()))
-        continue
-      }
-    }
-    if (id === 4) parts.push(...section(4, encodeTables(module.tables, limits.tableElementsMax)))
+    addBefore(id)
+    const items = added.get(id)
+    if (items !== undefined) {
+      added.delete(id)
+      const count = readU32(body)
+      parts.push(...section(id, encodeU32(count + items.length), readBytes(body, body.end - body.at), items.flat()))
+    } else if (id === 4) parts.push(...section(4, encodeTables(module.tables, limits.tableElementsMax)))
     else if (id === 5 && module.memory !== undefined) {
       parts.push(...section(5, [1, ...encodeLimits(module.memory, limits.memoryPagesMax)]))
-    } else parts.push(...section(id, readBytes(body, body.end - body.at)))
+    } else if (id === 10 && counter.length > 0) parts.push(...section(10, meteredCode(module)))
+    else parts.push(...section(id, readBytes(body, body.end - body.at)))
   }
-  if (!isExported) parts.push(...section(7, [...encodeU32(added.length), ...added.flat()]))
+  addBefore(Infinity)
   return join(parts)
 }
 
-function stateExports(module: CoreModule): number[][] {
-  const memories = module.memory === undefined ? [] : [encodeExport('memory', 0, 0x02)]
-  const tables = module.tables.map((_, index) => encodeExport('table', module.importedTables + index, 0x01))
-  return [...memories, ...tables, ...module.mutableGlobals.map((index) => encodeExport('global', index, 0x03))]
+function item(sort: string, index: number, kind: number): number[] {
+  return encodeExport(`${statePrefix}${sort}/${index}`, index, kind)
 }
 
-function encodeExport(sort: string, index: number, kind: number): number[] {
-  const name = new TextEncoder().encode(`${statePrefix}${sort}/${index}`)
+function stateExports(module: CoreModule): number[][] {
+  const memories = module.memory === undefined ? [] : [item('memory', 0, 0x02)]
+  const tables = module.tables.map((_, index) => item('table', module.importedTables + index, 0x01))
+  return [...memories, ...tables, ...module.mutableGlobals.map((index) => item('global', index, 0x03))]
+}
+
+function encodeExport(named: string, index: number, kind: number): number[] {
+  const name = new TextEncoder().encode(named)
   return [...encodeU32(name.length), ...name, kind, ...encodeU32(index)]
 }
 
@@ -62,17 +81,6 @@ function encodeTables(tables: readonly TableType[], elementsMax: number): number
 
 function encodeLimits({ min, max }: Limits, cap: number): number[] {
   return [0x01, ...encodeU32(min), ...encodeU32(Math.min(max ?? cap, cap))]
-}
-
-/** Unsigned LEB128. */
-function encodeU32(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value
-  while (rest >= 0x80) {
-    bytes.push((rest % 0x80) | 0x80)
-    rest = Math.floor(rest / 0x80)
-  }
-  return [...bytes, rest]
 }
 
 function section(id: number, ...bodies: readonly (Uint8Array | readonly number[])[]): Uint8Array[] {

@@ -19,6 +19,8 @@ export interface Plan {
   /** False when the code drops segments, or its tables are too large to copy: replace the instance. */
   readonly isResettable: boolean
   readonly memoryPagesMax: number
+  /** Function entries and loop turns of one call; undefined when they are not counted. */
+  readonly fuel: number | undefined
 }
 
 export interface ResourcePlan {

@@ -67,8 +67,11 @@ describe('a reset', () => {
     expect(instance.call('next', [])).toBe(0)
   })
 
-  it('is not offered when the code drops segments', async () => {
-    const instance = await openCore('(data $d "x")', '(data.drop $d) (i32.const 0)')
+  it.each([
+    ['data', '(data $d "x")', '(data.drop $d) (i32.const 0)'],
+    ['element', '(func $f) (elem $e func $f)', '(elem.drop $e) (i32.const 0)'],
+  ])('is not offered when the code drops %s segments', async (_, core, body) => {
+    const instance = await openCore(core, body)
     expect(instance.reset()).toBe(false)
   })
 

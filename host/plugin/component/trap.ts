@@ -3,11 +3,12 @@
 /**
  * - `trap`: it hit `unreachable`, divided by zero, left its memory, exited.
  * - `stack`: it recursed past the end of the stack.
+ * - `fuel`: it made more function calls and loop turns than one call may.
  * - `memory`: it trapped while holding most of the memory it may have.
  * - `lied`: it broke the canonical ABI: a handle it does not hold, a pointer out of range, text that is not UTF-8.
  * - `output`: it handed over more than the host lifts.
  */
-export type TrapReason = 'trap' | 'stack' | 'memory' | 'lied' | 'output'
+export type TrapReason = 'trap' | 'stack' | 'fuel' | 'memory' | 'lied' | 'output'
 
 /** The guest's failure. The instance it came from is spent. */
 export class Trap extends Error {
@@ -33,6 +34,10 @@ export class HostError extends Error {
 
 export function lied(what: string): Trap {
   return new Trap('lied', what)
+}
+
+export function outOfFuel(fuel: number | undefined, cause?: unknown): Trap {
+  return new Trap('fuel', `made more than ${fuel} calls and loop turns`, { cause })
 }
 
 /** The engine's errors become traps; what host functions threw passes unchanged. */

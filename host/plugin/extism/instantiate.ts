@@ -1,7 +1,8 @@
 /** An Extism plug-in as an instance like a component's: called, reset, replaced by the same cell. */
 import type { HostImports, Instance } from '../component/instantiate.ts'
 import { takeSnapshot } from '../component/snapshot.ts'
-import { toTrap, Trap } from '../component/trap.ts'
+import { openTank, type Tank } from '../component/fuel.ts'
+import { outOfFuel, toTrap, Trap } from '../component/trap.ts'
 import type { WasiOptions } from '../component/wasi.ts'
 import { RANDOM_BYTES_MAX } from '#host/limits.ts'
 
@@ -26,6 +27,7 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
   const kernel = openKernel(blocks, (level, line) => world(options.imports, 'log', 'write')(level, line))
   let memory: WebAssembly.Memory | undefined
   let isCalled = false
+  let tank: Tank | undefined
   const wasi = openPreview({
     ...options.wasi,
     memory: () => memory,
@@ -35,6 +37,7 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
     try {
       return run()
     } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError && tank?.isSpent() === true) throw outOfFuel(plugin.fuel, error)
       throw toTrap(error, () => (memory?.buffer.byteLength ?? 0) > plugin.memoryPagesMax * 32_768)
     }
   }
@@ -54,6 +57,7 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
   // What it did with the kernel while it started belongs to no event.
   kernel.reset()
   const snapshot = takeSnapshot([instance], [], plugin.copiesTables)
+  tank = plugin.fuel === undefined ? undefined : openTank([instance], plugin.fuel)
   let isSpent = false
   return {
     call(name, [body]) {
@@ -62,6 +66,7 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
       isSpent = true
       isCalled = true
       kernel.begin(body)
+      tank?.fill()
       const code = guarded(() => handle())
       const handled = handledOf(code, kernel.left(), options.outputBytesMax)
       isCalled = false

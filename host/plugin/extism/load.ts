@@ -4,7 +4,7 @@ import { COMPONENT_BYTES_MAX, EXTISM_BLOCK_BYTES_MAX } from '#host/limits.ts'
 
 import { type CoreModule, readCoreModule } from '../component/core-module.ts'
 import { openQuota } from '../component/cursor.ts'
-import { compile, type LoadLimits, PAGE_BYTES, planReset, vetCounts } from '../component/load.ts'
+import { compile, fuelOf, type LoadLimits, PAGE_BYTES, planReset, vetCounts, vetSizes } from '../component/load.ts'
 import { patchModule } from '../component/patch.ts'
 import { userFunctions } from './user.ts'
 import { wasiModule, wasiSignatures } from './wasi.ts'
@@ -20,6 +20,8 @@ export interface ExtismModule {
   /** Its linear memory and the blocks it shares with the host come to the limit. */
   readonly memoryPagesMax: number
   readonly blockBytesMax: number
+  /** Function entries and loop turns of one call; absent when they are not counted. */
+  readonly fuel: number | undefined
   readonly copiesTables: boolean
   readonly isResettable: boolean
 }
@@ -66,6 +68,7 @@ export function loadExtism(bytes: Uint8Array, limits: ExtismLimits): ExtismModul
   const core = readCoreModule(bytes, openQuota())
   const found = [...importMistakes(core), ...exportMistakes(core)]
   if (found.length > 0) throw new Refusal('component-invalid', `plug-in: ${found.join('; ')}`)
+  vetSizes([core])
   vetCounts([core], limits.tableElementsMax)
   const blockBytesMax = Math.min(EXTISM_BLOCK_BYTES_MAX, Math.floor(limits.memoryBytesMax / 2))
   const memoryPagesMax = Math.floor((limits.memoryBytesMax - blockBytesMax) / PAGE_BYTES)
@@ -73,7 +76,8 @@ export function loadExtism(bytes: Uint8Array, limits: ExtismLimits): ExtismModul
     const start = (core.memory?.min ?? 0) * PAGE_BYTES
     throw new Refusal('too-large', `plug-in: starts with ${start} bytes of memory: raise its limit`)
   }
-  const patched = patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax })
+  const fuel = fuelOf(limits)
+  const patched = patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax, fuel })
   return {
     module: compile(patched),
     needs: neededBy(core),
@@ -81,6 +85,7 @@ export function loadExtism(bytes: Uint8Array, limits: ExtismLimits): ExtismModul
     random: limits.random,
     memoryPagesMax,
     blockBytesMax,
+    fuel,
     ...planReset([core]),
   }
 }
