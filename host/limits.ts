@@ -329,3 +329,12 @@ export const CODE_BRANCHES_MAX = 262_144
 export const CODE_LEAF_BYTES_MAX = 128
 /** Events of one vault that wait for a cell: a quarter of the queue, and as many as a host has in hand of the bus. */
 export const POOL_TENANT_QUEUE_MAX = 256
+
+// cells --------------------------------------------------------------------------------------------------------------
+
+/** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes half of that. */
+export const ANSWER_PAUSES = 2_500
+/** After an event a cell looks this often for the next one, 0.2 ms in all, before it sleeps. */
+export const NEXT_JOB_TRIES = 40
+/** Pauses between two looks: 4 µs. */
+export const NEXT_JOB_PAUSES = 100

@@ -1,7 +1,7 @@
 /** The thread in which handlers run, one event at a time, each on an instance that holds nothing of another event. */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 
-import { LIFT_BYTES_MAX } from '#host/limits.ts'
+import { LIFT_BYTES_MAX, NEXT_JOB_PAUSES, NEXT_JOB_TRIES } from '#host/limits.ts'
 
 import { type CellEnd, cellEnd } from './channel.ts'
 import { type Instance, instantiate } from './component/instantiate.ts'
@@ -49,7 +49,7 @@ async function startCell(port: MessagePort, start: CellStart): Promise<void> {
     }
     stands.push(stand)
   }
-  port.on('message', (job: CellJob) => {
+  const work = (job: CellJob): void => {
     const stand = stands[job.handler]
     if (stand === undefined) throw new Error(`no handler ${job.handler}`)
     const report = visit(stand, job)
@@ -57,8 +57,21 @@ async function startCell(port: MessagePort, start: CellStart): Promise<void> {
     post({ kind: 'report', report })
     // The report is on its way: the host works while the instance forgets.
     renew(stand, channel)
+  }
+  port.on('message', (first: CellJob) => {
+    for (let job: CellJob | undefined = first; job !== undefined; job = nextJob(port)) work(job)
   })
   post({ kind: 'ready' })
+}
+
+/** The job that follows at once, if one does: a thread that has gone to sleep wakes late. */
+function nextJob(port: MessagePort): CellJob | undefined {
+  for (let tries = 0; tries < NEXT_JOB_TRIES; tries++) {
+    const received = receiveMessageOnPort(port) as { message: CellJob } | undefined
+    if (received !== undefined) return received.message
+    for (let left = NEXT_JOB_PAUSES; left > 0; left--) Atomics.pause()
+  }
+  return undefined
 }
 
 function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stand {

@@ -2,7 +2,7 @@
  * One host call at a time over shared memory: the cell writes a call, wakes the host and sleeps; the host writes the
  * answer over it and wakes the cell. Also the counters that must be readable while a cell does not answer.
  */
-import { CHANNEL_BYTES } from '#host/limits.ts'
+import { ANSWER_PAUSES, CHANNEL_BYTES } from '#host/limits.ts'
 
 import { type Answer, type Call, decodeAnswer, decodeCall, encodeAnswer, encodeCall } from './calls.ts'
 import { frameReader, frameWriter } from './frame.ts'
@@ -44,6 +44,8 @@ export function cellEnd(memory: SharedArrayBuffer, wake: () => void): CellEnd {
       words[LENGTH] = writer.length()
       Atomics.store(words, STATE, CALLED)
       wake()
+      // The host answers sooner than a sleeping thread wakes.
+      for (let left = ANSWER_PAUSES; left > 0 && Atomics.load(words, STATE) === CALLED; left--) Atomics.pause()
       while (Atomics.load(words, STATE) === CALLED) Atomics.wait(words, STATE, CALLED)
       Atomics.store(words, STATE, IDLE)
       return decodeAnswer(frameReader(data.slice(0, words[LENGTH])))
