@@ -15,7 +15,7 @@ import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
-import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
+import { REQUESTS_PER_HOUR_MAX, HANDLER_FUEL_MAX } from '#host/limits.ts'
 import type { Trace } from '#host/watch.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import { buildFixtures } from '../scripts/build-plugins.ts'
@@ -130,7 +130,8 @@ async function handlersFor(image: string, fixture: Fixture | undefined): Promise
   if (fixture === undefined) return shipped
   await buildFixtures()
   const text = await readSource(`host/plugin/fixtures/${fixture.name}/manifest.json`)
-  const manifest = { ...JSON.parse(new TextDecoder().decode(text)), limits: { deadline_ms: fixture.deadlineMs } }
+  const limits = { deadline_ms: fixture.deadlineMs, fuel: HANDLER_FUEL_MAX }
+  const manifest = { ...JSON.parse(new TextDecoder().decode(text)), limits }
   return [
     ...shipped,
     {
