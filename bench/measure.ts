@@ -60,7 +60,7 @@ async function samplesOf({ run, calls = 1, ms }: Contender): Promise<readonly nu
 }
 
 /** The summary of samples in milliseconds. */
-export function summarize(samplesMs: readonly number[]): Measured {
+function summarize(samplesMs: readonly number[]): Measured {
   const medianUs = 1_000 * quantile(samplesMs, 0.5)
   return {
     medianUs,

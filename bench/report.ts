@@ -13,7 +13,7 @@ export interface Report {
 }
 
 const COLUMNS = { what: 45, reached: 15, asked: 13 }
-export const WIDTH = 80
+const WIDTH = 80
 
 export function printReport({ title, lines, notes = [] }: Report): string {
   const rows = lines.map(({ what, reached, asked }) => {

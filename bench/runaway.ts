@@ -38,8 +38,7 @@ export async function runawayHandler(): Promise<Report> {
 async function lateness(looper: Asker): Promise<number> {
   const start = performance.now()
   const reply = await looper.ask('loops.run', null)
-  if (reply.status !== 'refused' || reply.code !== 'handler-deadline')
-    throw new Error(`a loop was ${reply.status}`)
+  if (reply.status !== 'refused' || reply.code !== 'handler-deadline') throw new Error(`a loop was ${reply.status}`)
   return performance.now() - start - DEADLINE_MS
 }
 
