@@ -156,7 +156,8 @@ async function end(child: ChildProcess): Promise<void> {
 
 if (import.meta.main) {
   const server = await startNatsServer()
-  process.stdout.write(`${server.url}\n`)
   process.once('SIGTERM', () => void server.stop())
   process.once('SIGINT', () => void server.stop())
+  // Last: whoever reads the URL may end it at once.
+  process.stdout.write(`${server.url}\n`)
 }

@@ -67,8 +67,8 @@ async function startCell(port: MessagePort, start: CellStart): Promise<void> {
 /** The job that follows at once, if one does: a thread that has gone to sleep wakes late. */
 function nextJob(port: MessagePort): CellJob | undefined {
   for (let tries = 0; tries < NEXT_JOB_TRIES; tries++) {
-    const received = receiveMessageOnPort(port) as { message: CellJob } | undefined
-    if (received !== undefined) return received.message
+    const received = receiveMessageOnPort(port)
+    if (received !== undefined) return received.message as CellJob
     for (let left = NEXT_JOB_PAUSES; left > 0; left--) Atomics.pause()
   }
   return undefined
