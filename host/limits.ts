@@ -323,7 +323,7 @@ export const CORE_SEGMENTS_MAX = 65_536
 export const CODE_NESTING_MAX = 1_024
 /** Local variables of one function: each lengthens its frame, and compiling it (QuickJS builds: 86). */
 export const CODE_LOCALS_MAX = 4_096
-/** Targets of the branch tables of one core module: each is an edge the compiler follows (QuickJS 11,300, Go 80,000). */
+/** Targets of the branch tables of one core module: each is an edge for the compiler (QuickJS 11,300, Go 80,000). */
 export const CODE_BRANCHES_MAX = 262_144
 /** A function this short that neither calls nor loops takes no fuel: its caller did, and a probe would double it. */
 export const CODE_LEAF_BYTES_MAX = 128
@@ -332,7 +332,7 @@ export const POOL_TENANT_QUEUE_MAX = 256
 
 // cells --------------------------------------------------------------------------------------------------------------
 
-/** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes half of that. */
+/** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes 0.05 ms. */
 export const ANSWER_PAUSES = 2_500
 /** After an event a cell looks this often for the next one, 0.2 ms in all, before it sleeps. */
 export const NEXT_JOB_TRIES = 40

@@ -7,6 +7,10 @@ import { bytesOfWat, guestWat } from './fixtures/wat.ts'
 import { instantiate } from './instantiate.ts'
 import { loadComponent } from './load.ts'
 
+function branchTable(targets: number): string {
+  return `(func (br_table ${'0 '.repeat(targets - 1)} 0 (i32.const 0)))`
+}
+
 const limits = { memoryBytesMax: 4 * 65_536, tableElementsMax: 10 }
 const options = { imports: {}, liftBytesMax: 4_096, wasi: { nowMs: () => 0, write: () => undefined } }
 
@@ -109,8 +113,7 @@ describe('limits', () => {
       // The engine itself takes 65,520 in one table.
       (count: number) => {
         const rest = count - 4 * 60_000
-        const table = (targets: number): string => `(func (br_table ${'0 '.repeat(targets - 1)} 0 (i32.const 0)))`
-        return `(core module ${table(60_000).repeat(4)} ${table(rest)})`
+        return `(core module ${branchTable(60_000).repeat(4)} ${branchTable(rest)})`
       },
       262_144,
     ],
