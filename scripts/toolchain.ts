@@ -68,7 +68,18 @@ export async function writeComponent(core: Uint8Array, options: Omit<BuildOption
 export async function compileCore(source: string, baseDir = '/'): Promise<Uint8Array> {
   let core: Uint8Array | undefined
   const path = relative(baseDir, resolve(source))
-  const args = [path, '--baseDir', baseDir, '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
+  const args = [
+    path,
+    '--baseDir',
+    baseDir,
+    '-O3s',
+    '--runtime',
+    'incremental',
+    '--use',
+    'abort=',
+    '--noAssert',
+    '--noColors',
+  ]
   const stderr = createMemoryStream()
   const { error } = await compile([...args, '--outFile', 'core.wasm'], {
     stderr,
