@@ -2,7 +2,7 @@
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import { commit } from './vault/commit.ts'
-import { isOpen, questions } from './vault/pending.ts'
+import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
 import type { Vault } from './vault/vault.ts'
@@ -34,7 +34,7 @@ export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
 async function expireQuestions(vault: Vault, { bus, now, random }: Moment): Promise<void> {
   for (const question of questions(vault)) {
     if (question.record.expires > now || !isOpen(vault, question)) continue
-    const connection = [...vault.connections.values()].find(({ id }) => id === question.record.connection)
+    const connection = askerOf(vault, question.record)
     if (!connection) throw new Error('a question of no connection')
     const { answers, changes, expected, row } = deny({ vault, connection, question, now }, 'consent-expired')
     const letters = await commit({ vault, now, random, answers, changes, expected, rows: [row] })

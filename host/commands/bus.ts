@@ -6,6 +6,7 @@ import { memoryBroker, type MemoryBroker } from '#host/messaging/memory.ts'
 import { natsBus } from '#host/messaging/nats.ts'
 import type { Bus } from '#host/messaging/port.ts'
 import { openFileLog } from '#host/storage/file-log.ts'
+import { warn } from './warn.ts'
 
 /** One client's connection to a NATS server. @throws Refusal `bus-unavailable` */
 export function connectNats(url: string, options: { name: string; space?: string }): Promise<Bus> {
@@ -24,8 +25,4 @@ export async function openMemoryBroker(folder: string): Promise<MemoryBroker> {
       await log[Symbol.asyncDispose]()
     },
   }
-}
-
-function warn(line: string): void {
-  console.error(`trellis: ${line}`)
 }

@@ -8,6 +8,7 @@ import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
 import { readImage } from './image.ts'
 import { surroundings } from './surroundings.ts'
+import { warn } from './warn.ts'
 
 export interface UpOptions {
   readonly data: string
@@ -40,7 +41,7 @@ export async function up(options: UpOptions): Promise<number> {
     handlers,
     cells: availableParallelism(),
     pid: process.pid,
-    warn: (line) => console.error(`trellis: ${line}`),
+    warn,
     tell: (trace) => {
       if (options.trace) print({ kind: 'event', trace, instances: host.stats().instances })
     },
@@ -52,7 +53,7 @@ export async function up(options: UpOptions): Promise<number> {
   const stop = await Promise.race([stopped, host.down])
   if (stop !== 'stop') {
     host.abandon()
-    console.error(`trellis: ${stop.message}`)
+    warn(stop.message)
     return 1
   }
   await host[Symbol.asyncDispose]()

@@ -22,7 +22,7 @@ import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { answerLane, type Connection, type Device, type Party } from './party.ts'
 import { entries } from './read.ts'
-import { decodeRecord, encodeRecord, type GreetingRecord } from './records.ts'
+import { connectionChange, decodeRecord, encodeRecord, type GreetingRecord } from './records.ts'
 import { row } from './rows.ts'
 import type { Vault } from './vault.ts'
 
@@ -83,10 +83,7 @@ async function propose(
       connection.record = record
       connection.offered = offered
     },
-    changes: [
-      { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
-      rememberGreeting(connection, data, null),
-    ],
+    changes: [connectionChange(connection.id, record), rememberGreeting(connection, data, null)],
     outgoing: notices(
       vault,
       'contract.presented',

@@ -6,7 +6,7 @@ import { decodeEvent } from '#host/wire/event.ts'
 import { type EventType, parseEventType } from '#host/wire/id.ts'
 import type { Outgoing } from './commit.ts'
 import type { Connection } from './party.ts'
-import type { Question } from './pending.ts'
+import { askerOf, type Question } from './pending.ts'
 import type { Vault } from './vault.ts'
 
 /** One notice of the vault's own to every active device. */
@@ -40,7 +40,7 @@ export function presented(
 
 /** A question as the owner answers it. */
 export function asked(vault: Vault, { id, record }: Question): Cbor {
-  const connection = [...vault.connections.values()].find((candidate) => candidate.id === record.connection)
+  const connection = askerOf(vault, record)
   return {
     question: id,
     who: connection?.record.alias ?? record.connection,

@@ -7,7 +7,7 @@ import { parseConnectionId } from '#host/wire/id.ts'
 import { fieldChange, fingerprint } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import type { Connection } from './party.ts'
-import { encodeRecord, type ConnectionRecord } from './records.ts'
+import { connectionChange, type ConnectionRecord } from './records.ts'
 import { undecided } from './owner-contract.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
@@ -55,7 +55,7 @@ export function inviteConnection(command: Command): Done {
   return {
     body: { vault: vault.id, connection: id, identity: fingerprint(vault) },
     apply: () => vault.connections.set(id, connection),
-    changes: [{ namespace: 'system', key: `connections/${id}`, value: encodeRecord('connection', record) }],
+    changes: [connectionChange(id, record)],
     rows: [eventRow(device, opened.event, { at: now, result: 'changed', connection: id })],
   }
 }
@@ -73,10 +73,7 @@ export function severConnection(command: Command): Done {
       connection.offered = undefined
     },
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, over)],
-    changes: [
-      { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', record) },
-      ...ended.flatMap(({ changes }) => changes),
-    ],
+    changes: [connectionChange(connection.id, record), ...ended.flatMap(({ changes }) => changes)],
     rows: [
       eventRow(device, opened.event, { at: now, result: 'changed', connection: connection.id, reason: 'severed' }),
       ...ended.map(({ row }) => row),

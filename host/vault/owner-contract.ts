@@ -14,7 +14,7 @@ import type { Answer } from './commit.ts'
 import { rememberGreeting } from './greet.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { answerLane, type Connection } from './party.ts'
-import { encodeRecord, type ConnectionRecord } from './records.ts'
+import { connectionChange, type ConnectionRecord } from './records.ts'
 import { refusedReply } from './refuse.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
@@ -59,7 +59,7 @@ export function acceptContract(command: Command): Done {
     fields: offered.contract.fields.map((field) => field.name).filter((name) => !declined.includes(name)),
   })
   const stored = [
-    { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) },
+    connectionChange(connection.id, next),
     { namespace: 'system', key: `acceptance/${connection.id}/${offered.contract.version}`, value: body.acceptance },
   ] as const
   const done = record.status === 'proposed' ? welcome(command, connection, terms) : renew(connection, terms)
@@ -86,10 +86,7 @@ export function rejectContract(command: Command): Done {
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, declined)],
-    changes: [
-      { namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) },
-      ...ended.flatMap(({ changes }) => changes),
-    ],
+    changes: [connectionChange(connection.id, next), ...ended.flatMap(({ changes }) => changes)],
     rows: [
       eventRow(device, opened.event, {
         at: now,

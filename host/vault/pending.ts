@@ -32,7 +32,7 @@ export function settle(id: string): Change {
 export function question(vault: Vault, id: string, now: number): Question & { connection: Connection } {
   const item = vault.system.get(`pending/${id}`)
   const record = item && decodeRecord('pending', item.value)
-  const connection = record && vault.connections.get(parseConnectionId(record.connection))
+  const connection = record && askerOf(vault, record)
   if (!record || !connection || record.expires <= now)
     throw new Refusal('command-invalid', `no open question ${id}: it was answered or it expired`)
   return { id, record, connection }
@@ -41,6 +41,11 @@ export function question(vault: Vault, id: string, now: number): Question & { co
 /** Whether a question that was read some time ago waits still. */
 export function isOpen(vault: Vault, { id }: Question): boolean {
   return vault.system.get(`pending/${id}`) !== undefined
+}
+
+/** Whose request a question is about. */
+export function askerOf(vault: Vault, { connection }: PendingRecord): Connection | undefined {
+  return vault.connections.get(parseConnectionId(connection))
 }
 
 /** Every open question, of one connection or of all. */

@@ -7,7 +7,7 @@ import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Connection } from './party.ts'
 import { undecided } from './owner-contract.ts'
-import { encodeRecord } from './records.ts'
+import { connectionChange } from './records.ts'
 import { eventRow } from './rows.ts'
 
 /** The event that publishes; its body is the signed contract, its final answer comes when the owner accepts. */
@@ -47,7 +47,7 @@ export async function present(
       'contract.changed',
       presented(connection, { bytes: event.body, signed: offered, publisher: record.peerKey }),
     ),
-    changes: [{ namespace: 'system', key: `connections/${connection.id}`, value: encodeRecord('connection', next) }],
+    changes: [connectionChange(connection.id, next)],
     rows: [
       eventRow(connection, event, {
         at: now,

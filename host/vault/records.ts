@@ -1,8 +1,9 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Bucket } from '#host/contracts/rate.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
+import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
-import type { EventId, EventType } from '#host/wire/id.ts'
+import type { ConnectionId, EventId, EventType } from '#host/wire/id.ts'
 
 /** A relationship with a service or a peer, whatever state it is in. */
 export interface ConnectionRecord {
@@ -85,6 +86,11 @@ export interface Records {
   pending: PendingRecord
   /** The requests left to a connection this hour. */
   bucket: Bucket
+}
+
+/** The change that stores a connection's record. */
+export function connectionChange(id: ConnectionId, record: ConnectionRecord): Change {
+  return { namespace: 'system', key: `connections/${id}`, value: encodeRecord('connection', record) }
 }
 
 export function encodeRecord<K extends keyof Records>(_kind: K, record: Records[K]): Uint8Array {

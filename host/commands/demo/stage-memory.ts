@@ -9,6 +9,7 @@ import { openMemoryBroker } from '../bus.ts'
 import { readImage } from '../image.ts'
 import { openFolder } from '../open.ts'
 import { surroundings } from '../surroundings.ts'
+import { warn } from '../warn.ts'
 import { ALICE } from './cast.ts'
 import { foundAlice } from './found.ts'
 import { openServices } from './services.ts'
@@ -32,7 +33,7 @@ export async function memoryStage(folder: string, image: string): Promise<Stage>
       handlers,
       cells: CELLS,
       pid: process.pid,
-      warn: (line) => console.error(`trellis: ${line}`),
+      warn,
       tell: (trace) => void seen.push({ trace, instances: host.stats().instances }),
     })
     return { host, bus }
