@@ -24,6 +24,9 @@ export const CBOR_SPARE_BYTES = 16 * KiB
 /** Text of a refusal or a reply's message: one line for a person. */
 export const MESSAGE_CHARS_MAX = 1_024
 
+/** Event types named in a refusal: a line of them; the profile has all. */
+export const SUPPORTED_CHARS_MAX = 512
+
 // crypto -------------------------------------------------------------------------------------------------------------
 
 /** Receive window per direction and lane: what may arrive late (IPsec uses 64 to 1,024; brokers reorder more). */

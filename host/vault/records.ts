@@ -1,4 +1,5 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
+import type { Permission } from '#host/contracts/admit.ts'
 import type { Bucket } from '#host/contracts/rate.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
@@ -77,6 +78,13 @@ export interface PendingRecord {
   readonly row: number
 }
 
+/** What the handlers answered when connections were last told, by event type. */
+export interface PublishedRecord {
+  readonly events: Readonly<
+    Record<string, { readonly version: string; readonly permission: Permission | null; readonly hash: string }>
+  >
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
@@ -84,6 +92,7 @@ export interface Records {
   inbox: InboxRecord
   outbox: OutboxRecord
   pending: PendingRecord
+  published: PublishedRecord
   /** The requests left to a connection this hour. */
   bucket: Bucket
 }

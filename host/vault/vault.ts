@@ -11,6 +11,7 @@ import { entries, readConnection, readDevice, required } from './read.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
+import { publishedChange } from './published.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
 export interface Vault extends AsyncDisposable {
@@ -43,15 +44,16 @@ export interface Birth {
 /** Writes a new vault's keys, its owner's first device and the owner's fields. */
 export async function foundVault(
   store: VaultStore,
-  options: Birth & { readonly random: (length: number) => Uint8Array },
+  options: Birth & { readonly handlers: string | undefined; readonly random: (length: number) => Uint8Array },
 ): Promise<void> {
-  const { device, fields, random, now } = options
+  const { device, fields, handlers, random, now } = options
   const record: DeviceRecord = { label: device.label, verifyKey: device.verifyKey, status: 'active', addedAt: now }
   const secret = { visibility: 'opaque', sensitivity: 'critical' } as const
   const changes: Change[] = [
     { namespace: 'system', key: 'identity/signing', value: random(64), ...secret },
     { namespace: 'system', key: 'identity/prekey', value: random(32), ...secret },
     { namespace: 'system', key: `devices/${device.id}`, value: encodeRecord('device', record) },
+    ...(handlers === undefined ? [] : [publishedChange(handlers)]),
     ...Object.entries(fields).map(([name, value]) => fieldChange(name, value)),
   ]
   await store.commit(changes, { now })
