@@ -1,5 +1,6 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Bucket } from '#host/contracts/rate.ts'
+import type { KeyAlgorithm } from '#host/crypto/signer.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -77,11 +78,19 @@ export interface PendingRecord {
   readonly row: number
 }
 
+/** A key that handlers sign with. */
+export interface KeyRecord {
+  readonly algorithm: KeyAlgorithm
+  readonly secret: Uint8Array
+  readonly createdAt: number
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
   greeting: GreetingRecord
   inbox: InboxRecord
+  key: KeyRecord
   outbox: OutboxRecord
   pending: PendingRecord
   /** The requests left to a connection this hour. */
