@@ -44,7 +44,9 @@ test('the connection’s namespace: writable when the manifest and the contract 
 })
 
 test('keys: those of the manifest; the connection’s own if the contract permits authentication', () => {
-  const [connection, identity, coins, absent] = ['connection', 'identity', 'coins', 'absent'].map(signing)
+  const [connection, identity, coins, absent] = ['connection', 'identity', 'coins', 'absent'].map((alias) =>
+    signing(alias),
+  )
   const keys = [connection!, identity!, coins!, absent!]
   expect([...grant({ keys }).keys.keys()]).toEqual(['connection', 'identity', 'coins'])
   expect([...grant({ keys }, { authentication: false }).keys.keys()]).toEqual(['identity', 'coins'])
@@ -53,7 +55,7 @@ test('keys: those of the manifest; the connection’s own if the contract permit
 })
 
 test.each(keyAlgorithms)('keys: one that is to be %s is that, or as absent as any other', (algorithm) => {
-  const keys = ['identity', 'coins', 'taproot'].map((alias) => ({ ...signing(alias), algorithm }))
+  const keys = ['identity', 'coins', 'taproot'].map((alias) => signing(alias, algorithm))
   expect([...grant({ keys }).keys.keys()]).toEqual([ofAlgorithm[algorithm]])
 })
 
@@ -65,8 +67,8 @@ test('outgoing targets: the connection only if the contract permits messages', (
 
 const ofAlgorithm = { ed25519: 'identity', 'ecdsa-secp256k1': 'coins', bip340: 'taproot' } as const
 
-function signing(alias: string): Manifest['needs']['keys'][number] {
-  return { alias, uses: ['sign'] }
+function signing(alias: string, algorithm?: KeyAlgorithm): Manifest['needs']['keys'][number] {
+  return { alias, uses: ['sign'], algorithm }
 }
 
 function keyOf(algorithm: KeyAlgorithm): Signer {

@@ -2,7 +2,7 @@
 import { keyAlgorithms } from '#host/crypto/signer.ts'
 import { Refusal } from '#host/errors.ts'
 import { OWNER_KEYS_MAX } from '#host/limits.ts'
-import { CONNECTION_KEY, IDENTITY_KEY, keyAlias } from '#host/plugin/manifest.ts'
+import { CONNECTION_KEY, keyAlias } from '#host/plugin/manifest.ts'
 import { z } from '#host/schema.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { readCommand, type Command, type Done } from './command.ts'
@@ -11,15 +11,15 @@ import { newSigningKey, type SigningKeyEntry } from './signing-keys.ts'
 
 const create = z.strictObject({ alias: keyAlias, algorithm: z.enum(keyAlgorithms) })
 const list = z.strictObject({})
-const reserved: readonly string[] = [CONNECTION_KEY, IDENTITY_KEY]
 
 /** A fresh key under a name that handlers may need. @throws Refusal `command-invalid` when the name is taken */
 export function createKey(command: Command): Done {
   const { vault, device, opened, now, random } = command
   const { alias, algorithm } = readCommand(create, command)
-  if (reserved.includes(alias))
-    throw new Refusal('command-invalid', `${alias} is a key of the vault: choose another name`)
-  if (vault.keys.has(alias)) throw new Refusal('command-invalid', `there is a key ${alias}: choose another name`)
+  // Each connection has a key of that name; `identity` is among the vault's.
+  if (alias === CONNECTION_KEY || vault.keys.has(alias)) {
+    throw new Refusal('command-invalid', `there is a key ${alias}: choose another name`)
+  }
   if (vault.keys.size >= OWNER_KEYS_MAX)
     throw new Refusal('command-invalid', `a vault has ${OWNER_KEYS_MAX} keys at most`)
   const { entry, change } = newSigningKey({ alias, algorithm, now, random })

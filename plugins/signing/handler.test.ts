@@ -23,11 +23,12 @@ afterEach(() => grant({}))
 
 test('asks the owner first: who asks, which hash, which title, and nothing is signed', () => {
   let signed = 0
+  const shown = Buffer.from(hash.subarray(0, 8)).toString('hex')
   grant({ keys: { identity: { publicKey: raw, sign: () => new Uint8Array(64).fill((signed += 1)) } }, now })
   expect(ask(request)).toEqual({
     tag: 'suspended',
     val: {
-      text: `acme asks you to sign a document (sha-256 ${Buffer.from(hash.subarray(0, 8)).toString('hex')}…): Lease, 12 Rose Lane`,
+      text: `acme asks you to sign a document (sha-256 ${shown}…): Lease, 12 Rose Lane`,
       choices: [],
     },
   })

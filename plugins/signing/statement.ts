@@ -14,8 +14,9 @@ export interface Document {
 const domain = 'vine/1 document.sign'
 
 /**
- * `lp(domain) ‖ lp(algorithm) ‖ lp(hash) ‖ lp(title) ‖ u64be(signedAt)`, where `lp` puts a u32be length before the bytes,
- * texts are UTF-8 and `signedAt` is in ms since the epoch. No two statements have the same bytes, and none is a hash.
+ * `lp(domain) ‖ lp(algorithm) ‖ lp(hash) ‖ lp(title) ‖ u64be(signedAt)`, where `lp` puts a u32be length before the
+ * bytes, texts are UTF-8 and `signedAt` is in ms since the epoch. No two statements have the same bytes, and none is a
+ * hash.
  */
 export function signedStatement({ algorithm, hash, title }: Document, signedAt: number): Uint8Array {
   const parts = [encodeUtf8(domain), encodeUtf8(algorithm), hash, encodeUtf8(title)]
