@@ -2,7 +2,7 @@
 import { signAcceptance } from '#host/contracts/acceptance.ts'
 import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
-import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/signer.ts'
+import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'

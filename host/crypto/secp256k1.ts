@@ -1,8 +1,8 @@
 /**
  * Signatures over secp256k1: ECDSA (RFC 6979, low s) and Schnorr (BIP-340).
  *
- * libsecp256k1 in WebAssembly: in constant time, and what it was given is overwritten when it returns. One copy may
- * stay in its own memory, which no handler can reach.
+ * libsecp256k1 in WebAssembly: written for constant time, and what it was given is overwritten when it returns. One
+ * copy may stay in its own memory, which no handler can reach.
  */
 import { randomBytes } from 'node:crypto'
 

@@ -8,7 +8,8 @@ import { describe, expect, test } from 'vitest'
 import { SIGN_BYTES_MAX } from '#host/limits.ts'
 
 import { generateSecp256k1, signBip340, signEcdsa } from './secp256k1.ts'
-import { isSignable, keyAlgorithms, signerOf } from './signer.ts'
+import { isSignable, keyAlgorithms } from './key-algorithm.ts'
+import { signerOf } from './signer.ts'
 
 const hex = (text: string) => Uint8Array.fromHex(text)
 const sha256 = (text: string) => new Uint8Array(createHash('sha256').update(text).digest())

@@ -1,15 +1,9 @@
 /** A key that signs for a handler, whatever its algorithm. The secret is outside of the JavaScript heap. */
 import { unreachable } from '#host/errors.ts'
-import { SIGN_BYTES_MAX } from '#host/limits.ts'
 
 import { type Ed25519Key, generateEd25519, signEd25519 } from './ed25519.ts'
-import { DIGEST_BYTES } from './kdf.ts'
+import type { KeyAlgorithm } from './key-algorithm.ts'
 import { generateSecp256k1, signBip340, signEcdsa } from './secp256k1.ts'
-
-/** RFC 8032, ECDSA over a digest with RFC 6979 and low s, and Schnorr signatures of BIP-340. */
-export const keyAlgorithms = ['ed25519', 'ecdsa-secp256k1', 'bip340'] as const
-
-export type KeyAlgorithm = (typeof keyAlgorithms)[number]
 
 /** Bytes of a secret, of each algorithm. */
 export const SECRET_BYTES = 32
@@ -38,9 +32,4 @@ export function signerOf(algorithm: KeyAlgorithm, secret: Uint8Array): Signer {
 
 export function ed25519Signer(key: Ed25519Key): Signer {
   return { algorithm: 'ed25519', publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }
-}
-
-/** Whether a message of so many bytes can be signed: a digest of 32, or up to 65,536 for Ed25519. */
-export function isSignable(algorithm: KeyAlgorithm, length: number): boolean {
-  return algorithm === 'ed25519' ? length <= SIGN_BYTES_MAX : length === DIGEST_BYTES
 }

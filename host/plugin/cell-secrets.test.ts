@@ -5,7 +5,8 @@ import { type MessagePort, Worker } from 'node:worker_threads'
 
 import { afterEach, expect, test, vi } from 'vitest'
 
-import { type KeyAlgorithm, keyAlgorithms, type Signer, signerOf } from '#host/crypto/signer.ts'
+import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
+import { type Signer, signerOf } from '#host/crypto/signer.ts'
 
 import { jobFor, registryOf } from './fixtures/stage.ts'
 import type { Shown } from './fixtures/watched-cell.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
-import { type KeyAlgorithm, keyAlgorithms, type Signer } from '#host/crypto/signer.ts'
+import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
+import type { Signer } from '#host/crypto/signer.ts'
 
 import { manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { type ContractPermits, grantFor } from './grant.ts'

@@ -114,13 +114,15 @@ test('fields: the admitted ones, and no others', () => {
 })
 
 test('keys: the granted ones sign; another alias is refused and ends the event', () => {
-  const { call, seat } = world({ keys: new Map([['connection', key]]) })
+  const { call, seat, desk } = world({ keys: new Map([['connection', key]]) })
   expect(call('keys', 'list')).toEqual(['connection'])
   expect(call('keys', 'algorithm-of', 'connection')).toBe('ed25519')
   expect(call('keys', 'public-key', 'connection')).toEqual(key.publicKey)
   expect(call('keys', 'sign', 'connection', new Uint8Array([5]))).toEqual(new Uint8Array([5, 9]))
+  const asked = desk.calls()
   const long = new Uint8Array(SIGN_BYTES_MAX + 1)
   expect(() => call('keys', 'sign', 'connection', long)).toThrow(err('message-size'))
+  expect(desk.calls()).toBe(asked)
   expect(seat.failure()).toBeUndefined()
   expect(() => call('keys', 'sign', 'vault', new Uint8Array([5]))).toThrow(err('unavailable'))
   expect(seat.failure()).toMatchObject({ reason: 'not-granted' })

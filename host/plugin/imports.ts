@@ -3,7 +3,7 @@
  *
  * Admitted fields and public keys go into the cell with the event; state is read and messages are signed from here.
  */
-import { isSignable } from '#host/crypto/signer.ts'
+import { isSignable } from '#host/crypto/key-algorithm.ts'
 import { unreachable } from '#host/errors.ts'
 import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import type { Expectation, Item, Namespace } from '#host/storage/port.ts'

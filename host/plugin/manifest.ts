@@ -1,5 +1,5 @@
 /** A handler's declaration: what it answers, what it needs, how much it may use. The diff of these is the review. */
-import { keyAlgorithms } from '#host/crypto/signer.ts'
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal } from '#host/errors.ts'
 import {
   HANDLER_DEADLINE_MS,

@@ -1,5 +1,5 @@
 /** What crosses between host and cell around one event: the job in, the report out. */
-import type { KeyAlgorithm } from '#host/crypto/signer.ts'
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 
 import type { TrapReason } from './component/trap.ts'
 import type { OwnerAnswer, OwnerQuestion } from './port.ts'

@@ -1,5 +1,5 @@
 /** The owner's keys for handlers to sign with: made in the vault, never brought in or handed out. */
-import { keyAlgorithms } from '#host/crypto/signer.ts'
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal } from '#host/errors.ts'
 import { OWNER_KEYS_MAX } from '#host/limits.ts'
 import { CONNECTION_KEY, keyAlias } from '#host/plugin/manifest.ts'

@@ -1,6 +1,6 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Bucket } from '#host/contracts/rate.ts'
-import type { KeyAlgorithm } from '#host/crypto/signer.ts'
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
-import { keyAlgorithms, signerOf } from '#host/crypto/signer.ts'
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
+import { signerOf } from '#host/crypto/signer.ts'
 import { memoryNamespace } from '#host/plugin/fixtures/stage.ts'
 
 import { newSigningKey, readSigningKeys } from './signing-keys.ts'

@@ -1,5 +1,6 @@
 /** The keys a vault signs with for others: its own for documents, and those its owner made. */
-import { type KeyAlgorithm, SECRET_BYTES, type Signer, signerOf } from '#host/crypto/signer.ts'
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
+import { SECRET_BYTES, type Signer, signerOf } from '#host/crypto/signer.ts'
 import { IDENTITY_KEY } from '#host/plugin/manifest.ts'
 import type { Change, Namespace } from '#host/storage/port.ts'
 import { entries } from './read.ts'

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 
-import { keyAlgorithms } from '#host/crypto/signer.ts'
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal, refusalCodes } from '#host/errors.ts'
 import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
 import { keyAlias } from '#host/plugin/manifest.ts'
