@@ -1,6 +1,8 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
+import type { Signer } from '#host/crypto/signer.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
+import { CONNECTION_KEY } from './manifest.ts'
 import type { Sources } from './port.ts'
 import type { Registered } from './registry.ts'
 
@@ -10,7 +12,7 @@ export interface ContractPermits {
   readonly store: boolean
   /** Without it no event goes to the connection. */
   readonly messages: boolean
-  /** Without it no key signs. */
+  /** Without it the connection's own key does not sign. */
   readonly authentication: boolean
 }
 
@@ -21,8 +23,8 @@ export interface GrantOptions {
   readonly fields: ReadonlyMap<string, string>
   /** The asker's own namespace. */
   readonly connection: Namespace
-  /** The connection's keys by alias. */
-  readonly keys: Sources['keys']
+  /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
+  readonly keys: Pick<Sources['keys'], 'get'>
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -31,11 +33,21 @@ export function grantFor(options: GrantOptions): Sources {
   const { needs } = registered.manifest
   const right = needs.namespaces.connection
   const writable = right === 'rw' && permits.store
-  const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
     fields: needs.fields ? options.fields : new Map(),
     namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
-    keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
+    keys: keysFor(options),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
+}
+
+/** Of the keys it needs those that are there, in the algorithm its manifest names, if it names one. */
+function keysFor({ registered, permits, keys }: GrantOptions): Sources['keys'] {
+  const granted = new Map<string, Signer>()
+  for (const { alias, algorithm } of registered.manifest.needs.keys) {
+    if (alias === CONNECTION_KEY && !permits.authentication) continue
+    const key = keys.get(alias)
+    if (key && (algorithm === undefined || algorithm === key.algorithm)) granted.set(alias, key)
+  }
+  return granted
 }

@@ -1,6 +1,7 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Permission } from '#host/contracts/admit.ts'
 import type { Bucket } from '#host/contracts/rate.ts'
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -85,11 +86,19 @@ export interface PublishedRecord {
   >
 }
 
+/** A key that handlers sign with. */
+export interface KeyRecord {
+  readonly algorithm: KeyAlgorithm
+  readonly secret: Uint8Array
+  readonly createdAt: number
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
   greeting: GreetingRecord
   inbox: InboxRecord
+  key: KeyRecord
   outbox: OutboxRecord
   pending: PendingRecord
   published: PublishedRecord

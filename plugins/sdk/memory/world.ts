@@ -3,20 +3,49 @@
  * one. A test says what is granted, then calls `handle`.
  */
 
+/** A key of the grant: Ed25519 unless it says otherwise. */
+export interface Key {
+  readonly algorithm?: 'ed25519' | 'ecdsa-secp256k1' | 'bip340'
+  readonly publicKey: Uint8Array
+  sign(message: Uint8Array): Uint8Array
+}
+
+/** Who asks. */
+export interface Session {
+  readonly connection: string
+  readonly kind: 'service' | 'peer'
+  readonly contractVersion: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly deadlineMs: number
+  readonly approved: boolean
+}
+
 export interface Grant {
   readonly fields?: Readonly<Record<string, string>>
-  readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
+  readonly keys?: Readonly<Record<string, Key>>
+  readonly session?: Session
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
   readonly now?: number
 }
 
+const acme: Session = {
+  connection: 'acme',
+  kind: 'service',
+  contractVersion: 1,
+  eventId: 'event-1',
+  eventType: 'test.run',
+  deadlineMs: 1_000,
+  approved: false,
+}
+
 let current: Required<Grant>
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  current = { fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, ...granted }
+  current = { session: acme, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, ...granted }
 }
 
 grant({})

@@ -1,0 +1,5 @@
+import { granted, type Session } from './world.ts'
+
+export function current(): Session {
+  return granted().session
+}
