@@ -1,6 +1,7 @@
 /** The composition root: builds every part of a host, in order, and owns them. */
 import { join } from 'node:path'
 
+import { openProver } from './crypto/bbs-thread.ts'
 import { deliver } from './deliver.ts'
 import { Refusal } from './errors.ts'
 import { BUS_IN_FLIGHT_MAX, TICK_MS } from './limits.ts'
@@ -63,6 +64,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
   const log = parts.use(await openLog(store))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
+  const prover = parts.use(openProver())
   const vaults = parts.use(
     await openVaults({
       log,
@@ -70,6 +72,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       folder: join(folder, 'vaults'),
       handlers: JSON.stringify(registry.published()),
       random,
+      prover,
       recovered: (vault) => publish(vault.outbox.left(now(), 0), { bus, outbox: vault.outbox }),
     }),
   )

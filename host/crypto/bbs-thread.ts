@@ -24,7 +24,8 @@ export function openProver(): Prover {
 
   function ended(): void {
     thread = undefined
-    for (const { reject } of waiting.values()) reject(new Refusal('busy', 'the proving thread ended: send the event again'))
+    for (const { reject } of waiting.values())
+      reject(new Refusal('busy', 'the proving thread ended: send the event again'))
     waiting.clear()
   }
   function start(): Worker {

@@ -168,11 +168,7 @@ export function verifyBbsProof({ publicKey, header, presentation, count, shown, 
       domain,
       open.map(([index, scalar]) => [all[index], scalar] as const),
     )
-    const t2 = sum([
-      [bv, claimed],
-      [d, r3Hat],
-      ...hidden.map((generator, at) => [generator, rest[at] ?? 0n] as const),
-    ])
+    const t2 = sum([[bv, claimed], [d, r3Hat], ...hidden.map((generator, at) => [generator, rest[at] ?? 0n] as const)])
     const challenge = challengeOf({ shown: open, points: [aBar, bBar, d, t1, t2], domain, presentation })
     return challenge === claimed && pairsEqual(aBar, bBar, w)
   })
@@ -198,7 +194,8 @@ function overGenerators(scalars: readonly bigint[]): readonly (readonly [PointG1
 }
 
 function readSignature(bytes: Uint8Array): readonly [a: PointG1, e: bigint] {
-  if (bytes.length !== BBS_SIGNATURE_BYTES) throw new Refusal('malformed', `bbs: a signature has ${BBS_SIGNATURE_BYTES} bytes`)
+  if (bytes.length !== BBS_SIGNATURE_BYTES)
+    throw new Refusal('malformed', `bbs: a signature has ${BBS_SIGNATURE_BYTES} bytes`)
   return [readG1(bytes.subarray(0, POINT_BYTES)), readScalar(bytes.subarray(POINT_BYTES))]
 }
 

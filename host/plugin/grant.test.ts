@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import { type ContractPermits, grantFor } from './grant.ts'
+import { type ContractPermits, grantFor, type HeldCredential } from './grant.ts'
 import type { Manifest } from './manifest.ts'
 import type { Registered } from './registry.ts'
 
@@ -9,9 +9,20 @@ const all: ContractPermits = { store: true, messages: true, authentication: true
 const key = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
 const base = registryOf('data-access').lookup('data.request')!
 
-const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermits> = {}) => {
+const held = (...claims: string[]): HeldCredential => ({
+  metadata: { kind: 'licence', issuer: 'i', label: 'l', claims, expires: null },
+  prove: ({ disclose }) => Promise.resolve(new TextEncoder().encode(disclose.join())),
+})
+const nonce = new Uint8Array(16)
+
+const grant = (
+  needs: Partial<Manifest['needs']>,
+  permits: Partial<ContractPermits> = {},
+  fields: string | null = '/fields',
+) => {
   const none = { ...manifestOf('traps').needs, ...needs }
-  const registered: Registered = { ...base, manifest: { ...base.manifest, needs: none } }
+  const event = { ...base.event, fields }
+  const registered: Registered = { ...base, event, manifest: { ...base.manifest, needs: none } }
   return grantFor({
     registered,
     permits: { ...all, ...permits },
@@ -21,6 +32,11 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
       ['connection', key],
       ['vault', key],
     ]),
+    credentials: new Map([
+      ['car', held('over_21', 'birth_date')],
+      ['gym', held('member')],
+    ]),
+    admitted: ['over_21', 'email'],
   })
 }
 
@@ -43,6 +59,33 @@ test('keys: those of the manifest, if the contract permits authentication', () =
   const keys = [{ alias: 'connection', uses: ['sign'] }] as const
   expect([...grant({ keys }).keys.keys()]).toEqual(['connection'])
   expect(grant({ keys }, { authentication: false }).keys.size).toBe(0)
+})
+
+test('credentials: those with an admitted claim, and of these the admitted claims alone', async () => {
+  const { credentials } = grant({ credentials: 'prove' })
+  expect([...credentials.keys()]).toEqual(['car'])
+  const car = credentials.get('car')
+  expect(car?.metadata.claims).toEqual(['over_21'])
+  expect(await car?.prove({ disclose: ['over_21', 'over_21'], nonce })).toEqual(new TextEncoder().encode('over_21'))
+  for (const disclose of [[], ['birth_date'], ['over_21', 'birth_date'], ['email'], ['nothing']]) {
+    expect(car?.prove({ disclose, nonce }), disclose.join()).toBeUndefined()
+  }
+})
+
+test('credentials: none unless needed, and no proof for who may only list them', () => {
+  expect(grant({}).credentials.size).toBe(0)
+  const car = grant({ credentials: 'list' }).credentials.get('car')
+  expect(car?.metadata.claims).toEqual(['over_21'])
+  expect(car?.prove({ disclose: ['over_21'], nonce })).toBeUndefined()
+})
+
+test('credentials: an event that asks for no fields sees all of them and proves nothing', () => {
+  const { credentials } = grant({ credentials: 'prove' }, {}, null)
+  expect([...credentials.values()].map(({ metadata }) => metadata.claims)).toEqual([
+    ['over_21', 'birth_date'],
+    ['member'],
+  ])
+  expect(credentials.get('car')?.prove({ disclose: ['over_21'], nonce })).toBeUndefined()
 })
 
 test('outgoing targets: the connection only if the contract permits messages', () => {

@@ -1,7 +1,7 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
 import type { Namespace } from '#host/storage/port.ts'
 
-import type { Sources } from './port.ts'
+import type { CredentialMetadata, GrantedCredential, ProofRequest, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
 
 /** The contract's permissions that narrow a manifest's needs. */
@@ -14,6 +14,12 @@ export interface ContractPermits {
   readonly authentication: boolean
 }
 
+/** A credential of the vault, with all its claims. */
+export interface HeldCredential {
+  readonly metadata: CredentialMetadata
+  prove(request: ProofRequest): Promise<Uint8Array>
+}
+
 export interface GrantOptions {
   readonly registered: Registered
   readonly permits: ContractPermits
@@ -23,6 +29,10 @@ export interface GrantOptions {
   readonly connection: Namespace
   /** The connection's keys by alias. */
   readonly keys: Sources['keys']
+  /** The vault's credentials that have not expired, by alias. */
+  readonly credentials: ReadonlyMap<string, HeldCredential>
+  /** Names of the fields that the event was admitted for. */
+  readonly admitted: readonly string[]
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -36,6 +46,31 @@ export function grantFor(options: GrantOptions): Sources {
     fields: needs.fields ? options.fields : new Map(),
     namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
+    credentials: grantCredentials(options),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
+}
+
+/**
+ * An event that asks for fields reaches the credentials that have some of them, and of these the admitted claims alone.
+ * One that asks for none sees what there is and proves nothing.
+ */
+function grantCredentials({ registered, credentials, admitted }: GrantOptions): Sources['credentials'] {
+  const { event, manifest } = registered
+  const right = manifest.needs.credentials
+  if (right === undefined) return new Map()
+  return new Map(
+    [...credentials].flatMap(([alias, held]): (readonly [string, GrantedCredential])[] => {
+      if (event.fields === null) return [[alias, { metadata: held.metadata, prove: () => undefined }]]
+      const claims = held.metadata.claims.filter((name) => admitted.includes(name))
+      if (claims.length === 0) return []
+      const may = (names: readonly string[]): boolean =>
+        right === 'prove' && names.length > 0 && names.every((name) => claims.includes(name))
+      const prove: GrantedCredential['prove'] = (request) => {
+        const disclose = [...new Set(request.disclose)]
+        return may(disclose) ? held.prove({ ...request, disclose }) : undefined
+      }
+      return [[alias, { metadata: { ...held.metadata, claims }, prove }]]
+    }),
+  )
 }

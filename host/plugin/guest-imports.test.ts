@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 
 import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 
+import type { Answer, ProveCall } from './calls.ts'
 import { HostError } from './component/trap.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
 import { guestImports } from './guest-imports.ts'
@@ -24,9 +25,16 @@ const key = { publicKey: new Uint8Array(32).fill(1), sign: (message: Uint8Array)
 
 /** The world as one event sees it, with the host's desk on the other side of a plain call. */
 function world(granted: Partial<Sources> = {}, asksMax = 100) {
-  const sources: Sources = { fields: new Map(), namespaces: new Map(), keys: new Map(), outbox: new Set(), ...granted }
+  const sources: Sources = {
+    fields: new Map(),
+    namespaces: new Map(),
+    keys: new Map(),
+    credentials: new Map(),
+    outbox: new Set(),
+    ...granted,
+  }
   const desk = openDesk(sources, { hostCallsMax: asksMax })
-  const seat = cellSeat(handler, (call) => desk.answer(call))
+  const seat = cellSeat(handler, (call) => (call.op === 'prove' ? proven(call) : desk.answer(call)))
   const imports = guestImports(seat)
   const session = {
     connection: 'acme',
@@ -46,6 +54,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     session,
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
     fields: sources.fields,
+    credentials: [...sources.credentials].map(([alias, { metadata }]) => ({ alias, ...metadata })),
     publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
     outbox: [...sources.outbox],
   }
@@ -53,6 +62,11 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
   const call = (name: string, func: string, ...args: unknown[]): unknown =>
     Reflect.apply(imports[`trellis:handler/${name}@0.1.0`]?.[func] ?? missing, undefined, args)
   return { seat, job, desk, imports, call, open: () => call('store', 'open', 'connection') }
+}
+
+/** In place of the proving thread: what was asked, as the proof. */
+function proven({ disclose, nonce }: ProveCall): Answer {
+  return disclose.includes('hidden') ? { kind: 'unavailable' } : { kind: 'bytes', bytes: nonce }
 }
 
 function missing(): never {

@@ -1,7 +1,16 @@
 /** The world as a cell offers it to a component. Reads go to the host; everything else is kept back. */
 import { randomFillSync } from 'node:crypto'
 
-import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  CREDENTIAL_CLAIMS_MAX,
+  KEY_BYTES_MAX,
+  NONCE_BYTES_MAX,
+  NONCE_BYTES_MIN,
+  OUTBOX_ITEMS_MAX,
+  RANDOM_BYTES_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
@@ -21,6 +30,7 @@ export function guestImports(seat: Seat): HostImports {
     'trellis:handler/log@0.1.0': logInterface(seat),
     'trellis:handler/fields@0.1.0': fieldsInterface(seat),
     'trellis:handler/keys@0.1.0': keysInterface(seat),
+    'trellis:handler/credentials@0.1.0': credentialsInterface(seat),
     'trellis:handler/outbox@0.1.0': outboxInterface(seat),
     'trellis:handler/approval@0.1.0': approvalInterface(seat),
     'trellis:handler/store@0.1.0': storeInterface(seat),
@@ -80,6 +90,24 @@ function keysInterface(seat: Seat): Interface {
     sign(alias: string, message: Uint8Array) {
       publicKey(alias)
       const answer = message.length <= SIGN_BYTES_MAX ? seat.ask({ op: 'sign', alias, message }) : undefined
+      if (answer?.kind !== 'bytes') throw new HostError('unavailable')
+      return answer.bytes
+    },
+  }
+}
+
+function credentialsInterface(seat: Seat): Interface {
+  return {
+    list: () =>
+      seat.enter().job.credentials.map(({ expires, ...metadata }) => ({
+        ...metadata,
+        expires: expires === null ? undefined : BigInt(expires),
+      })),
+    prove(alias: string, disclose: readonly string[], nonce: Uint8Array) {
+      const credential = seat.enter().job.credentials.find((granted) => granted.alias === alias)
+      if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) throw new HostError('nonce')
+      const may = credential !== undefined && disclose.length <= CREDENTIAL_CLAIMS_MAX
+      const answer = may ? seat.ask({ op: 'prove', alias, disclose, nonce }) : undefined
       if (answer?.kind !== 'bytes') throw new HostError('unavailable')
       return answer.bytes
     },

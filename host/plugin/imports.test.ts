@@ -8,7 +8,13 @@ import { granting, memoryNamespace } from './fixtures/stage.ts'
 import { openDesk } from './imports.ts'
 import type { Sources } from './port.ts'
 
-const nothing: Sources = { fields: new Map(), namespaces: new Map(), keys: new Map(), outbox: new Set() }
+const nothing: Sources = {
+  fields: new Map(),
+  namespaces: new Map(),
+  keys: new Map(),
+  credentials: new Map(),
+  outbox: new Set(),
+}
 const unavailable = { kind: 'unavailable' }
 const desk = (sources: Partial<Sources>, hostCallsMax = 100) => openDesk({ ...nothing, ...sources }, { hostCallsMax })
 const scan = { op: 'scan', label: 'connection', prefix: '', after: undefined, limit: 1_000 } as const

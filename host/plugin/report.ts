@@ -1,6 +1,6 @@
 /** What crosses between host and cell around one event: the job in, the report out. */
 import type { TrapReason } from './component/trap.ts'
-import type { OwnerAnswer, OwnerQuestion } from './port.ts'
+import type { CredentialMetadata, OwnerAnswer, OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
 
 export interface CellJob {
@@ -16,6 +16,7 @@ export interface CellJob {
   readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
   readonly fields: ReadonlyMap<string, string>
   readonly publicKeys: ReadonlyMap<string, Uint8Array>
+  readonly credentials: readonly (CredentialMetadata & { readonly alias: string })[]
   readonly outbox: readonly string[]
 }
 

@@ -4,6 +4,7 @@ import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Admitted } from './admit.ts'
+import { heldCredentials } from './credentials.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -25,7 +26,7 @@ export async function dispatch(
   const effects = await options.pool.run({
     registered,
     tenant: opened.vault.id,
-    sources: sourcesOf(admitted),
+    sources: sourcesOf(admitted, options.now),
     context: {
       connection: connection.record.alias,
       kind: connection.record.kind,
@@ -41,7 +42,7 @@ export async function dispatch(
   return { admitted, effects }
 }
 
-function sourcesOf({ opened, connection, registered, fields }: Admitted): Sources {
+function sourcesOf({ opened, connection, registered, fields }: Admitted, now: number): Sources {
   const { vault } = opened
   const personal = vault.store.namespace('personal')
   const text = new TextDecoder()
@@ -61,6 +62,12 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     },
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
+    credentials: heldCredentials(vault, {
+      connection,
+      needed: registered.manifest.needs.credentials !== undefined,
+      now,
+    }),
+    admitted: fields.map(({ name }) => name),
     keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
   })
 }

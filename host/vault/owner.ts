@@ -4,6 +4,7 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
+import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
@@ -20,6 +21,9 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'consent.deny': denyRequest,
   'pending.list': listPending,
   'field.put': putField,
+  'credential.add': addCredential,
+  'credential.list': listCredentials,
+  'credential.remove': removeCredential,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

@@ -77,6 +77,15 @@ export interface PendingRecord {
   readonly row: number
 }
 
+/** A credential of the owner: a secret, since whoever has its bytes can show it. */
+export interface CredentialRecord {
+  /** The owner's own name for it. */
+  readonly label: string
+  /** As its issuer made it. */
+  readonly credential: Uint8Array
+  readonly addedAt: number
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
@@ -84,6 +93,7 @@ export interface Records {
   inbox: InboxRecord
   outbox: OutboxRecord
   pending: PendingRecord
+  credential: CredentialRecord
   /** The requests left to a connection this hour. */
   bucket: Bucket
 }

@@ -26,6 +26,14 @@ const permits = z
   })
   .describe('What the contract permits: everything, unless said otherwise.')
 
+const credential = z.strictObject({
+  kind: z.string(),
+  label: z.string(),
+  issuer: z.string().default('A'.repeat(43)),
+  claims: z.record(z.string(), z.union([z.string(), z.number().int(), z.boolean()])),
+  expires: z.number().int().nullable().default(null).describe('Ms since the epoch; past it, it is not there.'),
+})
+
 /** A test key that every case has unless it says otherwise. */
 const KEY_SEED = '07'.repeat(32)
 
@@ -40,6 +48,12 @@ const given = z.strictObject({
     .partial()
     .default({ connection: KEY_SEED })
     .describe('Seeds of 32 bytes in hex; {} for a vault that has no key.'),
+  credentials: z
+    .record(z.string(), credential)
+    .default({})
+    .describe(
+      'The owner’s credentials by alias; a proof of one stands for itself: its alias and what it shows, as JSON.',
+    ),
   permits: permits.prefault({}),
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),
@@ -98,6 +112,7 @@ export const casesSchema = z
   })
 
 export type Case = z.output<typeof oneCase>
+export type GivenCredential = z.output<typeof credential>
 export type Stored = z.output<typeof stored>
 
 /** @throws Refusal `cases-invalid` with one line `file:line: what` for every mistake */

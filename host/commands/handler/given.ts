@@ -1,10 +1,10 @@
 /** What a case gives its handler: capabilities in memory, narrowed by the manifest as a vault would. */
 import { generateEd25519, signEd25519 } from '#host/crypto/ed25519.ts'
-import { grantFor } from '#host/plugin/grant.ts'
+import { grantFor, type HeldCredential } from '#host/plugin/grant.ts'
 import type { Sources } from '#host/plugin/port.ts'
 import type { Registered } from '#host/plugin/registry.ts'
 import type { Item, Namespace } from '#host/storage/port.ts'
-import type { Case, Stored } from './cases.ts'
+import type { Case, GivenCredential, Stored } from './cases.ts'
 
 const NAME = 'connection/case'
 
@@ -13,7 +13,29 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const { connection } = given.keys
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
-  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys })
+  const valid = Object.entries(given.credentials).filter(([, { expires }]) => expires === null || given.now < expires)
+  const credentials = new Map(valid.sort().map(([alias, credential]) => [alias, heldOf(alias, credential)]))
+  return grantFor({
+    registered,
+    permits: given.permits,
+    fields,
+    connection: namespaceOf(given.store),
+    keys,
+    credentials,
+    admitted,
+  })
+}
+
+/** Shows what is proven, and to which nonce: a case can tell, which of a true proof it could not. */
+function heldOf(alias: string, { claims, ...metadata }: GivenCredential): HeldCredential {
+  return {
+    metadata: { ...metadata, claims: Object.keys(claims) },
+    prove({ disclose, nonce }) {
+      const shown = Object.fromEntries(disclose.map((name) => [name, claims[name]]))
+      const proof = { credential: alias, shown, nonce: nonce.toBase64({ alphabet: 'base64url', omitPadding: true }) }
+      return Promise.resolve(new TextEncoder().encode(JSON.stringify(proof)))
+    },
+  }
 }
 
 /** What a case writes for a value, as bytes. */
