@@ -44,10 +44,23 @@ const questionNotice = z.object({
   expires: z.number(),
 })
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
+const credentialEntry = z.object({
+  alias: z.string(),
+  label: z.string(),
+  kind: z.string(),
+  issuer: z.string(),
+  claims: z.array(z.string()),
+  /** Milliseconds since the epoch; null for never. */
+  expires: z.number().nullable(),
+  addedAt: z.number(),
+})
+const kept = z.object({ credentials: z.array(credentialEntry) })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
+/** One credential of the vault. */
+export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
 
@@ -66,6 +79,11 @@ export interface OwnerDevice {
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
+  /** Hands the vault a credential; one of the same alias is replaced. `label` is how the owner calls it. */
+  addCredential(alias: string, options: { label: string; credential: Uint8Array }): Promise<void>
+  /** What credentials there are, expired ones included; never a value. */
+  credentials(): Promise<readonly CredentialEntry[]>
+  removeCredential(alias: string): Promise<void>
 }
 
 /** How long a command may be on its way. */
@@ -135,6 +153,11 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
     putField: (name, value) => done(command('field.put', { name, value })),
+    addCredential: (alias, options) => done(command('credential.add', { alias, ...options })),
+    async credentials() {
+      return check(kept, await command('credential.list', {}), 'malformed', 'the credentials').credentials
+    },
+    removeCredential: (alias) => done(command('credential.remove', { alias })),
   }
 }
 

@@ -1,6 +1,8 @@
 /** A service's side of vine/1: discovers a vault, presents a contract, asks, publishes new versions. */
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
 import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
@@ -31,6 +33,13 @@ export interface Connected {
   readonly terms: () => Terms
   /** 32 bytes: the Ed25519 key that answers `auth.challenge` on this connection. */
   readonly authentication: Uint8Array
+  /**
+   * Verifies what `identity.verify` answered, some tens of milliseconds: claims of an issuer whose word counts, proven
+   * to this service and for this nonce.
+   *
+   * @throws Refusal `proof-invalid`, `malformed`
+   */
+  verifyProof(presentation: Uint8Array, asked: { nonce: Uint8Array; issuers: readonly string[] }): Proven
   /** Publishes the next contract version. Resolves when the owner accepted it; until then nothing is admitted. */
   publishContract(contract: Uint8Array, options: { lifeMs: number }): Promise<Terms>
 }
@@ -96,7 +105,7 @@ export async function reconnect(invitation: Invitation, options: ServiceOptions)
 async function converse(
   invitation: Invitation,
   { session, decision }: { session: Session; decision: Uint8Array },
-  { transport, store, now, random }: ServiceOptions,
+  { transport, store, signing, now, random }: ServiceOptions,
 ): Promise<Connected> {
   const { authentication, ...agreed } = check(welcome, decodeCbor(decision), 'handshake-failed', 'the vault’s answer')
   let current: Terms = agreed
@@ -114,6 +123,8 @@ async function converse(
     conversation,
     terms: () => current,
     authentication,
+    verifyProof: (presentation, asked) =>
+      verifyPresentation(presentation, { ...asked, audience: identityId(signing.verifyKey.raw), now: now() }),
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)
       const reply = await answer
