@@ -2,7 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 import { expect, test } from 'vitest'
 
-import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  CREDENTIAL_CLAIMS_MAX,
+  EFFECT_BYTES_MAX,
+  KEY_BYTES_MAX,
+  NONCE_BYTES_MAX,
+  NONCE_BYTES_MIN,
+  OUTBOX_ITEMS_MAX,
+  RANDOM_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import type { Answer, ProveCall } from './calls.ts'
 import { HostError } from './component/trap.ts'
@@ -176,6 +185,31 @@ test('store: reading does not give the right to write', () => {
       err({ tag: 'unavailable' }),
     )
   }
+})
+
+const metadata = { kind: 'k', issuer: 'i', label: 'l', claims: ['over_21'], expires: 5 }
+const credentials: Sources['credentials'] = new Map([['car', { metadata, prove: () => undefined }]])
+
+test('credentials: the granted ones are listed and proven', () => {
+  const { call } = world({ credentials })
+  expect(call('credentials', 'list')).toEqual([{ alias: 'car', ...metadata, expires: 5n }])
+  const nonce = new Uint8Array(NONCE_BYTES_MIN)
+  expect(call('credentials', 'prove', 'car', ['over_21'], nonce)).toEqual(nonce)
+})
+
+test('credentials: one that is not granted, a claim that is not, and a nonce out of bounds', () => {
+  const { call, seat } = world({ credentials })
+  const prove = (alias: string, claims: string[], length: number) => () =>
+    call('credentials', 'prove', alias, claims, new Uint8Array(length))
+  for (const length of [NONCE_BYTES_MIN - 1, NONCE_BYTES_MAX + 1]) {
+    expect(prove('car', ['over_21'], length)).toThrow(err('nonce'))
+    expect(prove('boat', ['over_21'], length)).toThrow(err('nonce'))
+  }
+  expect(prove('boat', ['over_21'], NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(prove('car', ['hidden'], NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(prove('car', Array(CREDENTIAL_CLAIMS_MAX + 1).fill('over_21'), NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(seat.failure()).toBeUndefined()
+  expect(world().call('credentials', 'list')).toEqual([])
 })
 
 test('store: keys and values over the limit are told so', () => {
