@@ -1,5 +1,7 @@
 /** What a proof costs is the event's that asks for it: no neighbour waits, and none asks for many. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Worker } from 'node:worker_threads'
+
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
 import { PROOFS_PER_EVENT_MAX } from '#host/limits.ts'
 
@@ -71,4 +73,19 @@ test('a proof that fails ends its event alone', async () => {
   const failure = new Error('the thread ended')
   await expect(run(1, () => Promise.reject(failure))).rejects.toBe(failure)
   expect(await run(1, () => Promise.resolve(proof))).toBe('"shown"')
+})
+
+test('a cell that asks again while it is being answered is ended', async () => {
+  const post = vi.spyOn(Worker.prototype, 'postMessage')
+  const asked = Promise.withResolvers<void>()
+  const proving = run(1, () => {
+    asked.resolve()
+    return new Promise(() => undefined)
+  })
+  const [cell] = post.mock.contexts
+  await asked.promise
+  if (!(cell instanceof Worker)) throw new Error('no cell')
+  cell.emit('message', 0)
+  await expect(proving).rejects.toMatchObject({ code: 'handler-lied', message: expect.stringContaining('being answered') })
+  post.mockRestore()
 })
