@@ -134,15 +134,16 @@ test('a proof that swaps in points of another proof of nothing is none', () => {
   expect(verifyBbsProof({ ...proved, shown: show(0), proof })).toBe(false)
 })
 
+/** Three points and the scalars of a proof in hex. */
+function parts(proof: string): string[] {
+  return [0, 96, 192].map((at) => proof.slice(at, at + 96)).concat(proof.slice(288).match(/.{64}/gu) ?? [])
+}
+
 test('two proofs of the same share no part, and neither holds the signature', () => {
   let turn = 0
   const random = (length: number): Uint8Array => new Uint8Array(length).fill((turn += 1))
   const make = (): string => proveBbs({ ...signed, disclosed: [0], presentation }, random).toHex()
   const [one, two] = [make(), make()]
-  const parts = (proof: string): string[] => [
-    ...[0, 1, 2].map((at) => proof.slice(at * 96, at * 96 + 96)),
-    ...(proof.slice(288).match(/.{64}/gu) ?? []),
-  ]
   expect(parts(one)).toHaveLength(3 + 3 + 9 + 1)
   expect(parts(one).filter((part) => two.includes(part))).toEqual([])
   for (const secret of [multi.slice(0, 96), multi.slice(96)]) expect(one + two).not.toContain(secret)

@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs'
+
 import { describe, expect, test } from 'vitest'
 
 import { encodeCbor } from '#host/wire/cbor.ts'
 
 import { generateBbs, proveBbs, verifyBbs } from './bbs.ts'
 import { openProver } from './bbs-thread.ts'
-import { type Claim, decodeCredential, issueCredential, issuerName, signedOf } from './credential.ts'
+import { type Claim, claimMessage, decodeCredential, issueCredential, issuerName, signedOf } from './credential.ts'
 import { disclosureOf, encodePresentation, isNonce, type Presented, verifyPresentation } from './presentation.ts'
 
 const now = 1_800_000_000_000
@@ -33,6 +35,15 @@ describe('a credential', () => {
   test('says what was signed, and its signature holds', () => {
     expect(credential).toMatchObject({ kind: 'driving-licence', expires, claims, issuer: issuer.publicKey })
     expect(verifyBbs(signedOf(credential))).toBe(true)
+  })
+
+  test('has the known values of docs/credentials.md', () => {
+    const doc = readFileSync(new URL('../../docs/credentials.md', import.meta.url), 'utf8').replaceAll(/\s+/gu, '')
+    expect(doc).toContain(issuerName(issuer.publicKey))
+    const { header, signature } = credential
+    for (const value of [issuer.publicKey, header, ...claims.map(claimMessage), signature]) {
+      expect(doc).toContain(value.toHex())
+    }
   })
 
   test('with another value of the same text has another message', () => {

@@ -66,7 +66,7 @@ test('a cell hands on a proof of a credential whose signature and other claims n
     }),
   )
   const granted: GrantedCredential = {
-    metadata: { kind: 'licence', issuer: 'i', label: 'l', claims: ['over_21'], expires: null },
+    metadata: { alias: 'car', kind: 'licence', issuer: 'i', label: 'l', claims: ['over_21'], expires: null },
     async prove({ disclose, nonce }) {
       const disclosure = disclosureOf(credential, { names: disclose, audience: new Uint8Array(32), nonce })
       const proof = proveBbs(disclosure, (length) => new Uint8Array(randomBytes(length)))

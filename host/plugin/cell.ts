@@ -186,7 +186,7 @@ function cellJob({ registered, sources, context, body, answer, now }: Job, seque
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
     fields: sources.fields,
-    credentials: [...sources.credentials].map(([alias, { metadata }]) => ({ alias, ...metadata })),
+    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
     publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
     outbox: [...sources.outbox],
   }

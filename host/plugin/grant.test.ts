@@ -10,7 +10,7 @@ const key = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
 const base = registryOf('data-access').lookup('data.request')!
 
 const held = (...claims: string[]): HeldCredential => ({
-  metadata: { kind: 'licence', issuer: 'i', label: 'l', claims, expires: null },
+  metadata: { alias: 'a', kind: 'licence', issuer: 'i', label: 'l', claims, expires: null },
   prove: ({ disclose }) => Promise.resolve(new TextEncoder().encode(disclose.join())),
 })
 const nonce = new Uint8Array(16)

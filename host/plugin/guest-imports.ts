@@ -16,6 +16,7 @@ import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
+import type { CredentialMetadata } from './port.ts'
 import { isEventType, type ReportedEvent, type ReportedLine } from './report.ts'
 import { fitsKey, type Seat, type Visit } from './visit.ts'
 
@@ -98,11 +99,7 @@ function keysInterface(seat: Seat): Interface {
 
 function credentialsInterface(seat: Seat): Interface {
   return {
-    list: () =>
-      seat.enter().job.credentials.map(({ expires, ...metadata }) => ({
-        ...metadata,
-        expires: expires === null ? undefined : BigInt(expires),
-      })),
+    list: () => seat.enter().job.credentials.map(shownCredential),
     prove(alias: string, disclose: readonly string[], nonce: Uint8Array) {
       const credential = seat.enter().job.credentials.find((granted) => granted.alias === alias)
       if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) throw new HostError('nonce')
@@ -198,6 +195,10 @@ function baseReader(seat: Seat, label: string): BaseReader {
       return answer
     },
   }
+}
+
+function shownCredential({ alias, kind, issuer, label, claims, expires }: CredentialMetadata): unknown {
+  return { alias, kind, issuer, label, claims, expires: expires === null ? undefined : BigInt(expires) }
 }
 
 function shown(item: StoredItem): { key: string; value: Uint8Array; revision: bigint } {

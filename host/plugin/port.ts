@@ -13,6 +13,7 @@ export interface SessionContext {
 
 /** What may be known of a credential without a proof. */
 export interface CredentialMetadata {
+  readonly alias: string
   readonly kind: string
   /** `issuerName` of the key that signed it. */
   readonly issuer: string

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => pool[Symbol.asyncDispose]())
 
 function granted(prove: GrantedCredential['prove']): Partial<Sources> {
-  const metadata = { kind: 'k', issuer: 'i', label: 'l', claims: ['over_21'], expires: null }
+  const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['over_21'], expires: null }
   return { credentials: new Map([['car', { metadata, prove }]]) }
 }
 const run = (times: number, prove: GrantedCredential['prove']): Promise<string> =>
@@ -86,6 +86,9 @@ test('a cell that asks again while it is being answered is ended', async () => {
   await asked.promise
   if (!(cell instanceof Worker)) throw new Error('no cell')
   cell.emit('message', 0)
-  await expect(proving).rejects.toMatchObject({ code: 'handler-lied', message: expect.stringContaining('being answered') })
+  await expect(proving).rejects.toMatchObject({
+    code: 'handler-lied',
+    message: expect.stringContaining('being answered'),
+  })
   post.mockRestore()
 })

@@ -16,7 +16,7 @@ export interface CellJob {
   readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
   readonly fields: ReadonlyMap<string, string>
   readonly publicKeys: ReadonlyMap<string, Uint8Array>
-  readonly credentials: readonly (CredentialMetadata & { readonly alias: string })[]
+  readonly credentials: readonly CredentialMetadata[]
   readonly outbox: readonly string[]
 }
 

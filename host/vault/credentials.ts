@@ -26,7 +26,7 @@ export function storedCredentials(vault: Vault): readonly StoredCredential[] {
     const record = decodeRecord('credential', bytes)
     const credential = decodeCredential(record.credential)
     const { kind, names, expires } = credential
-    const metadata = { kind, issuer: issuerName(credential.issuer), label: record.label, claims: names, expires }
+    const metadata = { alias, kind, issuer: issuerName(credential.issuer), label: record.label, claims: names, expires }
     return { alias, record, credential, metadata }
   })
 }

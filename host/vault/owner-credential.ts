@@ -41,11 +41,10 @@ export async function addCredential(command: Command): Promise<Done> {
 
 /** What there is, expired ones included; never a value. */
 export function listCredentials({ vault, device, opened, now }: Command): Done {
-  const credentials = storedCredentials(vault).map(({ alias, record, metadata }) => ({
-    alias,
-    addedAt: record.addedAt,
-    ...metadata,
-  }))
+  const credentials = storedCredentials(vault).map(({ record, metadata }) => {
+    const { alias, label, kind, issuer, claims, expires } = metadata
+    return { alias, label, kind, issuer, claims, expires, addedAt: record.addedAt }
+  })
   return { body: { credentials }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }
 

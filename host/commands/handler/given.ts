@@ -13,8 +13,12 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const { connection } = given.keys
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
-  const valid = Object.entries(given.credentials).filter(([, { expires }]) => expires === null || given.now < expires)
-  const credentials = new Map(valid.sort().map(([alias, credential]) => [alias, heldOf(alias, credential)]))
+  const credentials = new Map(
+    Object.entries(given.credentials)
+      .filter(([, { expires }]) => expires === null || given.now < expires)
+      .map(([alias, credential]) => [alias, heldOf(alias, credential)] as const)
+      .sort(inByteOrder),
+  )
   return grantFor({
     registered,
     permits: given.permits,
@@ -29,7 +33,7 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
 /** Shows what is proven, and to which nonce: a case can tell, which of a true proof it could not. */
 function heldOf(alias: string, { claims, ...metadata }: GivenCredential): HeldCredential {
   return {
-    metadata: { ...metadata, claims: Object.keys(claims) },
+    metadata: { alias, ...metadata, claims: Object.keys(claims) },
     prove({ disclose, nonce }) {
       const shown = Object.fromEntries(disclose.map((name) => [name, claims[name]]))
       const proof = { credential: alias, shown, nonce: nonce.toBase64({ alphabet: 'base64url', omitPadding: true }) }
@@ -67,7 +71,7 @@ function itemOf(value: Uint8Array): Item {
   return { value, revision: 1, updatedAt: 0, visibility: 'transparent', sensitivity: 'data' }
 }
 
-function inByteOrder([left]: readonly [string, Item], [right]: readonly [string, Item]): number {
+function inByteOrder([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
   return Buffer.compare(Buffer.from(left), Buffer.from(right))
 }
 

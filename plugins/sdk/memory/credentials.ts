@@ -1,10 +1,9 @@
 import { err, granted, type HeldCredential } from './world.ts'
 
 export function list(): (Omit<HeldCredential, 'prove'> & { readonly alias: string })[] {
-  return Object.entries(granted().credentials).map(([alias, { prove: _prove, ...metadata }]) => ({
-    alias,
-    ...metadata,
-  }))
+  return Object.entries(granted().credentials).map(([alias, { kind, issuer, label, claims, expires }]) => {
+    return { alias, kind, issuer, label, claims, expires }
+  })
 }
 
 export function prove(alias: string, disclose: readonly string[], nonce: Uint8Array): Uint8Array {
