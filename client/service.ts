@@ -2,7 +2,7 @@
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
+import { type Expected, type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
 import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
@@ -35,11 +35,11 @@ export interface Connected {
   readonly authentication: Uint8Array
   /**
    * Verifies what `identity.verify` answered, some tens of milliseconds: claims of an issuer whose word counts, proven
-   * to this service and for this nonce.
+   * to this service and for this nonce. What their values say is the caller's to judge.
    *
    * @throws Refusal `proof-invalid`, `malformed`
    */
-  verifyProof(presentation: Uint8Array, asked: { nonce: Uint8Array; issuers: readonly string[] }): Proven
+  verifyProof(presentation: Uint8Array, asked: Expected & { nonce: Uint8Array }): Proven
   /** Publishes the next contract version. Resolves when the owner accepted it; until then nothing is admitted. */
   publishContract(contract: Uint8Array, options: { lifeMs: number }): Promise<Terms>
 }

@@ -71,12 +71,13 @@ async function proven(service: Asker, nonce: Uint8Array, names?: readonly string
 
 const invalid = expect.objectContaining({ code: 'proof-invalid' })
 const issuers = [dmv.name]
+const over21 = ['age_over_21']
 
 describe('a service that asks whether the owner is over 21', () => {
   test('learns that, from whom, and nothing else', async () => {
     const nonce = fresh()
     const bytes = await proven(shop, nonce)
-    const { kind, issuer, claims: shown } = shop.connected.verifyProof(bytes, { nonce, issuers })
+    const { kind, issuer, claims: shown } = shop.connected.verifyProof(bytes, { nonce, issuers, claims: over21 })
     expect([kind, issuer, [...shown]]).toEqual(['driving-licence', dmv.name, [['age_over_21', true]]])
     for (const hidden of [BIRTH, NUMBER, signature.subarray(0, 48), signature.subarray(48)]) {
       expect(Buffer.from(bytes).indexOf(hidden)).toBe(-1)
@@ -86,21 +87,21 @@ describe('a service that asks whether the owner is over 21', () => {
   test('gets several claims in one proof', async () => {
     const nonce = fresh()
     const bytes = await proven(shop, nonce, ['licence_valid', 'age_over_21'])
-    expect(shop.connected.verifyProof(bytes, { nonce, issuers }).claims.size).toBe(2)
+    expect(shop.connected.verifyProof(bytes, { nonce, issuers, claims: over21 }).claims.size).toBe(2)
   })
 
   test('cannot use the proof again, elsewhere, changed, or as another issuer’s', async () => {
     const bar = await connectService(world, 'Bar', { changes: { fields } })
     const nonce = fresh()
     const bytes = await proven(shop, nonce)
-    expect(() => shop.connected.verifyProof(bytes, { nonce: fresh(), issuers })).toThrow(invalid)
-    expect(() => bar.connected.verifyProof(bytes, { nonce, issuers })).toThrow(invalid)
+    expect(() => shop.connected.verifyProof(bytes, { nonce: fresh(), issuers, claims: over21 })).toThrow(invalid)
+    expect(() => bar.connected.verifyProof(bytes, { nonce, issuers, claims: over21 })).toThrow(invalid)
     const other = openIssuer(new Uint8Array(32).fill(2))
-    expect(() => shop.connected.verifyProof(bytes, { nonce, issuers: [other.name] })).toThrow(invalid)
+    expect(() => shop.connected.verifyProof(bytes, { nonce, issuers: [other.name], claims: over21 })).toThrow(invalid)
     const tampered = bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte))
-    expect(() => shop.connected.verifyProof(tampered, { nonce, issuers })).toThrow(invalid)
+    expect(() => shop.connected.verifyProof(tampered, { nonce, issuers, claims: over21 })).toThrow(invalid)
     const lie = { ...(decodeCbor(bytes) as object), claims: [['age_over_21', false]] }
-    expect(() => shop.connected.verifyProof(encodeCbor(lie), { nonce, issuers })).toThrow(invalid)
+    expect(() => shop.connected.verifyProof(encodeCbor(lie), { nonce, issuers, claims: over21 })).toThrow(invalid)
   })
 
   test('cannot tell with another service that it was the same owner', async () => {
@@ -145,7 +146,8 @@ describe('what the contract does not say', () => {
     const first = await ask()
     expect(first.question).toMatchObject({ who: 'Shop', fields: ['donor'], purpose: 'to sell wine' })
     await world.alice.approve(first.question)
-    const { claims: shown } = shop.connected.verifyProof(presentationIn(await first.answer), { nonce, issuers })
+    const asked = { nonce, issuers, claims: ['donor'] }
+    const { claims: shown } = shop.connected.verifyProof(presentationIn(await first.answer), asked)
     expect([...shown]).toEqual([['donor', false]])
     const second = await ask()
     await world.alice.deny(second.question)
@@ -188,7 +190,9 @@ describe('the owner', () => {
     await world.kill()
     await world.start()
     await world.alice.approve(question, 'My licence')
-    expect(shop.connected.verifyProof(presentationIn(told(await answer)), { nonce, issuers }).claims.size).toBe(1)
+    expect(
+      shop.connected.verifyProof(presentationIn(told(await answer)), { nonce, issuers, claims: over21 }).claims.size,
+    ).toBe(1)
     await world.alice.removeCredential('boat')
     expect((await world.alice.credentials()).map(({ alias }) => alias)).toEqual(['car'])
   })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { encodeCbor } from '#host/wire/cbor.ts'
 
@@ -21,7 +22,7 @@ const draft = { kind: 'driving-licence', expires, claims }
 const bytes = issueCredential(issuer, draft)
 const credential = decodeCredential(bytes)
 const to: Presented = { audience: new Uint8Array(32).fill(5), nonce: new Uint8Array(16).fill(6) }
-const verifier = { ...to, issuers: [issuerName(issuer.publicKey)], now }
+const verifier = { ...to, issuers: [issuerName(issuer.publicKey)], claims: [], now }
 
 let turn = 0
 const random = (length: number): Uint8Array => new Uint8Array(length).fill((turn = (turn % 250) + 1))
@@ -113,6 +114,7 @@ describe('a presentation', () => {
     ['for another nonce', { nonce: new Uint8Array(16) }],
     ['of an issuer that does not count', { issuers: [issuerName(new Uint8Array(96))] }],
     ['of a credential that has expired', { now: expires }],
+    ['without a claim that was asked for', { claims: ['age_over_21', 'points'] }],
   ])('%s proves nothing', (_what, change) => {
     expect(() => verifyPresentation(good, { ...verifier, ...change })).toThrow(
       expect.objectContaining({ code: 'proof-invalid' }),
@@ -159,6 +161,18 @@ describe('the proving thread', () => {
     const disclosure = disclosureOf(credential, { names: ['points'], ...to })
     await expect(prover.prove({ ...disclosure, disclosed: [9] })).rejects.toMatchObject({ code: 'malformed' })
     expect(await prover.prove(disclosure)).toHaveLength(272 + 2 * 32)
+  })
+
+  test('ends what waits when the thread ends, and starts another', async () => {
+    const post = vi.spyOn(Worker.prototype, 'postMessage')
+    await using prover = openProver()
+    const waiting = expect(prover.verify(signedOf(credential))).rejects.toMatchObject({ code: 'busy' })
+    const [thread] = post.mock.contexts
+    if (!(thread instanceof Worker)) throw new Error('no thread')
+    await thread.terminate()
+    await waiting
+    expect(await prover.verify(signedOf(credential))).toBe(true)
+    post.mockRestore()
   })
 
   test('ends what waits when it is closed', async () => {

@@ -23,6 +23,14 @@ export interface Presented {
   readonly nonce: Uint8Array
 }
 
+/** What a verifier asked for. */
+export interface Expected {
+  /** Names of the issuers whose word counts, as `issuerName` gives them. */
+  readonly issuers: readonly string[]
+  /** Names of claims that must be there. */
+  readonly claims: readonly string[]
+}
+
 /** What a verified presentation proves. */
 export interface Proven {
   readonly kind: string
@@ -66,18 +74,11 @@ export function encodePresentation(
 /**
  * Verifies a presentation: the verifier's side, some tens of milliseconds.
  *
- * @throws Refusal `malformed` when it cannot be read, `proof-invalid` when it is of another issuer, for another verifier
- *   or nonce, expired, or proves nothing
+ * @param to `now` in milliseconds since the epoch
+ * @throws Refusal `malformed` when it cannot be read, `proof-invalid` when it is of another issuer, for another
+ *   verifier or nonce, expired, without a claim that was asked for, or proves nothing
  */
-export function verifyPresentation(
-  bytes: Uint8Array,
-  to: Presented & {
-    /** Names of the issuers whose word counts, as `issuerName` gives them. */
-    readonly issuers: readonly string[]
-    /** Milliseconds since the epoch. */
-    readonly now: number
-  },
-): Proven {
+export function verifyPresentation(bytes: Uint8Array, to: Presented & Expected & { readonly now: number }): Proven {
   const value = decodeCbor(bytes, { bytesMax: PRESENTATION_BYTES_MAX })
   const { issuer, header, claims, proof } = check(presentationSchema, value, 'malformed', 'the presentation')
   const { kind, names, expires } = decodeCredentialHeader(header)
@@ -85,6 +86,8 @@ export function verifyPresentation(
   if (!to.issuers.includes(name))
     throw new Refusal('proof-invalid', `issued by ${name}, whose word does not count here`)
   if (expires !== null && expires <= to.now) throw new Refusal('proof-invalid', 'the credential has expired')
+  const missing = to.claims.find((asked) => !claims.some(([shown]) => shown === asked))
+  if (missing !== undefined) throw new Refusal('proof-invalid', `does not show ${missing}`)
   const shown = claims.map((claim) => [names.indexOf(claim[0]), claimMessage(claim)] as const)
   const presentation = presentationHeader(to)
   if (!verifyBbsProof({ publicKey: issuer, header, presentation, count: names.length, shown, proof })) {
