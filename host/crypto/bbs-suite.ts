@@ -88,22 +88,15 @@ export function publicPoint(secret: bigint): Uint8Array {
 
 /** `octets_to_pubkey`. @throws Refusal `malformed` for the identity and for what is no point of the subgroup */
 export function readKey(bytes: Uint8Array): PointG2 {
-  return readPoint(() => {
-    const point = G2.fromBytes(bytes)
-    point.assertValidity()
-    return point
-  })
+  return readPoint(() => G2.fromBytes(bytes))
 }
 
 /** A compressed point of G1. @throws Refusal `malformed` for the identity and for what is no point of the subgroup */
 export function readG1(bytes: Uint8Array): PointG1 {
-  return readPoint(() => {
-    const point = G1.fromBytes(bytes)
-    point.assertValidity()
-    return point
-  })
+  return readPoint(() => G1.fromBytes(bytes))
 }
 
+/** `fromBytes` checks the curve and the subgroup, and lets the identity pass. */
 function readPoint<P extends { is0(): boolean }>(read: () => P): P {
   try {
     const point = read()

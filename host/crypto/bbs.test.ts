@@ -3,6 +3,7 @@ import { expand_message_xmd } from '@noble/curves/abstract/hash-to-curve.js'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { describe, expect, test } from 'vitest'
 
+import { readG1, readKey } from './bbs-suite.ts'
 import { type BbsProved, generateBbs, proveBbs, signBbs, verifyBbs, verifyBbsProof } from './bbs.ts'
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text)
@@ -124,6 +125,28 @@ test.each([
   ['a scalar over the order', { proof: hex(fourShown.slice(0, 288) + order + fourShown.slice(352)) }],
 ])('no proof with %s', (_what, change) => {
   expect(verifyBbsProof({ ...proved, ...change })).toBe(false)
+})
+
+test('a point of the curve outside of its subgroup is neither a key nor part of a signature or proof', () => {
+  const { Fp, Fp2 } = bls12_381.fields
+  const isSquare = (read: () => unknown): boolean => {
+    try {
+      return read() !== undefined
+    } catch {
+      return false
+    }
+  }
+  const counted = Array.from({ length: 50 }, (_, at) => BigInt(at + 1))
+  const x = counted.find((x) => isSquare(() => Fp.sqrt(Fp.add(Fp.pow(x, 3n), 4n)))) ?? 0n
+  const x2 = counted.find((c0) => {
+    const cube = Fp2.pow(Fp2.fromBigTuple([c0, 0n]), 3n)
+    return isSquare(() => Fp2.sqrt(Fp2.add(cube, Fp2.fromBigTuple([4n, 4n]))))
+  })
+  const outside = `80${x.toString(16).padStart(94, '0')}`
+  const outside2 = `80${(x2 ?? 0n).toString(16).padStart(190, '0')}`
+  expect(bls12_381.G1.Point.fromAffine({ x, y: Fp.sqrt(Fp.add(Fp.pow(x, 3n), 4n)) }).isTorsionFree()).toBe(false)
+  expect(() => readG1(hex(outside))).toThrow('no point of the group')
+  expect(() => readKey(hex(outside2))).toThrow('no point of the group')
 })
 
 test('a proof that swaps in points of another proof of nothing is none', () => {

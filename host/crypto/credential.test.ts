@@ -82,7 +82,7 @@ describe('a credential', () => {
   test('whose header names other claims is none', () => {
     const { header, signature } = credential
     const parts = { issuer: issuer.publicKey, header, signature }
-    for (const told of [claims.slice(1), claims.toReversed()]) {
+    for (const told of [claims.slice(1), claims.slice(0, 2), claims.toReversed()]) {
       expect(() => decodeCredential(encodeCbor({ ...parts, claims: told }))).toThrow(/not those its header names/u)
     }
   })

@@ -38,6 +38,18 @@ test('what was not granted and what does not exist look alike', () => {
   }
 })
 
+test('a proof counts as a host call', async () => {
+  const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['a'], expires: null }
+  const prove = () => Promise.resolve(new Uint8Array([1]))
+  const granted = desk({ credentials: new Map([['car', { metadata, prove }]]) }, 2)
+  const call = { op: 'prove', alias: 'car', disclose: ['a'], nonce: new Uint8Array(16) } as const
+  expect(await granted.prove(call)).toEqual({ kind: 'bytes', bytes: new Uint8Array([1]) })
+  expect(await granted.prove({ ...call, alias: 'boat' })).toEqual(unavailable)
+  expect(granted.over()).toBe(false)
+  expect(await granted.prove(call)).toEqual({ kind: 'over' })
+  expect([granted.over(), granted.calls()]).toEqual([true, 3])
+})
+
 test('a key that no namespace can hold is not looked up', () => {
   const granted = desk(granting(memoryNamespace()))
   const key = 'é'.repeat(KEY_BYTES_MAX / 2 + 1)
