@@ -10,6 +10,7 @@ import type { ContractField, Tier } from '#host/contracts/contract.ts'
 import { type Claim, decodeCredential } from '#host/crypto/credential.ts'
 import { CREDENTIALS_MAX } from '#host/limits.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
+import { storedCredentials } from '#host/vault/credentials.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { type Asker, connectService, told } from './service.fixture.ts'
@@ -178,6 +179,16 @@ describe('the owner', () => {
       expect(bytes.indexOf(NUMBER)).toBe(-1)
       expect(bytes.indexOf(signature)).toBe(-1)
     }
+  })
+
+  test('has each credential read once, and anew when it was replaced', async () => {
+    const vault = await world.vault()
+    const car = () => storedCredentials(vault)[0]?.credential
+    const before = car()
+    expect(before).toBeDefined()
+    expect(car()).toBe(before)
+    await world.alice.addCredential('car', { label: 'My licence', credential: licence })
+    expect(car()).not.toBe(before)
   })
 
   test('chooses when several fit', async () => {

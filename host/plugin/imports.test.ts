@@ -38,10 +38,11 @@ test('what was not granted and what does not exist look alike', () => {
   }
 })
 
+const proveOne = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array([1]))
+
 test('a proof counts as a host call', async () => {
   const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['a'], expires: null }
-  const prove = () => Promise.resolve(new Uint8Array([1]))
-  const granted = desk({ credentials: new Map([['car', { metadata, prove }]]) }, 2)
+  const granted = desk({ credentials: new Map([['car', { metadata, prove: proveOne }]]) }, 2)
   const call = { op: 'prove', alias: 'car', disclose: ['a'], nonce: new Uint8Array(16) } as const
   expect(await granted.prove(call)).toEqual({ kind: 'bytes', bytes: new Uint8Array([1]) })
   expect(await granted.prove({ ...call, alias: 'boat' })).toEqual(unavailable)

@@ -20,11 +20,24 @@ export interface StoredCredential {
   readonly metadata: CredentialMetadata
 }
 
+type Read = Pick<StoredCredential, 'record' | 'credential'>
+
+/** By the stored bytes, which are never written over: each event that may list credentials reads all of them. */
+const known = new WeakMap<Uint8Array, Read>()
+
+function read(bytes: Uint8Array): Read {
+  const before = known.get(bytes)
+  if (before) return before
+  const record = decodeRecord('credential', bytes)
+  const made = { record, credential: decodeCredential(record.credential) }
+  known.set(bytes, made)
+  return made
+}
+
 /** All of them, by alias. */
 export function storedCredentials(vault: Vault): readonly StoredCredential[] {
   return entries(vault.store.namespace('personal'), PREFIX).map(([alias, bytes]) => {
-    const record = decodeRecord('credential', bytes)
-    const credential = decodeCredential(record.credential)
+    const { record, credential } = read(bytes)
     const { kind, names, expires } = credential
     const metadata = { alias, kind, issuer: issuerName(credential.issuer), label: record.label, claims: names, expires }
     return { alias, record, credential, metadata }
