@@ -54,7 +54,7 @@ const proved: BbsProved = {
   proof: hex(fourShown),
 }
 
-/** The draft's mocked random scalars (§8.1), handed out as the bytes they are made of. */
+/** The draft's mocked random scalars, handed out as the bytes they are made of. */
 function mocked(count: number): (length: number) => Uint8Array {
   const dst = utf8.encode('BBS_BLS12381G1_XMD:SHA-256_SSWU_RO_H2G_HM2S_MOCK_RANDOM_SCALARS_DST_')
   const seed = utf8.encode('3.141592653589793238462643383279')
