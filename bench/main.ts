@@ -5,6 +5,7 @@ import { journalCommits } from './journal.ts'
 import { killableCall } from './killable-call.ts'
 import { componentLoading } from './loading.ts'
 import { describeMachine, watchCores } from './machine.ts'
+import { credentialProof } from './proof.ts'
 import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
@@ -19,6 +20,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   loading: componentLoading,
   journal: journalCommits,
   fuel: fuelCost,
+  proof: credentialProof,
 }
 
 const asked = process.argv.slice(2)

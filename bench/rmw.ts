@@ -69,6 +69,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
       fields: new Map(),
       namespaces: new Map([['connection', { namespace, writable: true }]]),
       keys: new Map(),
+      credentials: new Map(),
       outbox: new Set(),
     },
     context: {

@@ -45,6 +45,17 @@ const questionNotice = z.object({
   expires: z.number(),
 })
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
+const credentialEntry = z.object({
+  alias: z.string(),
+  label: z.string(),
+  kind: z.string(),
+  issuer: z.string(),
+  claims: z.array(z.string()),
+  /** Milliseconds since the epoch; null for never. */
+  expires: z.number().nullable(),
+  addedAt: z.number(),
+})
+const kept = z.object({ credentials: z.array(credentialEntry) })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 const ownedKey = z.object({
@@ -59,6 +70,8 @@ const ownedKeys = z.object({ keys: z.array(ownedKey) })
 export type OwnedKey = z.infer<typeof ownedKey>
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
+/** One credential of the vault. */
+export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
 
@@ -81,6 +94,11 @@ export interface OwnerDevice {
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
   /** All of them in the order of their names; `identity` is the vault's own for documents. */
   keys(): Promise<readonly OwnedKey[]>
+  /** Hands the vault a credential; one of the same alias is replaced. `label` is how the owner calls it. */
+  addCredential(alias: string, options: { label: string; credential: Uint8Array }): Promise<void>
+  /** What credentials there are, expired ones included; never a value. */
+  credentials(): Promise<readonly CredentialEntry[]>
+  removeCredential(alias: string): Promise<void>
 }
 
 /** How long a command may be on its way. */
@@ -156,6 +174,11 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     async keys() {
       return check(ownedKeys, await command('key.list', {}), 'malformed', 'keys').keys
     },
+    addCredential: (alias, options) => done(command('credential.add', { alias, ...options })),
+    async credentials() {
+      return check(kept, await command('credential.list', {}), 'malformed', 'the credentials').credentials
+    },
+    removeCredential: (alias) => done(command('credential.remove', { alias })),
   }
 }
 

@@ -1,6 +1,8 @@
 /** A service's side of vine/1: discovers a vault, presents a contract, asks, publishes new versions. */
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
+import { identityId } from '#host/crypto/identity.ts'
+import { type Expected, type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
 import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
@@ -43,6 +45,13 @@ export interface Connected {
   readonly authentication: Uint8Array
   /** Told what another image of the vault's changes for this connection: read the profile anew. */
   onProfileChanged(receive: (change: ProfileChange) => void): void
+  /**
+   * Verifies what `identity.verify` answered, some tens of milliseconds: claims of an issuer whose word counts, proven
+   * to this service and for this nonce. What their values say is the caller's to judge.
+   *
+   * @throws Refusal `proof-invalid`, `malformed`
+   */
+  verifyProof(presentation: Uint8Array, asked: Expected & { nonce: Uint8Array }): Proven
   /** Publishes the next contract version. Resolves when the owner accepted it; until then nothing is admitted. */
   publishContract(contract: Uint8Array, options: { lifeMs: number }): Promise<Terms>
 }
@@ -115,7 +124,7 @@ export async function reconnect(invitation: Invitation, options: ServiceOptions)
 async function converse(
   invitation: Invitation,
   { session, decision }: { session: Session; decision: Uint8Array },
-  { transport, store, now, random }: ServiceOptions,
+  { transport, store, signing, now, random }: ServiceOptions,
 ): Promise<Connected> {
   const { authentication, ...agreed } = check(welcome, decodeCbor(decision), 'handshake-failed', 'the vault’s answer')
   let current: Terms = agreed
@@ -137,6 +146,8 @@ async function converse(
       conversation.on('profile.changed', ({ body }) =>
         receive(check(profileChange, decodeCbor(body), 'malformed', 'profile.changed')),
       ),
+    verifyProof: (presentation, asked) =>
+      verifyPresentation(presentation, { ...asked, audience: identityId(signing.verifyKey.raw), now: now() }),
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)
       const reply = await answer

@@ -56,6 +56,8 @@ export const refusalCodes = [
   'journal-behind',
   'key-missing',
   'audit-broken',
+  // credentials: what a proof is worth
+  'proof-invalid',
   // vault: the owner's side
   'vault-unknown',
   'device-unknown',

@@ -1,6 +1,7 @@
 /** The composition root: builds every part of a host, in order, and owns them. */
 import { join } from 'node:path'
 
+import { openProver } from './crypto/bbs-thread.ts'
 import { deliver } from './deliver.ts'
 import { Refusal } from './errors.ts'
 import { BUS_IN_FLIGHT_MAX, TICK_MS } from './limits.ts'
@@ -66,6 +67,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const log = parts.use(await openLog(store))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const handlers = JSON.stringify(registry.published())
+  const prover = parts.use(openProver())
   const vaults = parts.use(
     await openVaults({
       log,
@@ -73,6 +75,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       folder: join(folder, 'vaults'),
       handlers,
       random,
+      prover,
       recovered: (vault) => recovered(vault, { bus, handlers, now: now(), random }),
     }),
   )

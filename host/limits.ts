@@ -345,3 +345,26 @@ export const ANSWER_PAUSES = 2_500
 export const NEXT_JOB_TRIES = 40
 /** Pauses between two looks: 4 µs. */
 export const NEXT_JOB_PAUSES = 100
+
+// credentials --------------------------------------------------------------------------------------------------------
+
+/** Claims of one credential: each hidden one is a point multiplication more in every proof, some 2 ms. */
+export const CREDENTIAL_CLAIMS_MAX = 32
+/** The text of one claim: an address, not a document. */
+export const CLAIM_CHARS_MAX = 1_024
+/** A credential: 32 claims with their names, a key, a signature. */
+export const CREDENTIAL_BYTES_MAX = 64 * KiB
+/** The kind of a credential, as in `driving-licence`. */
+export const CREDENTIAL_KIND_CHARS_MAX = 64
+/** Credentials of one vault: all of them are read for an event that may list them. */
+export const CREDENTIALS_MAX = 64
+/** The owner's name for a credential: it is offered as a choice, and those have 64 bytes. */
+export const CREDENTIAL_LABEL_BYTES_MAX = 64
+/** A presentation: all claims shown, with names, header and proof. */
+export const PRESENTATION_BYTES_MAX = 128 * KiB
+/** A verifier's nonce: fewer bytes could come twice. */
+export const NONCE_BYTES_MIN = 16
+/** More bytes say nothing more. */
+export const NONCE_BYTES_MAX = 64
+/** Proofs one event may ask for: each takes some 50 ms of the one proving thread that all vaults share. */
+export const PROOFS_PER_EVENT_MAX = 4

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { openProver } from '#host/crypto/bbs-thread.ts'
 import { openFileLog } from '#host/storage/file-log.ts'
 import { openLog } from '#host/storage/group.ts'
 import { softwareSealer } from '#host/storage/sealer.ts'
@@ -22,7 +23,8 @@ export async function openFolder(folder: string, options: { create: boolean }): 
   const { random } = surroundings
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: options.create })
   const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: process.pid })))
-  const vaults = parts.use(await openVaults({ log, sealer, folder: join(folder, 'vaults'), random }))
+  const prover = parts.use(openProver())
+  const vaults = parts.use(await openVaults({ log, sealer, folder: join(folder, 'vaults'), random, prover }))
   const owned = parts.move()
   return { vaults, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }

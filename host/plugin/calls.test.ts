@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { CHANNEL_BYTES } from '#host/limits.ts'
+import { CHANNEL_BYTES, CREDENTIAL_CLAIMS_MAX } from '#host/limits.ts'
 
 import { type Answer, type Call, decodeAnswer, decodeCall, encodeAnswer, encodeCall } from './calls.ts'
 import { cellEnd, hostEnd, newChannel } from './channel.ts'
@@ -23,6 +23,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     limit: fc.nat(),
   }),
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
+  fc.record({ op: fc.constant('prove'), alias: text, disclose: fc.array(text, { maxLength: 32 }), nonce: bytes }),
 )
 const item = fc.record({ key: text, value: bytes, revision: fc.maxSafeNat() })
 const answer: fc.Arbitrary<Answer> = fc.oneof(
@@ -49,6 +50,13 @@ test('calls and answers come back as they went', () => {
   )
 })
 
+test('a call names no more claims than a credential has', () => {
+  const disclose = Array.from({ length: CREDENTIAL_CLAIMS_MAX + 1 }, () => 'a')
+  writer.reset()
+  encodeCall({ op: 'prove', alias: 'a', disclose, nonce: new Uint8Array() }, writer)
+  expect(() => decodeCall(frameReader(written()))).toThrow('more claims')
+})
+
 test('any bytes are a call or a RangeError', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
@@ -72,12 +80,12 @@ test('a frame holds no more than its memory', () => {
 test('the host answers only a call that waits, and none of an impossible length', () => {
   const channel = newChannel()
   const host = hostEnd(channel)
-  expect(() => host.answer(unavailable)).toThrow('no call waits')
+  expect(() => host.read()).toThrow('no call waits')
   const words = new Int32Array(channel)
   for (const length of [-1, CHANNEL_BYTES + 1, 2 ** 30]) {
     words[0] = 1
     words[1] = length
-    expect(() => host.answer(unavailable)).toThrow('impossible length')
+    expect(() => host.read()).toThrow('impossible length')
   }
 })
 
@@ -92,7 +100,3 @@ test('counters can be read while the cell is silent', () => {
   cell.finish(7)
   expect(host.finished(7)).toBe(true)
 })
-
-function unavailable(): Answer {
-  return { kind: 'unavailable' }
-}

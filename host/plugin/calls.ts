@@ -1,5 +1,6 @@
 /** The closed table of host calls that leave a cell, and how they lie in shared memory. */
 import { unreachable } from '#host/errors.ts'
+import { CREDENTIAL_CLAIMS_MAX } from '#host/limits.ts'
 
 import type { FrameReader, FrameWriter } from './frame.ts'
 
@@ -7,6 +8,7 @@ export type Call =
   | { readonly op: 'get'; readonly label: string; readonly key: string }
   | ScanCall
   | { readonly op: 'sign'; readonly alias: string; readonly message: Uint8Array }
+  | ProveCall
 
 export interface ScanCall {
   readonly op: 'scan'
@@ -14,6 +16,13 @@ export interface ScanCall {
   readonly prefix: string
   readonly after: string | undefined
   readonly limit: number
+}
+
+export interface ProveCall {
+  readonly op: 'prove'
+  readonly alias: string
+  readonly disclose: readonly string[]
+  readonly nonce: Uint8Array
 }
 
 /** One key as it stands in the vault. */
@@ -35,7 +44,7 @@ export type Answer =
   | { readonly kind: 'item'; readonly item: StoredItem | undefined }
   | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
 
-const ops = ['get', 'scan', 'sign'] as const satisfies readonly Call['op'][]
+const ops = ['get', 'scan', 'sign', 'prove'] as const satisfies readonly Call['op'][]
 const kinds = [
   'unavailable',
   'over',
@@ -59,6 +68,11 @@ export function encodeCall(call: Call, into: FrameWriter): void {
     case 'sign':
       into.text(call.alias)
       return into.bytes(call.message)
+    case 'prove':
+      into.text(call.alias)
+      into.u32(call.disclose.length)
+      for (const name of call.disclose) into.text(name)
+      return into.bytes(call.nonce)
     default:
       return unreachable(call)
   }
@@ -74,11 +88,23 @@ export function decodeCall(from: FrameReader): Call {
       return { op, label: from.text(), prefix: from.text(), limit: from.u32(), after: decodeOptional(from) }
     case 'sign':
       return { op, alias: from.text(), message: from.bytes() }
+    case 'prove': {
+      const alias = from.text()
+      const disclose = Array.from({ length: namesIn(from) }, () => from.text())
+      return { op, alias, disclose, nonce: from.bytes() }
+    }
     case undefined:
       throw new RangeError('no such host call')
     default:
       return unreachable(op)
   }
+}
+
+/** The names that follow. @throws RangeError when they are more than a credential has claims */
+function namesIn(from: FrameReader): number {
+  const count = from.u32()
+  if (count > CREDENTIAL_CLAIMS_MAX) throw new RangeError('names more claims than a credential has')
+  return count
 }
 
 export function encodeAnswer(answer: Answer, into: FrameWriter): void {

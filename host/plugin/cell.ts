@@ -5,6 +5,7 @@ import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
+import type { Answer } from './calls.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
 import { openDesk } from './imports.ts'
@@ -32,6 +33,8 @@ interface Running extends Event {
   readonly resolve: (effects: Effects) => void
   readonly reject: (error: unknown) => void
   timer: NodeJS.Timeout
+  /** A call of it waits for its answer. */
+  asks: boolean
 }
 
 /** Owns one thread that has, once ready, an instance of every handler. */
@@ -86,7 +89,7 @@ export class Cell implements AsyncDisposable {
     const desk = openDesk(sources, { hostCallsMax: hostCalls })
     const timer = setTimeout(() => this.#overrun(sequence), deadlineMs)
     const answered = job.answer !== undefined
-    this.#running = { registered, sources, desk, answered, sequence, resolve, reject, timer }
+    this.#running = { registered, sources, desk, answered, sequence, resolve, reject, timer, asks: false }
     this.#worker.postMessage(cellJob(job, sequence))
     return promise
   }
@@ -110,10 +113,26 @@ export class Cell implements AsyncDisposable {
     const running = this.#running
     // The grant is gone with its event: a cell that still asks is not ours any more.
     if (running === undefined) return this.#die(new Refusal('handler-lied', 'its cell asked outside of an event'))
+    if (running.asks) return this.#die(new Refusal('handler-lied', 'its cell asked while it was being answered'))
     try {
-      this.#channel.answer((call) => running.desk.answer(call))
+      const call = this.#channel.read()
+      if (call.op === 'prove') void this.#serveLater(running, running.desk.prove(call))
+      else this.#channel.answer(running.desk.answer(call))
     } catch (error) {
       this.#die(error instanceof RangeError ? new Refusal('handler-lied', `its cell: ${error.message}`) : error)
+    }
+  }
+
+  /** The event may be over by then: of its deadline, or because its cell is not what it says. */
+  async #serveLater(running: Running, pending: Promise<Answer>): Promise<void> {
+    running.asks = true
+    try {
+      const answer = await pending
+      if (this.#running === running) this.#channel.answer(answer)
+    } catch (error) {
+      if (this.#running === running) this.#die(error)
+    } finally {
+      running.asks = false
     }
   }
 
@@ -169,6 +188,7 @@ function cellJob({ registered, sources, context, body, answer, now }: Job, seque
     fields: sources.fields,
     // Not the signers themselves: what is named here is all of a key that goes into a cell.
     keys: new Map([...sources.keys].map(([alias, { algorithm, publicKey }]) => [alias, { algorithm, publicKey }])),
+    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
     outbox: [...sources.outbox],
   }
 }

@@ -59,11 +59,13 @@ export function cellEnd(memory: SharedArrayBuffer, wake: () => void): CellEnd {
 /** The host's end. Nothing the cell wrote is trusted. */
 export interface HostEnd {
   /**
-   * Answers the call that waits.
+   * The call that waits.
    *
    * @throws RangeError when there is none, or when it does not decode
    */
-  answer(serve: (call: Call) => Answer): void
+  read(): Call
+  /** Answers it, at once or later: the cell sleeps until then. */
+  answer(answer: Answer): void
   /** Whether the cell said that this event is over. */
   finished(sequence: number): boolean
   counts(): { readonly created: number; readonly replaced: number }
@@ -74,11 +76,13 @@ export function hostEnd(memory: SharedArrayBuffer): HostEnd {
   const data = new Uint8Array(memory, HEADER_BYTES)
   const writer = frameWriter(memory, HEADER_BYTES)
   return {
-    answer(serve) {
+    read() {
       if (Atomics.load(words, STATE) !== CALLED) throw new RangeError('no call waits')
       const length = words[LENGTH] ?? 0
       if (length < 0 || length > CHANNEL_BYTES) throw new RangeError('a call has an impossible length')
-      const answer = serve(decodeCall(frameReader(data.slice(0, length))))
+      return decodeCall(frameReader(data.slice(0, length)))
+    },
+    answer(answer) {
       writer.reset()
       encodeAnswer(answer, writer)
       words[LENGTH] = writer.length()

@@ -75,7 +75,8 @@ export function effectsOf(report: Report, event: Event): Effects {
     throw new HandlerFailure(code, `${event.registered.name} ${what}`, { log, hostCalls: report.hostCalls })
   }
   const { hostCalls } = event.registered.manifest.limits
-  if (report.hostCalls > hostCalls || event.desk.over()) fail('handler-calls', `made more than ${hostCalls} host calls`)
+  if (report.hostCalls > hostCalls) fail('handler-calls', `made more than ${hostCalls} host calls`)
+  if (event.desk.over()) fail('handler-calls', `made more than ${hostCalls} host calls, or read or proved too much`)
   const { outcome } = report
   switch (outcome.kind) {
     case 'failed':

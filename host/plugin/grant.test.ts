@@ -4,7 +4,7 @@ import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import type { Signer } from '#host/crypto/signer.ts'
 
 import { manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import { type ContractPermits, grantFor } from './grant.ts'
+import { type ContractPermits, grantFor, type HeldCredential } from './grant.ts'
 import type { Manifest } from './manifest.ts'
 import type { Registered } from './registry.ts'
 
@@ -12,9 +12,20 @@ const all: ContractPermits = { store: true, messages: true, authentication: true
 const ed25519 = keyOf('ed25519')
 const base = registryOf('data-access').lookup('data.request')!
 
-const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermits> = {}) => {
+const held = (...claims: string[]): HeldCredential => ({
+  metadata: { alias: 'a', kind: 'licence', issuer: 'i', label: 'l', claims, expires: null },
+  prove: ({ disclose }) => Promise.resolve(new TextEncoder().encode(disclose.join())),
+})
+const nonce = new Uint8Array(16)
+
+const grant = (
+  needs: Partial<Manifest['needs']>,
+  permits: Partial<ContractPermits> = {},
+  fields: string | null = '/fields',
+) => {
   const none = { ...manifestOf('traps').needs, ...needs }
-  const registered: Registered = { ...base, manifest: { ...base.manifest, needs: none } }
+  const event = { ...base.event, fields }
+  const registered: Registered = { ...base, event, manifest: { ...base.manifest, needs: none } }
   return grantFor({
     registered,
     permits: { ...all, ...permits },
@@ -26,6 +37,11 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
       ['coins', keyOf('ecdsa-secp256k1')],
       ['taproot', keyOf('bip340')],
     ]),
+    credentials: new Map([
+      ['car', held('over_21', 'birth_date')],
+      ['gym', held('member')],
+    ]),
+    admitted: ['over_21', 'email'],
   })
 }
 
@@ -58,6 +74,33 @@ test('keys: those of the manifest; the connection’s own if the contract permit
 test.each(keyAlgorithms)('keys: one that is to be %s is that, or as absent as any other', (algorithm) => {
   const keys = ['identity', 'coins', 'taproot'].map((alias) => signing(alias, algorithm))
   expect([...grant({ keys }).keys.keys()]).toEqual([ofAlgorithm[algorithm]])
+})
+
+test('credentials: those with an admitted claim, and of these the admitted claims alone', async () => {
+  const { credentials } = grant({ credentials: 'prove' })
+  expect([...credentials.keys()]).toEqual(['car'])
+  const car = credentials.get('car')
+  expect(car?.metadata.claims).toEqual(['over_21'])
+  expect(await car?.prove({ disclose: ['over_21', 'over_21'], nonce })).toEqual(new TextEncoder().encode('over_21'))
+  for (const disclose of [[], ['birth_date'], ['over_21', 'birth_date'], ['email'], ['nothing']]) {
+    expect(car?.prove({ disclose, nonce }), disclose.join()).toBeUndefined()
+  }
+})
+
+test('credentials: none unless needed, and no proof for who may only list them', () => {
+  expect(grant({}).credentials.size).toBe(0)
+  const car = grant({ credentials: 'list' }).credentials.get('car')
+  expect(car?.metadata.claims).toEqual(['over_21'])
+  expect(car?.prove({ disclose: ['over_21'], nonce })).toBeUndefined()
+})
+
+test('credentials: an event that asks for no fields sees all of them and proves nothing', () => {
+  const { credentials } = grant({ credentials: 'prove' }, {}, null)
+  expect([...credentials.values()].map(({ metadata }) => metadata.claims)).toEqual([
+    ['over_21', 'birth_date'],
+    ['member'],
+  ])
+  expect(credentials.get('car')?.prove({ disclose: ['over_21'], nonce })).toBeUndefined()
 })
 
 test('outgoing targets: the connection only if the contract permits messages', () => {

@@ -3,7 +3,7 @@ import type { Signer } from '#host/crypto/signer.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
 import { CONNECTION_KEY } from './manifest.ts'
-import type { Sources } from './port.ts'
+import type { CredentialMetadata, GrantedCredential, ProofRequest, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
 
 /** The contract's permissions that narrow a manifest's needs. */
@@ -16,6 +16,12 @@ export interface ContractPermits {
   readonly authentication: boolean
 }
 
+/** A credential of the vault, with all its claims. */
+export interface HeldCredential {
+  readonly metadata: CredentialMetadata
+  prove(request: ProofRequest): Promise<Uint8Array>
+}
+
 export interface GrantOptions {
   readonly registered: Registered
   readonly permits: ContractPermits
@@ -25,6 +31,10 @@ export interface GrantOptions {
   readonly connection: Namespace
   /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
   readonly keys: Pick<Sources['keys'], 'get'>
+  /** The vault's credentials that have not expired, by alias. */
+  readonly credentials: ReadonlyMap<string, HeldCredential>
+  /** Names of the fields that the event was admitted for. */
+  readonly admitted: readonly string[]
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -37,6 +47,7 @@ export function grantFor(options: GrantOptions): Sources {
     fields: needs.fields ? options.fields : new Map(),
     namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
     keys: keysFor(options),
+    credentials: grantCredentials(options),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
 }
@@ -50,4 +61,28 @@ function keysFor({ registered, permits, keys }: GrantOptions): Sources['keys'] {
     if (key && (algorithm === undefined || algorithm === key.algorithm)) granted.set(alias, key)
   }
   return granted
+}
+
+/**
+ * An event that asks for fields reaches the credentials that have some of them, and of these the admitted claims alone.
+ * One that asks for none sees what there is and proves nothing.
+ */
+function grantCredentials({ registered, credentials, admitted }: GrantOptions): Sources['credentials'] {
+  const { event, manifest } = registered
+  const right = manifest.needs.credentials
+  if (right === undefined) return new Map()
+  return new Map(
+    [...credentials].flatMap(([alias, held]): (readonly [string, GrantedCredential])[] => {
+      if (event.fields === null) return [[alias, { metadata: held.metadata, prove: () => undefined }]]
+      const claims = held.metadata.claims.filter((name) => admitted.includes(name))
+      if (claims.length === 0) return []
+      const may = (names: readonly string[]): boolean =>
+        right === 'prove' && names.length > 0 && names.every((name) => claims.includes(name))
+      const prove: GrantedCredential['prove'] = (request) => {
+        const disclose = [...new Set(request.disclose)]
+        return may(disclose) ? held.prove({ ...request, disclose }) : undefined
+      }
+      return [[alias, { metadata: { ...held.metadata, claims }, prove }]]
+    }),
+  )
 }

@@ -4,14 +4,18 @@ import { expect, test } from 'vitest'
 
 import type { Signer } from '#host/crypto/signer.ts'
 import {
+  CREDENTIAL_CLAIMS_MAX,
   EFFECT_BYTES_MAX,
   KEY_BYTES_MAX,
+  NONCE_BYTES_MAX,
+  NONCE_BYTES_MIN,
   OUTBOX_ITEMS_MAX,
   RANDOM_BYTES_MAX,
   SIGN_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from '#host/limits.ts'
 
+import type { Answer, ProveCall } from './calls.ts'
 import { HostError } from './component/trap.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
 import { guestImports } from './guest-imports.ts'
@@ -36,9 +40,16 @@ const key: Signer = {
 
 /** The world as one event sees it, with the host's desk on the other side of a plain call. */
 function world(granted: Partial<Sources> = {}, asksMax = 100) {
-  const sources: Sources = { fields: new Map(), namespaces: new Map(), keys: new Map(), outbox: new Set(), ...granted }
+  const sources: Sources = {
+    fields: new Map(),
+    namespaces: new Map(),
+    keys: new Map(),
+    credentials: new Map(),
+    outbox: new Set(),
+    ...granted,
+  }
   const desk = openDesk(sources, { hostCallsMax: asksMax })
-  const seat = cellSeat(handler, (call) => desk.answer(call))
+  const seat = cellSeat(handler, (call) => (call.op === 'prove' ? proven(call) : desk.answer(call)))
   const imports = guestImports(seat)
   const session = {
     connection: 'acme',
@@ -59,12 +70,18 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
     fields: sources.fields,
     keys: sources.keys,
+    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
     outbox: [...sources.outbox],
   }
   seat.begin(job)
   const call = (name: string, func: string, ...args: unknown[]): unknown =>
     Reflect.apply(imports[`trellis:handler/${name}@0.1.0`]?.[func] ?? missing, undefined, args)
   return { seat, job, desk, imports, call, open: () => call('store', 'open', 'connection') }
+}
+
+/** In place of the proving thread: what was asked, as the proof. */
+function proven({ disclose, nonce }: ProveCall): Answer {
+  return disclose.includes('hidden') ? { kind: 'unavailable' } : { kind: 'bytes', bytes: nonce }
 }
 
 function missing(): never {
@@ -181,6 +198,31 @@ test('store: reading does not give the right to write', () => {
   }
 })
 
+const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['over_21'], expires: 5 }
+const credentials: Sources['credentials'] = new Map([['car', { metadata, prove: () => undefined }]])
+
+test('credentials: the granted ones are listed and proven', () => {
+  const { call } = world({ credentials })
+  expect(call('credentials', 'list')).toEqual([{ ...metadata, expires: 5n }])
+  const nonce = new Uint8Array(NONCE_BYTES_MIN)
+  expect(call('credentials', 'prove', 'car', ['over_21'], nonce)).toEqual(nonce)
+})
+
+test('credentials: one that is not granted, a claim that is not, and a nonce out of bounds', () => {
+  const { call, seat } = world({ credentials })
+  const prove = (alias: string, claims: string[], length: number) => () =>
+    call('credentials', 'prove', alias, claims, new Uint8Array(length))
+  for (const length of [NONCE_BYTES_MIN - 1, NONCE_BYTES_MAX + 1]) {
+    expect(prove('car', ['over_21'], length)).toThrow(err('nonce'))
+    expect(prove('boat', ['over_21'], length)).toThrow(err('nonce'))
+  }
+  expect(prove('boat', ['over_21'], NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(prove('car', ['hidden'], NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(prove('car', Array(CREDENTIAL_CLAIMS_MAX + 1).fill('over_21'), NONCE_BYTES_MAX)).toThrow(err('unavailable'))
+  expect(seat.failure()).toBeUndefined()
+  expect(world().call('credentials', 'list')).toEqual([])
+})
+
 test('store: keys and values over the limit are told so', () => {
   const { call, open } = world(granting(memoryNamespace()))
   const space = open()
@@ -252,7 +294,7 @@ test('when the host answers no more, the event ends', () => {
   const { call, seat, open } = world(granting(memoryNamespace()), 1)
   const space = open()
   call('store', '[method]namespace.get', space, 'a')
-  expect(() => call('store', '[method]namespace.get', space, 'b')).toThrow('read more than one event may')
+  expect(() => call('store', '[method]namespace.get', space, 'b')).toThrow('read or proved more than one event may')
   expect(seat.failure()).toMatchObject({ reason: 'calls' })
 })
 

@@ -1,13 +1,23 @@
 /** The world as a cell offers it to a component. Reads go to the host; everything else is kept back. */
 import { randomFillSync } from 'node:crypto'
 
-import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  CREDENTIAL_CLAIMS_MAX,
+  KEY_BYTES_MAX,
+  NONCE_BYTES_MAX,
+  NONCE_BYTES_MIN,
+  OUTBOX_ITEMS_MAX,
+  RANDOM_BYTES_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
 import { isEventType, type KeyShown, type ReportedEvent, type ReportedLine } from './report.ts'
+import type { CredentialMetadata } from './port.ts'
 import { fitsKey, type Seat, type Visit } from './visit.ts'
 
 type Interface = HostImports[string]
@@ -21,6 +31,7 @@ export function guestImports(seat: Seat): HostImports {
     'trellis:handler/log@0.1.0': logInterface(seat),
     'trellis:handler/fields@0.1.0': fieldsInterface(seat),
     'trellis:handler/keys@0.1.0': keysInterface(seat),
+    'trellis:handler/credentials@0.1.0': credentialsInterface(seat),
     'trellis:handler/outbox@0.1.0': outboxInterface(seat),
     'trellis:handler/approval@0.1.0': approvalInterface(seat),
     'trellis:handler/store@0.1.0': storeInterface(seat),
@@ -85,6 +96,20 @@ function keysInterface(seat: Seat): Interface {
       const answer = seat.ask({ op: 'sign', alias, message })
       if (answer.kind === 'message-size') throw new HostError('message-size')
       if (answer.kind !== 'bytes') throw new HostError('unavailable')
+      return answer.bytes
+    },
+  }
+}
+
+function credentialsInterface(seat: Seat): Interface {
+  return {
+    list: () => seat.enter().job.credentials.map(shownCredential),
+    prove(alias: string, disclose: readonly string[], nonce: Uint8Array) {
+      const credential = seat.enter().job.credentials.find((granted) => granted.alias === alias)
+      if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) throw new HostError('nonce')
+      const may = credential !== undefined && disclose.length <= CREDENTIAL_CLAIMS_MAX
+      const answer = may ? seat.ask({ op: 'prove', alias, disclose, nonce }) : undefined
+      if (answer?.kind !== 'bytes') throw new HostError('unavailable')
       return answer.bytes
     },
   }
@@ -174,6 +199,10 @@ function baseReader(seat: Seat, label: string): BaseReader {
       return answer
     },
   }
+}
+
+function shownCredential({ alias, kind, issuer, label, claims, expires }: CredentialMetadata): unknown {
+  return { alias, kind, issuer, label, claims, expires: expires === null ? undefined : BigInt(expires) }
 }
 
 function shown(item: StoredItem): { key: string; value: Uint8Array; revision: bigint } {

@@ -9,7 +9,13 @@ import { granting, memoryNamespace } from './fixtures/stage.ts'
 import { openDesk } from './imports.ts'
 import type { Sources } from './port.ts'
 
-const nothing: Sources = { fields: new Map(), namespaces: new Map(), keys: new Map(), outbox: new Set() }
+const nothing: Sources = {
+  fields: new Map(),
+  namespaces: new Map(),
+  keys: new Map(),
+  credentials: new Map(),
+  outbox: new Set(),
+}
 const unavailable = { kind: 'unavailable' }
 const desk = (sources: Partial<Sources>, hostCallsMax = 100) => openDesk({ ...nothing, ...sources }, { hostCallsMax })
 const scan = { op: 'scan', label: 'connection', prefix: '', after: undefined, limit: 1_000 } as const
@@ -31,6 +37,19 @@ test('what was not granted and what does not exist look alike', () => {
     expect(granted.answer({ ...scan, label })).toEqual(unavailable)
     expect(granted.answer({ op: 'sign', alias: label, message: new Uint8Array(1) })).toEqual(unavailable)
   }
+})
+
+const proveOne = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array([1]))
+
+test('a proof counts as a host call', async () => {
+  const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['a'], expires: null }
+  const granted = desk({ credentials: new Map([['car', { metadata, prove: proveOne }]]) }, 2)
+  const call = { op: 'prove', alias: 'car', disclose: ['a'], nonce: new Uint8Array(16) } as const
+  expect(await granted.prove(call)).toEqual({ kind: 'bytes', bytes: new Uint8Array([1]) })
+  expect(await granted.prove({ ...call, alias: 'boat' })).toEqual(unavailable)
+  expect(granted.over()).toBe(false)
+  expect(await granted.prove(call)).toEqual({ kind: 'over' })
+  expect([granted.over(), granted.calls()]).toEqual([true, 3])
 })
 
 test('a key that no namespace can hold is not looked up', () => {

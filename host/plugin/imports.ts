@@ -5,20 +5,22 @@
  */
 import { isSignable } from '#host/crypto/key-algorithm.ts'
 import { unreachable } from '#host/errors.ts'
-import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
+import { CHANNEL_BYTES, KEY_BYTES_MAX, PROOFS_PER_EVENT_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import type { Expectation, Item, Namespace } from '#host/storage/port.ts'
 
-import { type Answer, type Call, ITEM_OVERHEAD_BYTES, type ScanCall, type StoredItem } from './calls.ts'
+import { type Answer, type Call, ITEM_OVERHEAD_BYTES, type ProveCall, type ScanCall, type StoredItem } from './calls.ts'
 import type { Sources } from './port.ts'
 
 /** One event's desk: it answers calls and remembers what it told. */
 export interface Desk {
-  answer(call: Call): Answer
+  answer(call: Exclude<Call, ProveCall>): Answer
+  /** The proof is made on another thread: the cell waits, the host does not. */
+  prove(call: ProveCall): Promise<Answer>
   /** Every revision the handler was told, the first time it was: what the commit must find unchanged. */
   expected(): readonly Expectation[]
   /** Calls answered so far. */
   calls(): number
-  /** A call was refused because the event had made too many or read too much. */
+  /** A call was refused because the event had made too many, or read or proven too much. */
   over(): boolean
 }
 
@@ -29,6 +31,7 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
   const told = new Map<string, Map<string, number>>()
   let keysTold = 0
   let calls = 0
+  let proofs = 0
   let over = false
 
   const tell = (label: string, key: string, revision: number): void => {
@@ -39,7 +42,7 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
     keysTold += 1
     over ||= keysTold > READ_KEYS_MAX
   }
-  const serve = (call: Call): Answer => {
+  const serve = (call: Exclude<Call, ProveCall>): Answer => {
     switch (call.op) {
       case 'get': {
         const granted = sources.namespaces.get(call.label)
@@ -72,6 +75,14 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
       if (over) return { kind: 'over' }
       const answer = serve(call)
       return over ? { kind: 'over' } : answer
+    },
+    async prove(call) {
+      calls += 1
+      proofs += 1
+      over ||= calls > options.hostCallsMax || proofs > PROOFS_PER_EVENT_MAX
+      if (over) return { kind: 'over' }
+      const proof = await sources.credentials.get(call.alias)?.prove(call)
+      return proof === undefined ? unavailable : { kind: 'bytes', bytes: proof }
     },
     expected() {
       return [...told].flatMap(([label, keys]) => {

@@ -99,6 +99,10 @@ const needs = z
       .readonly()
       .default([])
       .describe('Keys the handler may use. The secret never reaches it.'),
+    credentials: z
+      .enum(['list', 'prove'])
+      .optional()
+      .describe('To see which credentials the owner has, or also to prove the claims the event was admitted for.'),
     outbox: z
       .array(z.enum(['owner', 'connection']))
       .max(2)
@@ -221,8 +225,8 @@ function crossChecks(value: unknown): string[] {
     if (seen.has(type)) found.push(`${at}.type: ${type} is declared twice`)
     seen.add(type)
     if (fields === null && approval === 'by-tier') found.push(`${at}.approval: by-tier needs a pointer in fields`)
-    if (fields !== null && needed.success && !needed.data.fields) {
-      found.push(`${at}.fields: needs.fields must be true, since this event asks for fields`)
+    if (fields !== null && needed.success && !needed.data.fields && needed.data.credentials === undefined) {
+      found.push(`${at}.fields: needs.fields must be true, or needs.credentials set, since this event asks for fields`)
     }
     return found
   })

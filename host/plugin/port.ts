@@ -12,6 +12,30 @@ export interface SessionContext {
   readonly approved: boolean
 }
 
+/** What may be known of a credential without a proof. */
+export interface CredentialMetadata {
+  readonly alias: string
+  readonly kind: string
+  /** `issuerName` of the key that signed it. */
+  readonly issuer: string
+  readonly label: string
+  readonly claims: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly expires: number | null
+}
+
+/** What a handler asks to prove. */
+export interface ProofRequest {
+  readonly disclose: readonly string[]
+  readonly nonce: Uint8Array
+}
+
+export interface GrantedCredential {
+  readonly metadata: CredentialMetadata
+  /** A presentation, made on another thread; `undefined` when not all of these claims are granted. */
+  prove(request: ProofRequest): Promise<Uint8Array> | undefined
+}
+
 /**
  * The live things behind a grant. The host makes one per invocation from the grant alone, so that a label, field or
  * alias that is not in it cannot be reached: absent and forbidden look alike.
@@ -23,6 +47,8 @@ export interface Sources {
   readonly namespaces: ReadonlyMap<string, { readonly namespace: Namespace; readonly writable: boolean }>
   /** Granted keys by alias. The secret stays behind `sign`. */
   readonly keys: ReadonlyMap<string, Signer>
+  /** Granted credentials by alias. Values and signatures stay behind `prove`. */
+  readonly credentials: ReadonlyMap<string, GrantedCredential>
   /** Granted outgoing targets. */
   readonly outbox: ReadonlySet<'owner' | 'connection'>
 }

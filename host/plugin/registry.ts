@@ -66,6 +66,7 @@ export function neededInterfaces(needs: Needs): ReadonlySet<string> {
   if (needs.fields) needed.add('fields')
   if (needs.namespaces.connection !== undefined) needed.add('store')
   if (needs.keys.length > 0) needed.add('keys')
+  if (needs.credentials !== undefined) needed.add('credentials')
   if (needs.outbox.length > 0) needed.add('outbox')
   for (const name of ['approval', 'session', 'clock', 'random', 'log'] as const) if (needs[name]) needed.add(name)
   return needed

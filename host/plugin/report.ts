@@ -2,7 +2,7 @@
 import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 
 import type { TrapReason } from './component/trap.ts'
-import type { OwnerAnswer, OwnerQuestion } from './port.ts'
+import type { CredentialMetadata, OwnerAnswer, OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
 
 export interface CellJob {
@@ -19,6 +19,7 @@ export interface CellJob {
   readonly fields: ReadonlyMap<string, string>
   /** Of each granted key what is public. */
   readonly keys: ReadonlyMap<string, KeyShown>
+  readonly credentials: readonly CredentialMetadata[]
   readonly outbox: readonly string[]
 }
 

@@ -81,7 +81,7 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
     },
     ask(call) {
       const answer = askHost(call)
-      return answer.kind === 'over' ? stop('calls', 'read more than one event may') : answer
+      return answer.kind === 'over' ? stop('calls', 'read or proved more than one event may') : answer
     },
     stop,
     probed(what) {

@@ -8,6 +8,8 @@ import type { Plan } from './component/plan.ts'
 const storeError = 'variant {unavailable: _, conflict: _, too-large: u32}'
 const item = 'record {key: string, value: list<u8>, revision: u64}'
 const page = `record {items: list<${item}>, next: option<string>}`
+const metadata =
+  'record {alias: string, kind: string, issuer: string, label: string, claims: list<string>, expires: option<u64>}'
 const self = 'self: borrow<trellis:handler/store@0.1.0/namespace>'
 const context = [
   'connection: string',
@@ -50,6 +52,11 @@ const importTypes = new Map([
   ],
   ['trellis:handler/keys@0.1.0#public-key', `(alias: string) -> result<list<u8>, ${keyError}>`],
   ['trellis:handler/keys@0.1.0#sign', `(alias: string, message: list<u8>) -> result<list<u8>, ${keyError}>`],
+  ['trellis:handler/credentials@0.1.0#list', `() -> list<${metadata}>`],
+  [
+    'trellis:handler/credentials@0.1.0#prove',
+    '(alias: string, disclose: list<string>, nonce: list<u8>) -> result<list<u8>, enum {unavailable, nonce}>',
+  ],
   [
     'trellis:handler/outbox@0.1.0#notify-owner',
     '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>',

@@ -7,6 +7,7 @@ import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
 import type { Admitted } from './admit.ts'
 import type { Connection } from './party.ts'
 import type { Vault } from './vault.ts'
+import { heldCredentials } from './credentials.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -28,7 +29,7 @@ export async function dispatch(
   const effects = await options.pool.run({
     registered,
     tenant: opened.vault.id,
-    sources: sourcesOf(admitted),
+    sources: sourcesOf(admitted, options.now),
     context: {
       connection: connection.record.alias,
       kind: connection.record.kind,
@@ -44,7 +45,7 @@ export async function dispatch(
   return { admitted, effects }
 }
 
-function sourcesOf({ opened, connection, registered, fields }: Admitted): Sources {
+function sourcesOf({ opened, connection, registered, fields }: Admitted, now: number): Sources {
   const { vault } = opened
   const personal = vault.store.namespace('personal')
   const text = new TextDecoder()
@@ -64,6 +65,12 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
     keys: { get: (alias) => signerFor(alias, { vault, connection }) },
+    credentials: heldCredentials(vault, {
+      connection,
+      needed: registered.manifest.needs.credentials !== undefined,
+      now,
+    }),
+    admitted: fields.map(({ name }) => name),
   })
 }
 

@@ -4,6 +4,7 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
+import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys } from './owner-key.ts'
@@ -23,6 +24,9 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'field.put': putField,
   'key.create': createKey,
   'key.list': listKeys,
+  'credential.add': addCredential,
+  'credential.list': listCredentials,
+  'credential.remove': removeCredential,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

@@ -93,6 +93,15 @@ export interface KeyRecord {
   readonly createdAt: number
 }
 
+/** A credential of the owner: a secret, since whoever has its bytes can show it. */
+export interface CredentialRecord {
+  /** The owner's own name for it. */
+  readonly label: string
+  /** As its issuer made it. */
+  readonly credential: Uint8Array
+  readonly addedAt: number
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
@@ -102,6 +111,7 @@ export interface Records {
   outbox: OutboxRecord
   pending: PendingRecord
   published: PublishedRecord
+  credential: CredentialRecord
   /** The requests left to a connection this hour. */
   bucket: Bucket
 }

@@ -1,5 +1,6 @@
 /** One open vault: its store, and the live parts that are read from it once. */
 import { makeProfile } from '#host/contracts/profile.ts'
+import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
@@ -34,6 +35,8 @@ export interface Vault extends AsyncDisposable {
   readonly outbox: Outbox
   /** Event ids being worked on right now: a repeat waits for the first to end. */
   readonly working: Map<string, Promise<void>>
+  /** Makes proofs and checks them, off this thread. */
+  readonly prover: Prover
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
 }
@@ -71,8 +74,8 @@ export function fieldChange(name: string, value: string): Change {
 }
 
 /** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
-export function readVault(store: VaultStore, options: { id: VaultId; handlers: string }): Vault {
-  const { id, handlers } = options
+export function readVault(store: VaultStore, options: { id: VaultId; handlers: string; prover: Prover }): Vault {
+  const { id, handlers, prover } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -102,6 +105,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     inbox: openInbox(system, marks),
     outbox: openOutbox(letters),
     working: new Map(),
+    prover,
     refusals: refusalMeter(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }

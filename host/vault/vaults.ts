@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
@@ -29,6 +30,8 @@ export interface VaultsOptions {
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
   readonly handlers?: string
   readonly random: (length: number) => Uint8Array
+  /** All vaults share one proving thread. */
+  readonly prover: Prover
   /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
   readonly recovered?: (vault: Vault) => Promise<void>
 }
@@ -36,7 +39,7 @@ export interface VaultsOptions {
 const KEY_FILE = '.key'
 
 export async function openVaults(options: VaultsOptions): Promise<Vaults> {
-  const { log, sealer, folder, handlers, random } = options
+  const { log, sealer, folder, handlers, random, prover } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const opened = new Map<VaultId, Vault>()
   const opening = new Map<VaultId, Promise<Vault | undefined>>()
@@ -48,7 +51,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     const kek = sealer.open(sealed, `vault ${id}`)
     const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
     if (!store) return undefined
-    const vault = readVault(store, { id, handlers: handlers ?? '[]' })
+    const vault = readVault(store, { id, handlers: handlers ?? '[]', prover })
     await options.recovered?.(vault)
     return keep(vault)
   }
@@ -73,7 +76,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
       await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
       const store = await createStore(log, { vault: id, kek, random })
       await foundVault(store, { ...birth, handlers, random })
-      return keep(readVault(store, { id, handlers: handlers ?? '[]' }))
+      return keep(readVault(store, { id, handlers: handlers ?? '[]', prover }))
     },
     open: () => [...opened.values()],
     async names() {

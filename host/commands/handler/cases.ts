@@ -28,6 +28,14 @@ const permits = z
   })
   .describe('What the contract permits: everything, unless said otherwise.')
 
+const credential = z.strictObject({
+  kind: z.string(),
+  label: z.string(),
+  issuer: z.string().default('A'.repeat(43)),
+  claims: z.record(z.string(), z.union([z.string(), z.number().int(), z.boolean()])),
+  expires: z.number().int().nullable().default(null).describe('Ms since the epoch; past it, it is not there.'),
+})
+
 /** The keys that every vault has, unless a case says otherwise. */
 const KEY_SEED = '07'.repeat(32)
 const secret = z.string().regex(/^[0-9a-f]{64}$/u)
@@ -42,6 +50,12 @@ const given = z.strictObject({
     .record(keyAlias, z.union([secret, z.strictObject({ algorithm: z.enum(keyAlgorithms), secret })]))
     .default({ connection: KEY_SEED, identity: KEY_SEED })
     .describe('Secrets of 32 bytes in hex, of Ed25519 unless they say otherwise; {} for a vault that has no key.'),
+  credentials: z
+    .record(z.string(), credential)
+    .default({})
+    .describe(
+      'The owner’s credentials by alias; a proof of one stands for itself: its alias and what it shows, as JSON.',
+    ),
   permits: permits.prefault({}),
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),
@@ -100,6 +114,7 @@ export const casesSchema = z
   })
 
 export type Case = z.output<typeof oneCase>
+export type GivenCredential = z.output<typeof credential>
 export type Stored = z.output<typeof stored>
 
 /** @throws Refusal `cases-invalid` with one line `file:line: what` for every mistake */

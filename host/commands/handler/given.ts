@@ -1,10 +1,10 @@
 /** What a case gives its handler: capabilities in memory, narrowed by the manifest as a vault would. */
 import { type Signer, signerOf } from '#host/crypto/signer.ts'
-import { grantFor } from '#host/plugin/grant.ts'
+import { grantFor, type HeldCredential } from '#host/plugin/grant.ts'
 import type { Sources } from '#host/plugin/port.ts'
 import type { Registered } from '#host/plugin/registry.ts'
 import type { Item, Namespace } from '#host/storage/port.ts'
-import type { Case, Stored } from './cases.ts'
+import type { Case, GivenCredential, Stored } from './cases.ts'
 
 const NAME = 'connection/case'
 
@@ -12,7 +12,33 @@ const NAME = 'connection/case'
 export function sourcesOf({ given }: Case, registered: Registered, admitted: readonly string[]): Sources {
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const keys = new Map(Object.entries(given.keys).map(([alias, key]) => [alias, keyOf(key)]))
-  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys })
+  const credentials = new Map(
+    Object.entries(given.credentials)
+      .filter(([, { expires }]) => expires === null || given.now < expires)
+      .map(([alias, credential]) => [alias, heldOf(alias, credential)] as const)
+      .sort(inByteOrder),
+  )
+  return grantFor({
+    registered,
+    permits: given.permits,
+    fields,
+    connection: namespaceOf(given.store),
+    keys,
+    credentials,
+    admitted,
+  })
+}
+
+/** Shows what is proven, and to which nonce: a case can tell, which of a true proof it could not. */
+function heldOf(alias: string, { claims, ...metadata }: GivenCredential): HeldCredential {
+  return {
+    metadata: { alias, ...metadata, claims: Object.keys(claims) },
+    prove({ disclose, nonce }) {
+      const shown = Object.fromEntries(disclose.map((name) => [name, claims[name]]))
+      const proof = { credential: alias, shown, nonce: nonce.toBase64({ alphabet: 'base64url', omitPadding: true }) }
+      return Promise.resolve(new TextEncoder().encode(JSON.stringify(proof)))
+    },
+  }
 }
 
 /** What a case writes for a value, as bytes. */
@@ -44,7 +70,7 @@ function itemOf(value: Uint8Array): Item {
   return { value, revision: 1, updatedAt: 0, visibility: 'transparent', sensitivity: 'data' }
 }
 
-function inByteOrder([left]: readonly [string, Item], [right]: readonly [string, Item]): number {
+function inByteOrder([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
   return Buffer.compare(Buffer.from(left), Buffer.from(right))
 }
 

@@ -98,6 +98,7 @@ function sharesOf(memoryBytesMax: number): [number, number] {
 
 test('a plug-in that imports what its manifest does not need is refused', async () => {
   const needs = {
+    credentials: 'prove',
     fields: true,
     namespaces: { connection: 'rw' },
     keys: [{ alias: 'connection', uses: ['sign'] }],

@@ -71,6 +71,20 @@ test('keys: the granted one signs; another alias is refused and ends the event',
   expect(seat.failure()).toMatchObject({ reason: 'not-granted' })
 })
 
+test('credentials: the granted one is listed and proven; another is unavailable', () => {
+  const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['over_21'], expires: null }
+  const { user, seat } = openSeat({ credentials: new Map([['car', { metadata, prove: () => undefined }]]) })
+  expect(user.answer('trellis_credentials_list', {})).toEqual({ ok: [metadata] })
+  const nonce = bytes('0123456789abcdef')
+  const prove = (alias: string, disclose: unknown): unknown =>
+    user.answer('trellis_credentials_prove', { alias, disclose, nonce })
+  expect(prove('car', ['over_21'])).toEqual({ ok: nonce })
+  expect(prove('boat', ['over_21'])).toEqual({ err: 'unavailable' })
+  expect(user.answer('trellis_credentials_prove', { alias: 'car', disclose: [], nonce: '' })).toEqual({ err: 'nonce' })
+  for (const disclose of ['over_21', [1], ['\ud800'], null]) expect(() => prove('car', disclose)).toThrow('disclose')
+  expect(seat.failure()).toBeUndefined()
+})
+
 test('store: reads through, keeps writes back, compares revisions', () => {
   const namespace = memoryNamespace()
   namespace.set('a', 'old', 7)

@@ -13,7 +13,7 @@ import type { Blocks } from './blocks.ts'
 import type { CoreTable } from './kernel.ts'
 
 /** What a member of a request may be; `?` when it may be missing. */
-type Kind = 'text' | 'bytes' | 'u32' | 'text?' | 'u53?'
+type Kind = 'text' | 'texts' | 'bytes' | 'u32' | 'text?' | 'u53?'
 
 interface UserFunction {
   /** The interface of `wit/` it belongs to: what the manifest must need. */
@@ -35,6 +35,12 @@ const table: Readonly<Record<string, UserFunction>> = {
   trellis_keys_algorithm: { owner: 'keys', name: 'algorithm-of', members: { alias: 'text' } },
   trellis_keys_public: { owner: 'keys', name: 'public-key', members: { alias: 'text' } },
   trellis_keys_sign: { owner: 'keys', name: 'sign', members: { alias: 'text', message: 'bytes' } },
+  trellis_credentials_list: { owner: 'credentials', name: 'list', members: {} },
+  trellis_credentials_prove: {
+    owner: 'credentials',
+    name: 'prove',
+    members: { alias: 'text', disclose: 'texts', nonce: 'bytes' },
+  },
   trellis_outbox_emit: { owner: 'outbox', name: 'emit', members: { type: 'text', body: 'bytes' } },
   trellis_outbox_notify_owner: { owner: 'outbox', name: 'notify-owner', members: { type: 'text', body: 'bytes' } },
   trellis_store_get: inNamespace('get', { key: 'text' }),
@@ -145,6 +151,10 @@ function readValue(value: unknown, kind: Kind): unknown {
     case 'text':
     case 'text?':
       return typeof value === 'string' && value.isWellFormed() ? value : undefined
+    case 'texts':
+      return Array.isArray(value) && value.every((text) => typeof text === 'string' && text.isWellFormed())
+        ? value
+        : undefined
     case 'bytes':
       return typeof value === 'string' ? decodeBytes(value) : undefined
     case 'u32':

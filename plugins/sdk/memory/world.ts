@@ -21,10 +21,22 @@ export interface Session {
   readonly approved: boolean
 }
 
+/** A credential of the grant: `claims` are those the event was admitted for. */
+export interface HeldCredential {
+  readonly kind: string
+  readonly issuer: string
+  readonly label: string
+  readonly claims: string[]
+  /** Milliseconds since the epoch; null for never. */
+  readonly expires: number | null
+  prove(disclose: readonly string[], nonce: Uint8Array): Uint8Array
+}
+
 export interface Grant {
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, Key>>
   readonly session?: Session
+  readonly credentials?: Readonly<Record<string, HeldCredential>>
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
@@ -45,7 +57,7 @@ let current: Required<Grant>
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  current = { session: acme, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, ...granted }
+  current = { session: acme, fields: {}, keys: {}, credentials: {}, answer: { tag: 'none' }, now: 0, ...granted }
 }
 
 grant({})

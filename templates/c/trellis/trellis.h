@@ -375,6 +375,48 @@ TR_KIT bool tr_sign(tr_text alias, tr_text message, tr_text *signature) {
   return true;
 }
 
+// -- credentials ------------------------------------------------------------------------------------------------------
+
+/// What may be known of a credential: never the value of a claim.
+typedef struct {
+  tr_text alias;
+  tr_text kind;
+  tr_text issuer;
+  tr_text label;
+  /// Those this event was admitted for.
+  const tr_text *claims;
+  uint32_t claim_count;
+  bool has_expires;
+  /// Milliseconds since the epoch.
+  uint64_t expires;
+} tr_credential;
+
+typedef struct {
+  const tr_credential *items;
+  uint32_t count;
+} tr_credentials;
+
+TR_IMPORT("credentials", "list") void tr_credentials_list(tr_credentials *out);
+TR_IMPORT("credentials", "prove")
+void tr_credentials_prove(const char *alias, uint32_t size, const tr_text *disclose, uint32_t count, const char *nonce,
+                          uint32_t nonce_size, tr_bytes_result *out);
+
+/// The credentials that have a claim this event was admitted for.
+TR_KIT tr_credentials tr_list_credentials(void) {
+  tr_credentials credentials;
+  tr_credentials_list(&credentials);
+  return credentials;
+}
+
+/// A proof of exactly these claims for a nonce of 16 to 64 bytes; false when it is not to be had.
+TR_KIT bool tr_prove(tr_text alias, const tr_text *disclose, uint32_t count, tr_text nonce, tr_text *proof) {
+  tr_bytes_result got;
+  tr_credentials_prove(alias.at, alias.size, disclose, count, nonce.at, nonce.size, &got);
+  if (got.is_error) return false;
+  *proof = got.value;
+  return true;
+}
+
 // -- outbox, clock, random, log ---------------------------------------------------------------------------------------
 
 TR_IMPORT("outbox", "notify-owner")

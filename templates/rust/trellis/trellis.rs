@@ -520,6 +520,89 @@ pub mod keys {
     }
 }
 
+/// The owner's credentials: what they are, and proofs of their claims.
+pub mod credentials {
+    use super::{BytesResult, Span};
+
+    /// What may be known of a credential: never the value of a claim.
+    pub struct Credential {
+        pub alias: String,
+        pub kind: String,
+        pub issuer: String,
+        pub label: String,
+        /// Those this event was admitted for.
+        pub claims: Vec<String>,
+        /// Milliseconds since the epoch.
+        pub expires: Option<u64>,
+    }
+
+    #[repr(C)]
+    struct RawCredential {
+        alias: Span,
+        kind: Span,
+        issuer: Span,
+        label: Span,
+        claims: *mut Span,
+        claim_count: usize,
+        has_expires: u8,
+        expires: u64,
+    }
+
+    #[repr(C)]
+    struct RawList {
+        at: *mut RawCredential,
+        count: usize,
+    }
+
+    #[link(wasm_import_module = "trellis:handler/credentials@0.1.0")]
+    extern "C" {
+        #[link_name = "list"]
+        fn raw_list(out: *mut RawList);
+        #[link_name = "prove"]
+        fn raw_prove(
+            alias: *const u8,
+            size: usize,
+            disclose: *const Span,
+            count: usize,
+            nonce: *const u8,
+            nonce_size: usize,
+            out: *mut BytesResult,
+        );
+    }
+
+    /// The credentials that have a claim this event was admitted for.
+    pub fn list() -> Vec<Credential> {
+        let mut out = RawList { at: std::ptr::null_mut(), count: 0 };
+        unsafe {
+            raw_list(&mut out);
+            (0..out.count).map(|index| read(&*out.at.add(index))).collect()
+        }
+    }
+
+    unsafe fn read(raw: &RawCredential) -> Credential {
+        Credential {
+            alias: raw.alias.text(),
+            kind: raw.kind.text(),
+            issuer: raw.issuer.text(),
+            label: raw.label.text(),
+            claims: (0..raw.claim_count).map(|index| (*raw.claims.add(index)).text()).collect(),
+            expires: if raw.has_expires == 1 { Some(raw.expires) } else { None },
+        }
+    }
+
+    /// A proof of exactly these claims for a nonce of 16 to 64 bytes; none when it is not to be had.
+    pub fn prove(alias: &str, disclose: &[&str], nonce: &[u8]) -> Option<Vec<u8>> {
+        let names: Vec<Span> =
+            disclose.iter().map(|name| Span { at: name.as_ptr() as *mut u8, size: name.len() }).collect();
+        let mut out = BytesResult::EMPTY;
+        unsafe {
+            let (at, size) = (alias.as_ptr(), alias.len());
+            raw_prove(at, size, names.as_ptr(), names.len(), nonce.as_ptr(), nonce.len(), &mut out);
+            out.ok().map(|proof| proof.bytes())
+        }
+    }
+}
+
 /// Events that leave with the commit of this call, or not at all.
 pub mod outbox {
     use super::Unavailable;
