@@ -1,7 +1,7 @@
 /**
  * Every limit stops what it is for, and nothing else does: each case runs under the limit, where it ends as it must,
- * and once more with that one limit raised, where it must not. A limit that nobody looks at fails the first half; a case
- * that some other check ends fails the second.
+ * and once more with that one limit raised, where it must not. A limit that nobody looks at fails the first half; a
+ * case that some other check ends fails the second.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 
