@@ -2,9 +2,10 @@
  * Fuel: a counter in every core module with code. Each function entry and each turn of a loop takes one; at its end
  * the code traps. So no call runs on for ever, and one that would ends in its cell, which lives on.
  *
- * Every way to run on passes a probe: a jump back needs a loop header, all else a call, and a call to a short leaf is
- * paid for by its caller. Bulk instructions pay by their length: V8 does not look for a terminated thread in a loop
- * around one, so that without fuel such a loop outlives its deadline.
+ * Every way to run on passes a probe: a jump back needs a loop header, all else a call, and a call to a short function
+ * without loops, with all that one calls, is paid for by its caller. Functions with loops that call nothing count in a
+ * local variable, written back before each call and wherever they are left. Bulk instructions pay by their length: V8
+ * does not look for a terminated thread in a loop around one, so that without fuel such a loop outlives its deadline.
  */
 import type { CoreModule } from './core-module.ts'
 import type { FunctionCode, Probe } from './core-code.ts'
