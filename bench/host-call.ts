@@ -12,8 +12,10 @@ const get = '(call $get (i32.load (i32.const 132)) (i32.const 80) (i32.const 3) 
 
 const reading = (count: number): string =>
   handlerText({
-    handle: `(local $i i32) ${open} (loop $again ${count > 0 ? get : ''}
-      (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${count})))) ${ACCEPTED}`,
+    handle: `(local $i i32) ${open}
+      (loop $again ${count > 0 ? get : ''}
+      (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${count}))))
+      ${ACCEPTED}`,
   })
 
 export async function hostCalls(): Promise<Report> {

@@ -325,7 +325,7 @@ export const CODE_NESTING_MAX = 1_024
 export const CODE_LOCALS_MAX = 4_096
 /** Targets of the branch tables of one core module: each is an edge for the compiler (QuickJS 11,300, Go 80,000). */
 export const CODE_BRANCHES_MAX = 262_144
-/** Code this short, with all it calls, that does not loop takes no fuel: its caller did, and a probe would double it. */
+/** Code so short, with all it calls, that does not loop takes no fuel: its caller did; a probe would double it. */
 export const CODE_LEAF_BYTES_MAX = 128
 /** A function holds its fuel in a local variable when it has fewer calls than this per loop without one. */
 export const CODE_CALLS_PER_LOOP_MAX = 4

@@ -38,7 +38,7 @@ export interface FunctionCode {
   readonly locals: number
   /** Ascending: its entry, every loop header, every bulk instruction, and where it is left; none in a short leaf. */
   readonly probes: readonly Probe[]
-  /** It holds the counter in a local variable: some loop of it calls nothing, and would wait for memory at each turn. */
+  /** It holds the counter in a local variable: a loop that calls nothing would wait for memory at each turn. */
   readonly isHeld: boolean
 }
 
