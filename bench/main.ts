@@ -1,6 +1,9 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
 import { fuelCost } from './fuel.ts'
+import { jcoGlue } from './glue.ts'
 import { governedRead } from './governed-read.ts'
+import { manyHandlers } from './handlers.ts'
+import { hostCalls } from './host-call.ts'
 import { journalCommits } from './journal.ts'
 import { killableCall } from './killable-call.ts'
 import { componentLoading } from './loading.ts'
@@ -21,6 +24,9 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   journal: journalCommits,
   fuel: fuelCost,
   proof: credentialProof,
+  glue: jcoGlue,
+  'host-call': hostCalls,
+  handlers: manyHandlers,
 }
 
 const asked = process.argv.slice(2)

@@ -332,8 +332,12 @@ export const CODE_NESTING_MAX = 1_024
 export const CODE_LOCALS_MAX = 4_096
 /** Targets of the branch tables of one core module: each is an edge for the compiler (QuickJS 11,300, Go 80,000). */
 export const CODE_BRANCHES_MAX = 262_144
-/** A function this short that neither calls nor loops takes no fuel: its caller did, and a probe would double it. */
+/** Code so short, with all it calls, that does not loop takes no fuel: its caller did; a probe would double it. */
 export const CODE_LEAF_BYTES_MAX = 128
+/** A function holds its fuel in a local variable when it has fewer calls than this per loop without one. */
+export const CODE_CALLS_PER_LOOP_MAX = 4
+/** Functions that take no fuel may call such functions, this deep: accessors behind accessors. */
+export const CODE_FREE_LEVELS_MAX = 4
 /** Events of one vault that wait for a cell: a quarter of the queue, and as many as a host has in hand of the bus. */
 export const POOL_TENANT_QUEUE_MAX = 256
 

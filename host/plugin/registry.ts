@@ -89,6 +89,8 @@ function componentMistakes({ name, manifest, component }: Handler): string[] {
   return found
 }
 
+const encoder = new TextEncoder()
+
 /** A request as the host understood it. */
 export type Request =
   | {
@@ -113,7 +115,7 @@ export function readRequest(registered: Registered, bytes: Uint8Array): Request 
   if (why !== undefined) return { kind: 'malformed', why }
   const fields = requestFields(registered.event, value)
   if (fields === undefined) return { kind: 'malformed', why: `${registered.event.fields}: must be a list of names` }
-  return { kind: 'request', fields, body: new TextEncoder().encode(JSON.stringify(value)) }
+  return { kind: 'request', fields, body: encoder.encode(JSON.stringify(value)) }
 }
 
 /** The field names a request asks for, each once; none when it has no such list; `undefined` when it is not one. */

@@ -5,17 +5,27 @@
  * Source: core spec, "Instructions" (binary format).
  */
 import { Refusal } from '#host/errors.ts'
-import { CODE_BRANCHES_MAX, CODE_LEAF_BYTES_MAX, CODE_LOCALS_MAX, CODE_NESTING_MAX } from '#host/limits.ts'
+import {
+  CODE_BRANCHES_MAX,
+  CODE_CALLS_PER_LOOP_MAX,
+  CODE_FREE_LEVELS_MAX,
+  CODE_LEAF_BYTES_MAX,
+  CODE_LOCALS_MAX,
+  CODE_NESTING_MAX,
+} from '#host/limits.ts'
 
 import { type Cursor, expectEnd, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
 
-/** A place where fuel is taken. */
-interface Probe {
-  /** Position in the module, at the start of an instruction. */
-  readonly at: number
-  /** Before a bulk instruction: what it takes per unit of its length, as a right shift. Else one is taken. */
-  readonly shift: number | undefined
-}
+/**
+ * A place where something about fuel is put in, at the start of an instruction.
+ *
+ * - `entry`, `loop`: one is taken.
+ * - `bulk`: what the instruction takes per unit of its length, as a right shift.
+ * - `save`, `restore`: a counter held in a local variable goes back to the module's, and is read again.
+ */
+export type Probe =
+  | { readonly at: number; readonly kind: 'entry' | 'loop' | 'save' | 'restore' }
+  | { readonly at: number; readonly kind: 'bulk'; readonly shift: number }
 
 /** One function's code, by positions in its module. */
 export interface FunctionCode {
@@ -26,8 +36,10 @@ export interface FunctionCode {
   readonly to: number
   readonly groups: number
   readonly locals: number
-  /** Its entry, every loop header and before every bulk instruction, ascending; nowhere in a short leaf. */
+  /** Ascending: its entry, every loop header, every bulk instruction, and where it is left; none in a short leaf. */
   readonly probes: readonly Probe[]
+  /** It holds the counter in a local variable: a loop that calls nothing would wait for memory at each turn. */
+  readonly isHeld: boolean
 }
 
 export interface CodeFacts {
@@ -88,10 +100,17 @@ const bulkShifts: readonly (number | undefined)[] = Object.assign([], {
   17: 0,
 })
 
+const BLOCK = 0x02
 const LOOP = 0x03
+const IF = 0x04
+const BRANCH = 0x0c
+const BRANCH_IF = 0x0d
+const RETURN = 0x0f
 const BULK = 0xfc
 /** call, call_indirect, return_call, return_call_indirect */
-const FIRST_CALL = 0x10
+const CALL = 0x10
+const CALL_INDIRECT = 0x11
+const RETURN_CALL = 0x12
 const LAST_CALL = 0x13
 const END = 0x0b
 const VOID = 0x40
@@ -100,42 +119,117 @@ const plainTypes = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
 
 /**
  * `globals` is how many the module has: code that names one more would, once fuel is added, name the counter.
+ * `functions` is how many it has, imports first.
  *
  * @throws Refusal component-invalid for what this host does not run; too-large past the limits on code
  */
-export function scanCode(body: Cursor, globals: number): CodeFacts {
+export function scanCode(body: Cursor, { globals, functions }: { globals: number; functions: number }): CodeFacts {
   const facts = openFacts(globals)
   const count = readU32(body)
+  const scanned: Scanned[] = []
   for (let index = 0; index < count; index += 1) {
     const cursor = openPart(body, readU32(body))
-    facts.functions.push(scanFunction(cursor, facts))
+    scanned.push(scanFunction(cursor, facts))
   }
   expectEnd(body)
+  const isFree = freeFunctions(scanned, functions - count)
+  for (const [index, { code }] of scanned.entries()) {
+    facts.functions.push(isFree(index) ? { ...code, probes: [], isHeld: false } : code)
+  }
   return facts
 }
 
-function scanFunction(cursor: Cursor, facts: Facts): FunctionCode {
+interface Scanned {
+  readonly code: FunctionCode
+  /** Functions it calls, once for each call; undefined when it may run on by itself: loops, tables, bulk. */
+  readonly callees: readonly number[] | undefined
+}
+
+/**
+ * Functions that take no fuel, being paid for by whoever calls them: they run straight through, and all they call does,
+ * in a few bytes of code altogether. None of them is in a circle: it would have to be free before itself.
+ */
+function freeFunctions(scanned: readonly Scanned[], imported: number): (index: number) => boolean {
+  const costs = new Map<number, number>()
+  for (let level = 0; level < CODE_FREE_LEVELS_MAX; level += 1) {
+    const found = new Map<number, number>()
+    for (const [index, { code, callees }] of scanned.entries()) {
+      if (callees === undefined || costs.has(index)) continue
+      let cost = code.to - code.from
+      for (const callee of callees) cost += costs.get(callee - imported) ?? Infinity
+      if (cost <= CODE_LEAF_BYTES_MAX) found.set(index, cost)
+    }
+    if (found.size === 0) break
+    for (const [index, cost] of found) costs.set(index, cost)
+  }
+  return (index) => costs.has(index)
+}
+
+function scanFunction(cursor: Cursor, facts: Facts): Scanned {
   const from = cursor.at
   const groups = readU32(cursor)
   const groupsAt = cursor.at
   const locals = skipLocals(cursor, groups)
   const bodyAt = cursor.at
-  const probes: Probe[] = [{ at: bodyAt, shift: undefined }]
+  const probes: Probe[] = [{ at: bodyAt, kind: 'entry' }]
+  const trace = openTrace()
+  const callees: number[] = []
   facts.depth = 1
-  let calls = false
   while (cursor.at < cursor.end) {
     const { at } = cursor
     const opcode = cursor.bytes[at] ?? END
+    facts.leaves = false
     skipInstruction(cursor, facts)
-    if (opcode === LOOP) probes.push({ at: cursor.at, shift: undefined })
+    trace.step(opcode)
+    if (opcode === CALL || opcode === RETURN_CALL) callees.push(facts.callee)
+    const calls = opcode === CALL || opcode === CALL_INDIRECT
+    if (calls || facts.leaves) probes.push({ at, kind: 'save' })
+    if (calls) probes.push({ at: cursor.at, kind: 'restore' })
+    else if (opcode === LOOP) probes.push({ at: cursor.at, kind: 'loop' })
     else if (opcode === BULK) {
       const shift = bulkShifts[cursor.bytes[at + 1] ?? 0]
-      if (shift !== undefined) probes.push({ at, shift })
-    } else calls ||= opcode >= FIRST_CALL && opcode <= LAST_CALL
+      if (shift !== undefined) probes.push({ at, kind: 'bulk', shift })
+    }
   }
-  // A short function that neither calls nor loops is paid for by whoever calls it.
-  const isLeaf = !calls && probes.length === 1 && cursor.end - from <= CODE_LEAF_BYTES_MAX
-  return { from, groupsAt, bodyAt, to: cursor.end, groups, locals, probes: isLeaf ? [] : probes }
+  const taking = probes.filter(({ kind }) => kind !== 'save' && kind !== 'restore')
+  const isHeld = trace.calls < trace.quietLoops * CODE_CALLS_PER_LOOP_MAX
+  const code = { from, groupsAt, bodyAt, to: cursor.end, groups, locals, probes: isHeld ? probes : taking, isHeld }
+  return { code, callees: taking.length === 1 && trace.calls === callees.length ? callees : undefined }
+}
+
+interface Trace {
+  step(opcode: number): void
+  readonly calls: number
+  /** Loops that call nothing. */
+  readonly quietLoops: number
+}
+
+/** Follows the blocks of one function. */
+function openTrace(): Trace {
+  const open: { readonly isLoop: boolean; calls: boolean }[] = []
+  let calls = 0
+  let quietLoops = 0
+  return {
+    step(opcode) {
+      const innermost = open.at(-1)
+      if (opcode >= BLOCK && opcode <= IF) open.push({ isLoop: opcode === LOOP, calls: false })
+      else if (opcode >= CALL && opcode <= LAST_CALL) {
+        calls += 1
+        if (innermost !== undefined) innermost.calls = true
+      } else if (opcode === END && innermost !== undefined) {
+        open.pop()
+        const outer = open.at(-1)
+        if (innermost.calls && outer !== undefined) outer.calls = true
+        if (innermost.isLoop && !innermost.calls) quietLoops += 1
+      }
+    },
+    get calls() {
+      return calls
+    },
+    get quietLoops() {
+      return quietLoops
+    },
+  }
 }
 
 function skipLocals(cursor: Cursor, groups: number): number {
@@ -160,13 +254,26 @@ interface Facts extends CodeFacts {
   dropsSegments: boolean
   /** Targets of all branch tables so far. */
   branches: number
-  /** Blocks that are open. */
+  /** Blocks that are open, the function itself included. */
   depth: number
+  /** The function the last direct call named. */
+  callee: number
+  /** The last instruction may have left the function. */
+  leaves: boolean
   readonly globals: number
 }
 
 function openFacts(globals: number): Facts {
-  return { functions: [], writesTables: false, dropsSegments: false, branches: 0, depth: 0, globals }
+  return {
+    functions: [],
+    writesTables: false,
+    dropsSegments: false,
+    branches: 0,
+    depth: 0,
+    leaves: false,
+    callee: 0,
+    globals,
+  }
 }
 
 function skipInstruction(cursor: Cursor, facts: Facts): void {
@@ -175,6 +282,13 @@ function skipInstruction(cursor: Cursor, facts: Facts): void {
   if (form < memoryAccess) {
     if (opcode === 0x26) facts.writesTables = true
     if (opcode === END) facts.depth -= 1
+    if (opcode === BRANCH || opcode === BRANCH_IF) return noteTarget(facts, readU32(cursor))
+    if (opcode === CALL || opcode === RETURN_CALL) {
+      facts.callee = readU32(cursor)
+      facts.leaves = opcode === RETURN_CALL
+      return
+    }
+    if (opcode === RETURN || opcode === LAST_CALL || facts.depth === 0) facts.leaves = true
     for (let index = 0; index < form; index += 1) skipNumber(cursor)
     return
   }
@@ -225,7 +339,12 @@ function skipBranchTable(cursor: Cursor, facts: Facts): void {
   if (facts.branches > CODE_BRANCHES_MAX) {
     throw new Refusal('too-large', `component: more than ${CODE_BRANCHES_MAX} targets in branch tables`)
   }
-  skipNumbers(cursor, targets)
+  for (let index = 0; index < targets; index += 1) noteTarget(facts, readU32(cursor))
+}
+
+/** A branch to the outermost label is a return. */
+function noteTarget(facts: Facts, label: number): void {
+  if (label >= facts.depth - 1) facts.leaves = true
 }
 
 /** Alignment and offset. Bit 6 of the alignment says that a memory index follows: such modules have one memory. */
@@ -241,7 +360,7 @@ function skipBulk(cursor: Cursor, facts: Facts): void {
   if (count === undefined) throw invalid(`instruction 0xfc ${operation} is not supported`)
   if (tableWrites.has(operation)) facts.writesTables = true
   if (segmentDrops.has(operation)) facts.dropsSegments = true
-  skipNumbers(cursor, count)
+  for (let index = 0; index < count; index += 1) skipNumber(cursor)
 }
 
 function skipVector(cursor: Cursor): void {
@@ -251,10 +370,6 @@ function skipVector(cursor: Cursor): void {
   if (operation <= 11 || isLane || operation === 92 || operation === 93) skipAccess(cursor)
   if (operation === 12 || operation === 13) readBytes(cursor, 16)
   if (isLane || (operation >= 21 && operation <= 34)) readByte(cursor)
-}
-
-function skipNumbers(cursor: Cursor, count: number): void {
-  for (let index = 0; index < count; index += 1) skipNumber(cursor)
 }
 
 function skipNumber(cursor: Cursor): void {

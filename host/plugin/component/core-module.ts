@@ -117,7 +117,8 @@ function readSection(draft: Draft, id: number, body: Cursor): void {
   else if (id === 5) readItems(body, (cursor) => draft.memories.push(readLimits(cursor)))
   else if (id === 6) readItems(body, (cursor) => readGlobal(draft, cursor))
   else if (id === 7) readItems(body, (cursor) => readExport(draft, cursor))
-  else if (id === 10) draft.code = scanCode(body, draft.imported.global + draft.globals)
+  else if (id === 10)
+    draft.code = scanCode(body, { globals: draft.imported.global + draft.globals, functions: draft.functions.length })
   else if (id === 9 || id === 11) draft.segments += readCount(body)
   // Custom, start and data count: V8 checks them, as it does the segments; the code scan knows what may drop them.
   else if (![0, 8, 12].includes(id)) throw invalid(`core section ${id} is not supported`)

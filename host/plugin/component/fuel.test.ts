@@ -28,6 +28,11 @@ const counting = `(local $i i32)
 const fill = (bytes: number) => `(memory.fill (i32.const 1024) (i32.const 7) (i32.const ${bytes}))`
 const calls = (count: number) => `${'(drop (call $f (i32.const 0)))'.repeat(count)} (i32.const 1)`
 
+/** Five turns, counted in a local variable. */
+const turns = (index: string) =>
+  `(local.set ${index} (i32.const 0))
+   (loop (br_if 0 (i32.lt_u (local.tee ${index} (i32.add (local.get ${index}) (i32.const 1))) (i32.const 5))))`
+
 describe('fuel', () => {
   it('is one for the entry and one for each turn of a loop, anew in each call', async () => {
     const instance = await open(counting)
@@ -80,8 +85,62 @@ describe('fuel', () => {
     expect((await open(calls(fuel + 10), repeated(5))).call('run', [0])).toBe(1)
     const long = await open(calls(fuel + 10), repeated(CODE_LEAF_BYTES_MAX / 7 + 1))
     expect(() => long.call('run', [0])).toThrow(spent)
-    const calling = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (i32.const 1))'
-    await expect(open(calls(fuel + 10), calling).then((made) => made.call('run', [0]))).rejects.toThrow(spent)
+    const indirect = `(table funcref (elem $g)) (type $t (func (result i32)))
+      (func $f (param i32) (result i32) (call_indirect (type $t) (i32.const 0))) (func $g (result i32) (i32.const 1))`
+    const through = await open(calls(fuel + 10), indirect)
+    expect(() => through.call('run', [0])).toThrow(spent)
+  })
+
+  it('is taken where free functions together are no longer short', async () => {
+    // Each calls the next one twice: as many calls as all the fuel, were they free to the end.
+    const doubling = Array.from({ length: 12 }, (_, at) => {
+      const twice = `(call $f${at + 1} (local.get 0)) (drop) (call $f${at + 1} (local.get 0))`
+      return `(func $f${at} (param i32) (result i32) ${at === 11 ? '(local.get 0)' : twice})`
+    })
+    const instance = await open('(call $f0 (local.get $n))', doubling.join(' '), 100)
+    expect(() => instance.call('run', [0])).toThrow(spent)
+    // One accessor behind another is free.
+    const few = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (i32.const 1))'
+    expect((await open(calls(fuel + 10), few)).call('run', [0])).toBe(1)
+    // A circle is not, however short.
+    const circle = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (call $f (i32.const 0)))'
+    const round = await open(calls(1), circle)
+    expect(() => round.call('run', [0])).toThrow(spent)
+  })
+
+  // The function counts in a local variable: what it took must be told however it is left.
+  it.each([
+    ['its end', '(br_if $again (local.get $go))', '(local.get $i)'],
+    ['a return', '(br_if $again (local.get $go)) (return (local.get $i))', '(unreachable)'],
+    ['a branch', '(br_if $again (local.get $go)) (br 1 (local.get $i))', '(unreachable)'],
+    [
+      'a conditional branch',
+      '(br_if $again (local.get $go)) (drop (br_if 1 (local.get $i) (i32.const 1)))',
+      '(unreachable)',
+    ],
+    ['a branch table', '(br_if $again (local.get $go)) (br_table 1 1 (local.get $i) (i32.const 0))', '(unreachable)'],
+    ['a tail call', '(br_if $again (local.get $go))', '(return_call $id (local.get $i))'],
+  ])('is counted to the last turn in a loop left by %s', async (_, leave, rest) => {
+    const core = `(func $id (param i32) (result i32) (local.get 0))
+      (func $f (param $n i32) (result i32) (local $i i32) (local $go i32)
+        (loop $again
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (local.set $go (i32.lt_u (local.get $i) (local.get $n)))
+          ${leave})
+        ${rest})`
+    const body = '(i32.add (call $f (local.get $n)) (call $f (local.get $n)))'
+    // Three entries, and two times ten turns.
+    expect((await open(body, core, 23)).call('run', [10])).toBe(20)
+    const short = await open(body, core, 22)
+    expect(() => short.call('run', [10])).toThrow(spent)
+  })
+
+  it('is counted across calls in a function that counts in a local variable', async () => {
+    const core = `(func $f (param i32) (result i32) (local $i i32) ${turns('$i')} (local.get $i))`
+    const body = `(local $i i32) ${turns('$i')} (drop (call $f (i32.const 0))) ${turns('$i')} (local.get $i)`
+    expect((await open(body, core, 17)).call('run', [0])).toBe(5)
+    const short = await open(body, core, 16)
+    expect(() => short.call('run', [0])).toThrow(spent)
   })
 
   it('is taken by bulk instructions by their length', async () => {
@@ -169,7 +228,8 @@ describe('no loop hides in an immediate', () => {
   const [get, drop, loop] = [[0x41, 0], 0x1a, [0x03, 0x40, 0x0c, 0, 0x0b]]
 
   it('found where it stands', () => {
-    expect(read(moduleOf(loop)).code.functions[0]?.probes).toHaveLength(2)
+    const { probes = [] } = read(moduleOf(loop)).code.functions[0] ?? {}
+    expect(probes.map(({ kind }) => kind)).toEqual(['entry', 'loop', 'save'])
   })
 
   it.each([

@@ -2,12 +2,13 @@
  * Fuel: a counter in every core module with code. Each function entry and each turn of a loop takes one; at its end
  * the code traps. So no call runs on for ever, and one that would ends in its cell, which lives on.
  *
- * Every way to run on passes a probe: a jump back needs a loop header, all else a call, and a call to a short leaf is
- * paid for by its caller. Bulk instructions pay by their length: V8 does not look for a terminated thread in a loop
- * around one, so that without fuel such a loop outlives its deadline.
+ * Every way to run on passes a probe: a jump back needs a loop header, all else a call, and a call to a short function
+ * without loops, with all that one calls, is paid for by its caller. Functions with loops that call nothing count in a
+ * local variable, written back before each call and wherever they are left. Bulk instructions pay by their length: V8
+ * does not look for a terminated thread in a loop around one, so that without fuel such a loop outlives its deadline.
  */
 import type { CoreModule } from './core-module.ts'
-import type { FunctionCode } from './core-code.ts'
+import type { FunctionCode, Probe } from './core-code.ts'
 import { encodeS32, encodeU32 } from './leb.ts'
 
 /** The name each module exports its counter under. */
@@ -23,28 +24,14 @@ export function isMetered({ code }: CoreModule): boolean {
   return code.functions.length > 0
 }
 
-/**
- * The body of the code section with fuel taken at every probe.
- *
- * A probe leaves the stack as it is: `global = global - cost; if (global < 0) unreachable`.
- */
+/** The body of the code section with fuel taken at every probe. A probe leaves the stack as it is. */
 export function meteredCode(module: CoreModule): Uint8Array {
   const { code, functions } = module
   const imported = functions.length - code.functions.length
-  const index = encodeU32(module.globals)
-  const end = [0x6b, 0x24, ...index, 0x23, ...index, 0x41, 0x00, 0x48, 0x04, 0x40, 0x00, 0x0b]
-  const single = [0x23, ...index, 0x41, 0x01, ...end]
-  /** The length stays on the stack; a local variable of our own has a copy. */
-  const bulk = (local: number, shift: number): number[] => {
-    const at = encodeU32(local)
-    return [0x22, ...at, 0x23, ...index, 0x20, ...at, 0x41, shift, 0x76, ...end]
-  }
   const parts: (Uint8Array | readonly number[])[] = [encodeU32(code.functions.length)]
   for (const [place, body] of code.functions.entries()) {
     const parameters = functions[imported + place]?.indexOf(':') ?? 0
-    const metered = meteredFunction(module, body, (shift) =>
-      shift === undefined ? single : bulk(parameters + body.locals, shift),
-    )
+    const metered = meteredFunction(module, body, parameters + body.locals)
     parts.push(encodeU32(metered.reduce((sum, part) => sum + part.length, 0)))
     for (const part of metered) parts.push(part)
   }
@@ -57,19 +44,63 @@ export function meteredCode(module: CoreModule): Uint8Array {
   return out
 }
 
+const [getLocal, setLocal, teeLocal, getGlobal, setGlobal] = [0x20, 0x21, 0x22, 0x23, 0x24]
+const [constant, subtract, shiftRight] = [0x41, 0x6b, 0x76]
+/** `i32.const 0; i32.lt_s; if` */
+const ifNegative = [constant, 0x00, 0x48, 0x04, 0x40]
+/** `unreachable; end` */
+const stop = [0x00, 0x0b]
+
+/** How the counter is read, and taken down to what is on the stack: with a trap below 0, where it is the module's. */
+interface Counter {
+  readonly read: readonly number[]
+  readonly write: readonly number[]
+  readonly save: readonly number[]
+  readonly restore: readonly number[]
+  /** Of one function's first probe. */
+  readonly enter: readonly number[]
+}
+
+function globalCounter(global: readonly number[]): Counter {
+  const read = [getGlobal, ...global]
+  return { read, write: [setGlobal, ...global, ...read, ...ifNegative, ...stop], save: [], restore: [], enter: read }
+}
+
+function heldCounter(global: readonly number[], local: readonly number[]): Counter {
+  const read = [getLocal, ...local]
+  const save = [...read, setGlobal, ...global]
+  const write = [teeLocal, ...local, ...ifNegative, ...save, ...stop]
+  return { read, write, save, restore: [getGlobal, ...global, setLocal, ...local], enter: [getGlobal, ...global] }
+}
+
+/** The function with its probes. `next` is the index of the first local variable that is added. */
 function meteredFunction(
-  { bytes }: CoreModule,
-  { from, groupsAt, bodyAt, to, groups, probes }: FunctionCode,
-  probeOf: (shift: number | undefined) => readonly number[],
+  { bytes, globals }: CoreModule,
+  { from, groupsAt, bodyAt, to, groups, probes, isHeld }: FunctionCode,
+  next: number,
 ): (Uint8Array | readonly number[])[] {
-  const isBulk = probes.some(({ shift }) => shift !== undefined)
-  const parts: (Uint8Array | readonly number[])[] = isBulk
-    ? [encodeU32(groups + 1), bytes.subarray(groupsAt, bodyAt), [0x01, 0x7f]]
-    : [bytes.subarray(from, bodyAt)]
+  const global = encodeU32(globals)
+  const length = encodeU32(next)
+  const counter = isHeld ? heldCounter(global, encodeU32(next + 1)) : globalCounter(global)
+  const take = [constant, 0x01, subtract, ...counter.write]
+  const textOf = (probe: Probe): readonly number[] => {
+    if (probe.kind === 'entry') return [...counter.enter, ...take]
+    if (probe.kind === 'loop') return [...counter.read, ...take]
+    if (probe.kind !== 'bulk') return counter[probe.kind]
+    // The length stays on the stack; a local variable has a copy.
+    const shifted = [getLocal, ...length, constant, probe.shift, shiftRight, subtract]
+    return [teeLocal, ...length, ...counter.read, ...shifted, ...counter.write]
+  }
+  // Two variables at most: a length, and the counter.
+  const added = isHeld ? 2 : probes.some(({ kind }) => kind === 'bulk') ? 1 : 0
+  const parts: (Uint8Array | readonly number[])[] =
+    added > 0
+      ? [encodeU32(groups + 1), bytes.subarray(groupsAt, bodyAt), [added, 0x7f]]
+      : [bytes.subarray(from, bodyAt)]
   let copied = bodyAt
-  for (const { at, shift } of probes) {
-    parts.push(bytes.subarray(copied, at), probeOf(shift))
-    copied = at
+  for (const probe of probes) {
+    parts.push(bytes.subarray(copied, probe.at), textOf(probe))
+    copied = probe.at
   }
   parts.push(bytes.subarray(copied, to))
   return parts

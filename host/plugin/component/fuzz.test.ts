@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
@@ -6,37 +8,49 @@ import { Refusal } from '#host/errors.ts'
 import { openQuota } from './cursor.ts'
 import { decodeComponent } from './decode.ts'
 import { fixtureBytes } from './fixtures/build.ts'
+import { change, changes } from './fixtures/surgery.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
+import { worlds, worldText } from './fixtures/worlds.ts'
 import { instantiate } from './instantiate.ts'
 import { loadComponent } from './load.ts'
 import { Trap } from './trap.ts'
 
-const limits = { memoryBytesMax: 2 ** 22, tableElementsMax: 1_000 }
+const limits = { memoryBytesMax: 2 ** 22, tableElementsMax: 1_000, fuel: 100_000 }
 const options = { imports: {}, liftBytesMax: 4_096, wasi: { nowMs: () => 0, write: () => undefined } }
 
-/** Loads, and runs what loads: whatever the bytes, the end is an answer, a Refusal or a Trap. */
+/** Milliseconds of `npm run soak`; without it the sample of one round. */
+const SOAK_MS = Number(process.env['SOAK_FUZZ_MS'] ?? 0)
+const RUNS = 1_500
+const SEED = 20_261_122
+/** What compiled code and memories that wait for a collection may take. */
+const GROWTH_BYTES_MAX = 768 * 2 ** 20
+const ends = { ran: 0, refused: 0, trapped: 0, slowestMs: 0 }
+
+/** Loads, runs and calls what loads: whatever the bytes, the end is an answer, a Refusal or a Trap. */
 function loadAndRun(bytes: Uint8Array): void {
   try {
-    const instance = instantiate(loadComponent(bytes, limits), options)
+    const component = loadComponent(bytes, limits)
+    const instance = instantiate(component, options)
+    for (const name of component.exports) instance.call(name, [])
     instance.reset()
+    ends.ran += 1
   } catch (error) {
-    if (error instanceof Refusal) expect(['component-invalid', 'too-large']).toContain(error.code)
-    else expect(error).toBeInstanceOf(Trap)
+    if (error instanceof Refusal) {
+      expect(['component-invalid', 'too-large']).toContain(error.code)
+      ends.refused += 1
+    } else {
+      expect(error).toBeInstanceOf(Trap)
+      ends.trapped += 1
+    }
   }
 }
 
-const mutation = fc.record({
-  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  byte: fc.integer({ min: 0, max: 255 }),
-  kind: fc.constantFrom('set', 'insert', 'delete', 'cut'),
-})
-
-function mutate(bytes: Uint8Array, { at, byte, kind }: { at: number; byte: number; kind: string }): Uint8Array {
-  if (bytes.length === 0) return bytes
-  const index = Math.floor(at * bytes.length)
-  if (kind === 'set') return bytes.with(index, byte)
-  const tail = kind === 'insert' ? [byte, ...bytes.subarray(index)] : [...bytes.subarray(index + 1)]
-  return Uint8Array.from(kind === 'cut' ? bytes.subarray(0, index) : [...bytes.subarray(0, index), ...tail])
+/** By hand, compiled, and of made-up worlds. The large one only where there is time. */
+async function openOriginals(): Promise<readonly Uint8Array[]> {
+  const run = { core: '(param i32 i32) (call $say (local.get 0) (local.get 1))', type: '(param "a" string)' }
+  const made = fc.sample(worlds(), { seed: SEED, numRuns: 12 })
+  const parsed = await Promise.all([guestWat({ run }), ...made.map(worldText)].map(bytesOfWat))
+  return [...parsed, await fixtureBytes('rmw-as'), ...(SOAK_MS > 0 ? [await fixtureBytes('rmw-ts')] : [])]
 }
 
 describe('hostile bytes', () => {
@@ -50,23 +64,36 @@ describe('hostile bytes', () => {
     )
   })
 
-  it('changed components end in a refusal or a trap', async () => {
-    const small = await bytesOfWat(
-      guestWat({
-        run: { core: '(param i32 i32) (call $say (local.get 0) (local.get 1))', type: '(param "a" string)' },
-      }),
-    )
-    const originals = [small, await fixtureBytes('rmw-as')]
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...originals),
-        fc.array(mutation, { minLength: 1, maxLength: 4 }),
-        (bytes, changes) => {
-          loadAndRun(changes.reduce(mutate, bytes))
-        },
-      ),
-      { numRuns: 1_500 },
-    )
+  it('changed components end in a refusal or a trap', { timeout: 60_000 + 2 * SOAK_MS }, async () => {
+    const originals = await openOriginals()
+    const before = process.memoryUsage.rss()
+    const started = performance.now()
+    let seed = SEED
+    let runs = 0
+    do {
+      runs += RUNS
+      fc.assert(
+        fc.property(
+          fc.nat(originals.length - 1),
+          fc.nat(originals.length - 1),
+          fc.array(changes, { minLength: 1, maxLength: 4 }),
+          (which, other, all) => {
+            const [bytes, donor] = [originals[which] ?? new Uint8Array(), originals[other] ?? new Uint8Array()]
+            const start = performance.now()
+            loadAndRun(all.reduce((changed, each) => change(changed, each, donor), bytes))
+            ends.slowestMs = Math.max(ends.slowestMs, performance.now() - start)
+          },
+        ),
+        { numRuns: RUNS, seed: seed++ },
+      )
+      // Memories of instances that are gone wait for a collection.
+      await pause(1)
+    } while (performance.now() - started < SOAK_MS)
+    const grown = process.memoryUsage.rss() - before
+    if (SOAK_MS > 0) console.log(`${runs} changed components in ${SOAK_MS} ms, ${grown} bytes more`, ends)
+    expect(grown).toBeLessThan(GROWTH_BYTES_MAX)
+    expect(ends.ran).toBeGreaterThan(0)
+    expect(ends.refused).toBeGreaterThan(ends.ran)
   })
 
   it('changed QuickJS components decode or are refused', async () => {
