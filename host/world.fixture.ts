@@ -3,7 +3,7 @@
  * and services that connect. Time alone is the test's.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -271,7 +271,7 @@ async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now:
 
 /** Built before the tests run: `scripts/test-setup.ts`. */
 function handlerFiles(name: string): HandlerFiles {
-  const isShipped = name === 'data-access' || name === 'auth-challenge'
+  const isShipped = existsSync(new URL(`manifests/${name}.json`, root))
   return {
     name,
     manifest: fileOf(isShipped ? `manifests/${name}.json` : `host/plugin/fixtures/${name}/manifest.json`),

@@ -1,13 +1,18 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
+import { HANDLER_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
-import type { Sources } from './port.ts'
+import type { Cap, GrantedNamespace, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
+import type { LabelGrant } from './report.ts'
+
+/** What a handler may keep in a namespace of its own. */
+export const handlerCap: Cap = { categories: null, bytesMax: HANDLER_STORAGE_BYTES_MAX }
 
 /** The contract's permissions that narrow a manifest's needs. */
 export interface ContractPermits {
-  /** Without it a needed namespace is read only. */
-  readonly store: boolean
+  /** What the asker's namespace may hold; without it a needed one is read only. */
+  readonly store: Cap | null
   /** Without it no event goes to the connection. */
   readonly messages: boolean
   /** Without it no key signs. */
@@ -32,12 +37,16 @@ export function grantFor(options: GrantOptions): Sources {
   const { registered, permits, connection, handler } = options
   const { needs } = registered.manifest
   const rights = needs.namespaces
-  const namespaces = new Map<string, { readonly namespace: Namespace; readonly writable: boolean }>()
+  const namespaces = new Map<string, GrantedNamespace>()
   if (rights.connection !== undefined) {
-    namespaces.set('connection', { namespace: connection, writable: rights.connection === 'rw' && permits.store })
+    namespaces.set('connection', {
+      namespace: connection,
+      writable: rights.connection === 'rw' && permits.store !== null,
+      ...(permits.store && { cap: permits.store }),
+    })
   }
   if (rights.handler !== undefined) {
-    namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw' })
+    namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw', cap: handlerCap })
   }
   const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
@@ -46,4 +55,9 @@ export function grantFor(options: GrantOptions): Sources {
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
+}
+
+/** A granted namespace as its cell is told of it. */
+export function labelGrant([label, { namespace, writable, cap }]: readonly [string, GrantedNamespace]): LabelGrant {
+  return { label, writable, ...(cap && { cap: { ...cap, bytesUsed: namespace.bytes } }) }
 }

@@ -4,6 +4,7 @@ import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Admitted } from './admit.ts'
+import { storeCap } from './caps.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -56,7 +57,7 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
   return grantFor({
     registered,
     permits: {
-      store: permissions?.store != null,
+      store: storeCap(connection),
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },

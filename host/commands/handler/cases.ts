@@ -10,17 +10,30 @@ import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
 import { mistakes, z } from '#host/schema.ts'
 import { jsonMistakes } from './mistake.ts'
 
+const metadata = {
+  visibility: z.enum(['transparent', 'opaque']).optional(),
+  category: z.string().nullable().optional(),
+}
+
 const stored = z
   .union([
     z.string(),
-    z.strictObject({ json: z.json() }),
-    z.strictObject({ base64url: z.string().regex(/^[A-Za-z0-9_-]*$/u) }),
+    z.strictObject({ json: z.json(), ...metadata }),
+    z.strictObject({ base64url: z.string().regex(/^[A-Za-z0-9_-]*$/u), ...metadata }),
   ])
-  .describe('Text in UTF-8, or {"json": …} that is compared as JSON, or {"base64url": "…"} for bytes.')
+  .describe(
+    'Text in UTF-8, or {"json": …} that is compared as JSON, or {"base64url": "…"} for bytes; with its attributes.',
+  )
 
 const permits = z
   .strictObject({
-    store: z.boolean().default(true),
+    store: z
+      .union([
+        z.boolean(),
+        z.strictObject({ categories: z.array(z.string()).nullable(), bytesMax: z.number().int().min(0) }),
+      ])
+      .default(true)
+      .describe('Whether it may store, or which categories (null: any) and how many bytes.'),
     messages: z.boolean().default(true),
     authentication: z.boolean().default(true),
   })

@@ -7,6 +7,8 @@
 export interface MemoryItem {
   readonly value: Uint8Array
   readonly revision: number
+  readonly visibility: 'transparent' | 'opaque'
+  readonly category: string | null
 }
 
 /** WIT `session.context`. */
@@ -25,6 +27,10 @@ export interface MemorySession {
 export interface MemoryNamespace {
   readonly items: Map<string, MemoryItem>
   readonly writable: boolean
+  /** What the contract lists; any when it is left out. */
+  readonly categories?: readonly string[]
+  /** Of keys and values; without end when it is left out. */
+  readonly bytesMax?: number
 }
 
 export interface Grant {
