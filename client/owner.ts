@@ -44,12 +44,34 @@ const questionNotice = z.object({
   expires: z.number(),
 })
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
+const kept = z.object({
+  items: z.array(
+    z.object({
+      key: z.string(),
+      category: z.string().nullable(),
+      visibility: z.enum(['transparent', 'opaque']),
+      /** Bytes of the value. */
+      size: z.number(),
+      revision: z.number(),
+      /** Milliseconds since the epoch. */
+      updated: z.number(),
+      /** Null for what is opaque, or too large for a page. */
+      value: z.instanceof(Uint8Array).nullable(),
+    }),
+  ),
+  next: z.string().nullable(),
+  /** Keys and values together, and how many its contract allows. */
+  bytes: z.number(),
+  bytesMax: z.number(),
+})
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
+export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice {
   readonly conversation: Conversation
@@ -66,6 +88,9 @@ export interface OwnerDevice {
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
+  /** What a connection keeps in the vault, by key. */
+  items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
+  removeItem(connection: string, key: string): Promise<void>
 }
 
 /** How long a command may be on its way. */
@@ -134,6 +159,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
+    async items(connection, range = {}) {
+      return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
+    },
+    removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
   }
 }

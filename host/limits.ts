@@ -268,6 +268,8 @@ export const EXTISM_ANSWER_BYTES = 64
 
 // vault --------------------------------------------------------------------------------------------------------------
 
+/** Values in one page of what a connection keeps, for its owner: with keys and numbers it fits one event. */
+export const ITEMS_PAGE_BYTES = 256 * KiB
 /** All writes of one commit: half a frame, so that the reply, the row and the windows always fit. */
 export const COMMIT_BYTES_MAX = 4 * MiB
 /** Unsealed messages (profile, hello) of one connection in an hour: they cost a signature check each. */
