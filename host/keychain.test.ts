@@ -160,7 +160,7 @@ test('no commit writes what a contract in force does not allow, whoever made it'
   await commit({ vault, now: world.now(), random, changes: [{ namespace, key: 'b', value: null }], rows: [] })
 })
 
-test('the owner sees every item and the values of the transparent ones, takes one away, and all is audited', async () => {
+test('the owner sees every item, the values of the transparent ones, and takes one away; all is audited', async () => {
   const acme = await connectService(world, 'Acme', { changes: terms(200_000, 200_000) })
   const { connection } = acme.invitation
   const value = new Uint8Array(65_536).fill(7)
