@@ -2,6 +2,7 @@
 import { signAcceptance } from '#host/contracts/acceptance.ts'
 import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
+import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
@@ -66,6 +67,16 @@ const kept = z.object({
 })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
+const ownedKey = z.object({
+  alias: z.string(),
+  algorithm: z.enum(keyAlgorithms),
+  publicKey: z.instanceof(Uint8Array),
+  createdAt: z.number(),
+})
+const ownedKeys = z.object({ keys: z.array(ownedKey) })
+
+/** A key that handlers sign with, as its owner sees it. */
+export type OwnedKey = z.infer<typeof ownedKey>
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
 /** One request that waits for a yes or a no. */
@@ -91,6 +102,10 @@ export interface OwnerDevice {
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
   removeItem(connection: string, key: string): Promise<void>
+  /** A fresh key in the vault, for the handlers that need one of this name. */
+  createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
+  /** All of them in the order of their names; `identity` is the vault's own for documents. */
+  keys(): Promise<readonly OwnedKey[]>
 }
 
 /** How long a command may be on its way. */
@@ -164,6 +179,12 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     },
     removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
+    async createKey(alias, algorithm) {
+      return check(ownedKey, await command('key.create', { alias, algorithm }), 'malformed', 'key')
+    },
+    async keys() {
+      return check(ownedKeys, await command('key.list', {}), 'malformed', 'keys').keys
+    },
   }
 }
 

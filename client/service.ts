@@ -24,6 +24,16 @@ export interface Terms {
   readonly declined: readonly string[]
 }
 
+/** Event types that this connection's contract permits, and that the vault answers otherwise than before. */
+export interface ProfileChange {
+  /** 32 bytes: names the new profile. */
+  readonly profile: Uint8Array
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** Handler versions, before and now. */
+  readonly changed: readonly { readonly type: string; readonly from: string; readonly to: string }[]
+}
+
 /** A connection to one vault. */
 export interface Connected {
   readonly conversation: Conversation
@@ -31,11 +41,20 @@ export interface Connected {
   readonly terms: () => Terms
   /** 32 bytes: the Ed25519 key that answers `auth.challenge` on this connection. */
   readonly authentication: Uint8Array
+  /** Told what another image of the vault's changes for this connection: read the profile anew. */
+  onProfileChanged(receive: (change: ProfileChange) => void): void
   /** Publishes the next contract version. Resolves when the owner accepted it; until then nothing is admitted. */
   publishContract(contract: Uint8Array, options: { lifeMs: number }): Promise<Terms>
 }
 
 const terms = z.object({ version: z.int().min(1), declined: z.array(z.string()) })
+const typeNames = z.array(z.string())
+const profileChange = z.object({
+  profile: bytesOf(32),
+  added: typeNames,
+  removed: typeNames,
+  changed: z.array(z.object({ type: z.string(), from: z.string(), to: z.string() })),
+})
 const keptHello = z.object({ message: z.instanceof(Uint8Array), state: z.instanceof(Uint8Array) })
 const welcome = terms.extend({ authentication: bytesOf(32) })
 
@@ -114,6 +133,10 @@ async function converse(
     conversation,
     terms: () => current,
     authentication,
+    onProfileChanged: (receive) =>
+      conversation.on('profile.changed', ({ body }) =>
+        receive(check(profileChange, decodeCbor(body), 'malformed', 'profile.changed')),
+      ),
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)
       const reply = await answer

@@ -13,8 +13,10 @@ import { openFileLog } from './storage/file-log.ts'
 import { openLog } from './storage/group.ts'
 import { softwareSealer } from './storage/sealer.ts'
 import { captured, lanesOf } from './lanes.ts'
-import { finish, upkeep } from './upkeep.ts'
+import { finish, type Moment, upkeep } from './upkeep.ts'
+import { announce } from './vault/announce.ts'
 import { publish } from './vault/publish.ts'
+import type { Vault } from './vault/vault.ts'
 import { openVaults, type Vaults } from './vault/vaults.ts'
 import { startWatch, type Trace } from './watch.ts'
 
@@ -63,14 +65,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
   const log = parts.use(await openLog(store))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
+  const handlers = JSON.stringify(registry.published())
   const vaults = parts.use(
     await openVaults({
       log,
       sealer,
       folder: join(folder, 'vaults'),
-      handlers: JSON.stringify(registry.published()),
+      handlers,
       random,
-      recovered: (vault) => publish(vault.outbox.left(now(), 0), { bus, outbox: vault.outbox }),
+      recovered: (vault) => recovered(vault, { bus, handlers, now: now(), random }),
     }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
@@ -123,6 +126,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
       await closed
     },
   }
+}
+
+/** What connections are to know of this image, and what an earlier run committed and did not publish, leaves first. */
+async function recovered(vault: Vault, moment: Moment & { readonly handlers: string }): Promise<void> {
+  await announce(vault, moment)
+  await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
 }
 
 /**

@@ -24,6 +24,9 @@ export const CBOR_SPARE_BYTES = 16 * KiB
 /** Text of a refusal or a reply's message: one line for a person. */
 export const MESSAGE_CHARS_MAX = 1_024
 
+/** Event types named in a refusal: a line of them; the profile has all. */
+export const SUPPORTED_CHARS_MAX = 512
+
 // crypto -------------------------------------------------------------------------------------------------------------
 
 /** Receive window per direction and lane: what may arrive late (IPsec uses 64 to 1,024; brokers reorder more). */
@@ -135,6 +138,8 @@ export const OUTBOX_ITEMS_MAX = 16
 export const MANIFEST_BYTES_MAX = 64 * KiB
 /** Event types in one manifest. */
 export const MANIFEST_EVENTS_MAX = 32
+/** Keys one handler may sign with: a wallet's few; a list nobody reads is no review. */
+export const MANIFEST_KEYS_MAX = 8
 /** Nesting of a handler author's JSON Schema: the check recurses this deep. */
 export const SCHEMA_DEPTH_MAX = 16
 /** Subschemas in one JSON Schema: bounds the work of one check. */
@@ -288,6 +293,8 @@ export const BUS_IN_FLIGHT_MAX = 256
 export const TICK_MS = 1_000
 /** One personal field. */
 export const FIELD_VALUE_CHARS_MAX = 4_096
+/** Keys an owner may have: each is held open with the vault. */
+export const OWNER_KEYS_MAX = 256
 /** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */
 export const INBOX_PRUNE_PER_COMMIT = 4
 

@@ -73,7 +73,8 @@ export interface World extends AsyncDisposable {
   listen(pattern: string): Promise<Message[]>
   /** Kills the host without warning. */
   kill(): Promise<void>
-  start(): Promise<void>
+  /** Starts the next host, with other handlers when an image changed. */
+  start(handlers?: readonly string[]): Promise<void>
   /** The whole trail, verified. */
   rows(): Promise<AuditRow[]>
 }
@@ -172,8 +173,12 @@ async function startRunner({ broker, traces, warnings, ...options }: RunnerOptio
   const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
-    return { bus, host: await startHost({ ...options, bus, pid: process.pid, monotonic, random, tell, warn }) }
+    return {
+      bus,
+      host: await startHost({ ...options, handlers, bus, pid: process.pid, monotonic, random, tell, warn }),
+    }
   }
+  let handlers = options.handlers
   let running = await open()
   return {
     host: () => running.host,
@@ -202,7 +207,8 @@ async function startRunner({ broker, traces, warnings, ...options }: RunnerOptio
       running.bus.abandon()
       await running.host[Symbol.asyncDispose]()
     },
-    async start() {
+    async start(names) {
+      if (names) handlers = names.map(handlerFiles)
       running = await open()
     },
     [Symbol.asyncDispose]: () => running.host[Symbol.asyncDispose](),

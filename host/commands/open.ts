@@ -22,7 +22,7 @@ export async function openFolder(folder: string, options: { create: boolean }): 
   const { random } = surroundings
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: options.create })
   const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: process.pid })))
-  const vaults = parts.use(await openVaults({ log, sealer, folder: join(folder, 'vaults'), handlers: '[]', random }))
+  const vaults = parts.use(await openVaults({ log, sealer, folder: join(folder, 'vaults'), random }))
   const owned = parts.move()
   return { vaults, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }

@@ -31,7 +31,7 @@ export interface ConnectionFacts {
 export type Permission = 'data' | 'authentication' | 'store' | 'messages' | 'payment'
 
 /** When the owner is asked. A manifest can add a question, never take away the one a consent field asks. */
-type Approval = 'never' | 'always' | 'by-tier'
+export type Approval = 'never' | 'always' | 'by-tier'
 
 /** What the event says and what its handler's manifest says. */
 export interface RequestFacts {
@@ -99,7 +99,8 @@ function refused(code: RefusalCode, details: { field?: string; retryAt?: number 
   return { kind: 'refused', code, ...details }
 }
 
-function permits({ permissions }: Contract, needed: Permission | null): boolean {
+/** Whether a contract has what a handler's manifest asks for beyond the event type. */
+export function permits({ permissions }: Contract, needed: Permission | null): boolean {
   switch (needed) {
     case null:
     case 'data':

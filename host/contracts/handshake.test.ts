@@ -24,7 +24,13 @@ const now = 1_000
 const service = generateSigningKey()
 const vault = generateSigningKey()
 const prekey = generateKemKey()
-const profileBytes = makeProfile({ vault: parseVaultId('alice'), signing: vault, prekey, handlers: [] }).bytes
+const profileBytes = makeProfile({
+  vault: parseVaultId('alice'),
+  signing: vault,
+  prekey,
+  documents: new Uint8Array(32),
+  handlers: [],
+}).bytes
 const profile = verifyProfile(profileBytes)
 const responder = { prekey, profileHash: profile.hash }
 const offer = utf8.encode('a signed contract')

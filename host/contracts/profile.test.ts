@@ -12,7 +12,8 @@ import { makeProfile, verifyProfile } from './profile.ts'
 const signing = generateSigningKey()
 const prekey = generateKemKey()
 const handlers: Cbor = [{ handler: 'data-access', events: { 'data.request': { delivery: 'critical' } } }]
-const made = makeProfile({ vault: parseVaultId('alice'), signing, prekey, handlers })
+const documents = new Uint8Array(32).fill(3)
+const made = makeProfile({ vault: parseVaultId('alice'), signing, prekey, documents, handlers })
 
 /** A profile signed as it should be over a body that may not be. */
 function signedBody(change: Readonly<Record<string, Cbor>>, key: SigningKey = signing): Uint8Array {
@@ -22,6 +23,7 @@ function signedBody(change: Readonly<Record<string, Cbor>>, key: SigningKey = si
     kem: prekey.publicKey.raw,
     sig: signing.verifyKey.raw,
     vault: 'alice',
+    documents,
     handlers,
     ...change,
   }
@@ -36,14 +38,21 @@ describe('verifyProfile', () => {
     expect(profile.id).toEqual(identityId(signing.verifyKey.raw))
     expect(profile.verifyKey.raw).toEqual(signing.verifyKey.raw)
     expect(profile.prekey.raw).toEqual(prekey.publicKey.raw)
+    expect(profile.documents).toEqual(documents)
     expect(profile.handlers).toEqual(handlers)
     expect(profile.hash).toEqual(made.hash)
     expect(verifyProfile(signedBody({})).hash).toEqual(made.hash)
   })
 
   test('the same fields have the same hash, other ones another', () => {
-    const again = makeProfile({ vault: parseVaultId('alice'), signing, prekey, handlers })
-    const rotated = makeProfile({ vault: parseVaultId('alice'), signing, prekey: generateKemKey(), handlers })
+    const again = makeProfile({ vault: parseVaultId('alice'), signing, prekey, documents, handlers })
+    const rotated = makeProfile({
+      vault: parseVaultId('alice'),
+      signing,
+      prekey: generateKemKey(),
+      documents,
+      handlers,
+    })
     expect(again.hash).toEqual(made.hash)
     expect(rotated.hash).not.toEqual(made.hash)
   })
@@ -61,6 +70,7 @@ describe('verifyProfile', () => {
     ['another key', { sig: generateSigningKey().verifyKey.raw }],
     ['a short key', { sig: new Uint8Array(3) }],
     ['a vault id with a dot', { vault: 'a.b' }],
+    ['a short key for documents', { documents: new Uint8Array(31) }],
     ['an unknown field', { more: 1 }],
   ])('refuses %s, though signed', (_, change) => {
     expect(refusalOf(() => verifyProfile(signedBody(change)))).toBe('handshake-failed')

@@ -1,4 +1,5 @@
 /** A vault's public profile: its keys and what its handlers do, signed by itself. What a connection reads first. */
+import { ED25519_BYTES } from '#host/crypto/ed25519.ts'
 import { type KemPrivateKey, KEM_PUBLIC_KEY_BYTES, type KemPublicKey, importKemPublicKey } from '#host/crypto/kem.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { digest } from '#host/crypto/kdf.ts'
@@ -20,6 +21,8 @@ export interface Profile {
   readonly verifyKey: VerifyKey
   /** What hellos are encapsulated to. */
   readonly prekey: KemPublicKey
+  /** Ed25519, 32 bytes: what the vault signs documents with. */
+  readonly documents: Uint8Array
   /** Published manifests, unchecked. */
   readonly handlers: Cbor
   /** 32 bytes: names this profile, and so this prekey, in a hello. */
@@ -41,6 +44,7 @@ const bodySchema = z.strictObject({
   kem: bytesOf(KEM_PUBLIC_KEY_BYTES),
   sig: bytesOf(VERIFY_KEY_BYTES),
   vault: z.string(),
+  documents: bytesOf(ED25519_BYTES),
   handlers: z.custom<Cbor>((value) => value !== undefined),
 })
 
@@ -49,9 +53,10 @@ export function makeProfile(fields: {
   readonly vault: VaultId
   readonly signing: SigningKey
   readonly prekey: KemPrivateKey
+  readonly documents: Uint8Array
   readonly handlers: Cbor
 }): { bytes: Uint8Array; hash: Uint8Array } {
-  const { vault, signing, prekey, handlers } = fields
+  const { vault, signing, prekey, documents, handlers } = fields
   const verifyKey = signing.verifyKey.raw
   const body: Cbor = {
     v: 1,
@@ -59,6 +64,7 @@ export function makeProfile(fields: {
     kem: prekey.publicKey.raw,
     sig: verifyKey,
     vault,
+    documents,
     handlers,
   }
   const bytes = signValue(signedProfile, body, signing)
@@ -95,6 +101,7 @@ function readProfile(bytes: Uint8Array, expectedId: Uint8Array | undefined): Pro
     id,
     verifyKey: importVerifyKey(body.sig),
     prekey: importKemPublicKey(body.kem),
+    documents: body.documents,
     handlers: body.handlers,
     hash: digest(signedProfile.label, payload),
   }

@@ -30,13 +30,22 @@ export type Answer =
   | { readonly kind: 'unavailable' }
   /** The event is over its limit of calls or keys: the cell ends it. */
   | { readonly kind: 'over' }
+  /** The key does not sign a message of this size. */
+  | { readonly kind: 'message-size' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** No item: the key is absent from a granted namespace. */
   | { readonly kind: 'item'; readonly item: StoredItem | undefined }
   | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
 
 const ops = ['get', 'scan', 'sign'] as const satisfies readonly Call['op'][]
-const kinds = ['unavailable', 'over', 'bytes', 'item', 'page'] as const satisfies readonly Answer['kind'][]
+const kinds = [
+  'unavailable',
+  'over',
+  'bytes',
+  'item',
+  'page',
+  'message-size',
+] as const satisfies readonly Answer['kind'][]
 
 export function encodeCall(call: Call, into: FrameWriter): void {
   into.u8(ops.indexOf(call.op))
@@ -79,6 +88,7 @@ export function encodeAnswer(answer: Answer, into: FrameWriter): void {
   switch (answer.kind) {
     case 'unavailable':
     case 'over':
+    case 'message-size':
       return
     case 'bytes':
       return into.bytes(answer.bytes)
@@ -101,6 +111,7 @@ export function decodeAnswer(from: FrameReader): Answer {
   switch (kind) {
     case 'unavailable':
     case 'over':
+    case 'message-size':
       return { kind }
     case 'bytes':
       return { kind, bytes: from.bytes() }

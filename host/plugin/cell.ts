@@ -168,7 +168,8 @@ function cellJob({ registered, sources, context, body, answer, now }: Job, seque
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
     namespaces: [...sources.namespaces].map(labelGrant),
     fields: sources.fields,
-    publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
+    // Not the signers themselves: what is named here is all of a key that goes into a cell.
+    keys: new Map([...sources.keys].map(([alias, { algorithm, publicKey }]) => [alias, { algorithm, publicKey }])),
     outbox: [...sources.outbox],
   }
 }

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 
+import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
+import type { Signer } from '#host/crypto/signer.ts'
+
 import { manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { type ContractPermits, grantFor, labelGrant } from './grant.ts'
 import type { Manifest } from './manifest.ts'
@@ -7,7 +10,7 @@ import type { Registered } from './registry.ts'
 
 const cap = { categories: ['notes'], bytesMax: 10 }
 const all: ContractPermits = { store: cap, messages: true, authentication: true }
-const key = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
+const ed25519 = keyOf('ed25519')
 const base = registryOf('data-access').lookup('data.request')!
 
 const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermits> = {}) => {
@@ -20,8 +23,10 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
     connection: memoryNamespace(),
     handler: memoryNamespace('handler/test'),
     keys: new Map([
-      ['connection', key],
-      ['vault', key],
+      ['connection', ed25519],
+      ['identity', ed25519],
+      ['coins', keyOf('ecdsa-secp256k1')],
+      ['taproot', keyOf('bip340')],
     ]),
   })
 }
@@ -59,10 +64,20 @@ test('a cell is told what a namespace may hold and what it holds', () => {
   })
 })
 
-test('keys: those of the manifest, if the contract permits authentication', () => {
-  const keys = [{ alias: 'connection', uses: ['sign'] }] as const
-  expect([...grant({ keys }).keys.keys()]).toEqual(['connection'])
-  expect(grant({ keys }, { authentication: false }).keys.size).toBe(0)
+test('keys: those of the manifest; the connection’s own if the contract permits authentication', () => {
+  const [connection, identity, coins, absent] = ['connection', 'identity', 'coins', 'absent'].map((alias) =>
+    signing(alias),
+  )
+  const keys = [connection!, identity!, coins!, absent!]
+  expect([...grant({ keys }).keys.keys()]).toEqual(['connection', 'identity', 'coins'])
+  expect([...grant({ keys }, { authentication: false }).keys.keys()]).toEqual(['identity', 'coins'])
+  expect([...grant({ keys: [coins!] }).keys.keys()]).toEqual(['coins'])
+  expect(grant({ keys: [coins!] }).keys.get('coins')).toMatchObject({ algorithm: 'ecdsa-secp256k1' })
+})
+
+test.each(keyAlgorithms)('keys: one that is to be %s is that, or as absent as any other', (algorithm) => {
+  const keys = ['identity', 'coins', 'taproot'].map((alias) => signing(alias, algorithm))
+  expect([...grant({ keys }).keys.keys()]).toEqual([ofAlgorithm[algorithm]])
 })
 
 test('outgoing targets: the connection only if the contract permits messages', () => {
@@ -70,6 +85,16 @@ test('outgoing targets: the connection only if the contract permits messages', (
   expect([...grant({ outbox }).outbox]).toEqual(['owner', 'connection'])
   expect([...grant({ outbox }, { messages: false }).outbox]).toEqual(['owner'])
 })
+
+const ofAlgorithm = { ed25519: 'identity', 'ecdsa-secp256k1': 'coins', bip340: 'taproot' } as const
+
+function signing(alias: string, algorithm?: KeyAlgorithm): Manifest['needs']['keys'][number] {
+  return { alias, uses: ['sign'], algorithm }
+}
+
+function keyOf(algorithm: KeyAlgorithm): Signer {
+  return { algorithm, publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
+}
 
 function writable(right: 'r' | 'rw', store: boolean): boolean | undefined {
   return grant({ namespaces: { connection: right } }, { store: store ? cap : null }).namespaces.get('connection')

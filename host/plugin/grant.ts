@@ -1,7 +1,9 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
+import type { Signer } from '#host/crypto/signer.ts'
 import { HANDLER_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
+import { CONNECTION_KEY } from './manifest.ts'
 import type { Cap, GrantedNamespace, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
 import type { LabelGrant } from './report.ts'
@@ -15,7 +17,7 @@ export interface ContractPermits {
   readonly store: Cap | null
   /** Without it no event goes to the connection. */
   readonly messages: boolean
-  /** Without it no key signs. */
+  /** Without it the connection's own key does not sign. */
   readonly authentication: boolean
 }
 
@@ -28,8 +30,8 @@ export interface GrantOptions {
   readonly connection: Namespace
   /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
   readonly handler: Namespace
-  /** The connection's keys by alias. */
-  readonly keys: Sources['keys']
+  /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
+  readonly keys: Pick<Sources['keys'], 'get'>
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -48,11 +50,10 @@ export function grantFor(options: GrantOptions): Sources {
   if (rights.handler !== undefined) {
     namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw', cap: handlerCap })
   }
-  const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
     fields: needs.fields ? options.fields : new Map(),
     namespaces,
-    keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
+    keys: keysFor(options),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
 }
@@ -60,4 +61,15 @@ export function grantFor(options: GrantOptions): Sources {
 /** A granted namespace as its cell is told of it. */
 export function labelGrant([label, { namespace, writable, cap }]: readonly [string, GrantedNamespace]): LabelGrant {
   return { label, writable, ...(cap && { cap: { ...cap, bytesUsed: namespace.bytes } }) }
+}
+
+/** Of the keys it needs those that are there, in the algorithm its manifest names, if it names one. */
+function keysFor({ registered, permits, keys }: GrantOptions): Sources['keys'] {
+  const granted = new Map<string, Signer>()
+  for (const { alias, algorithm } of registered.manifest.needs.keys) {
+    if (alias === CONNECTION_KEY && !permits.authentication) continue
+    const key = keys.get(alias)
+    if (key && (algorithm === undefined || algorithm === key.algorithm)) granted.set(alias, key)
+  }
+  return granted
 }

@@ -2,7 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 import { expect, test } from 'vitest'
 
-import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import type { Signer } from '#host/crypto/signer.ts'
+import {
+  EFFECT_BYTES_MAX,
+  KEY_BYTES_MAX,
+  OUTBOX_ITEMS_MAX,
+  RANDOM_BYTES_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import { HostError } from './component/trap.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
@@ -21,7 +29,11 @@ const handler: CellHandler = {
   outputBytesMax: 1_000,
   logBytesMax: 200,
 }
-const key = { publicKey: new Uint8Array(32).fill(1), sign: (message: Uint8Array) => new Uint8Array([...message, 9]) }
+const key: Signer = {
+  algorithm: 'ed25519',
+  publicKey: new Uint8Array(32).fill(1),
+  sign: (message) => new Uint8Array([...message, 9]),
+}
 
 /** The world as one event sees it, with the host's desk on the other side of a plain call. */
 function world(granted: Partial<Sources> = {}, asksMax = 100) {
@@ -48,7 +60,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     session,
     namespaces: [...sources.namespaces].map(labelGrant),
     fields: sources.fields,
-    publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
+    keys: sources.keys,
     outbox: [...sources.outbox],
   }
   seat.begin(job)
@@ -104,10 +116,15 @@ test('fields: the admitted ones, and no others', () => {
 })
 
 test('keys: the granted ones sign; another alias is refused and ends the event', () => {
-  const { call, seat } = world({ keys: new Map([['connection', key]]) })
+  const { call, seat, desk } = world({ keys: new Map([['connection', key]]) })
   expect(call('keys', 'list')).toEqual(['connection'])
+  expect(call('keys', 'algorithm-of', 'connection')).toBe('ed25519')
   expect(call('keys', 'public-key', 'connection')).toEqual(key.publicKey)
   expect(call('keys', 'sign', 'connection', new Uint8Array([5]))).toEqual(new Uint8Array([5, 9]))
+  const asked = desk.calls()
+  const long = new Uint8Array(SIGN_BYTES_MAX + 1)
+  expect(() => call('keys', 'sign', 'connection', long)).toThrow(err('message-size'))
+  expect(desk.calls()).toBe(asked)
   expect(seat.failure()).toBeUndefined()
   expect(() => call('keys', 'sign', 'vault', new Uint8Array([5]))).toThrow(err('unavailable'))
   expect(seat.failure()).toMatchObject({ reason: 'not-granted' })

@@ -7,7 +7,14 @@ import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
-import { type Attributes, isEventType, type LabelGrant, type ReportedEvent, type ReportedLine } from './report.ts'
+import {
+  type Attributes,
+  isEventType,
+  type KeyShown,
+  type LabelGrant,
+  type ReportedEvent,
+  type ReportedLine,
+} from './report.ts'
 import { fitsKey, type Seat, type Visit } from './visit.ts'
 
 type Interface = HostImports[string]
@@ -67,20 +74,24 @@ function fieldsInterface(seat: Seat): Interface {
 }
 
 function keysInterface(seat: Seat): Interface {
-  const publicKey = (alias: string): Uint8Array => {
+  const keyOf = (alias: string): KeyShown => {
     const { job } = seat.enter()
     if (!seat.handler.aliases.includes(alias)) seat.probed(`key ${quoted(alias)}`)
-    const key = job.publicKeys.get(alias)
+    const key = job.keys.get(alias)
     if (key === undefined) throw new HostError('unavailable')
     return key
   }
   return {
-    list: () => [...seat.enter().job.publicKeys.keys()],
-    'public-key': publicKey,
+    list: () => [...seat.enter().job.keys.keys()],
+    'algorithm-of': (alias: string) => keyOf(alias).algorithm,
+    'public-key': (alias: string) => keyOf(alias).publicKey,
     sign(alias: string, message: Uint8Array) {
-      publicKey(alias)
-      const answer = message.length <= SIGN_BYTES_MAX ? seat.ask({ op: 'sign', alias, message }) : undefined
-      if (answer?.kind !== 'bytes') throw new HostError('unavailable')
+      keyOf(alias)
+      // What no key signs is not carried to the host, which knows the sizes of each.
+      if (message.length > SIGN_BYTES_MAX) throw new HostError('message-size')
+      const answer = seat.ask({ op: 'sign', alias, message })
+      if (answer.kind === 'message-size') throw new HostError('message-size')
+      if (answer.kind !== 'bytes') throw new HostError('unavailable')
       return answer.bytes
     },
   }

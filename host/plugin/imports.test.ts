@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 
+import type { Signer } from '#host/crypto/signer.ts'
 import {
   CATEGORY_CHARS_MAX,
   CHANNEL_BYTES,
@@ -9,7 +10,7 @@ import {
   VALUE_BYTES_MAX,
 } from '#host/limits.ts'
 
-import { encodeAnswer } from './calls.ts'
+import { type Answer, encodeAnswer } from './calls.ts'
 import { frameWriter } from './frame.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
 import { openDesk } from './imports.ts'
@@ -54,16 +55,29 @@ test('a key that no namespace can hold is not looked up', () => {
 
 test('a granted key signs; the answer holds the signature and nothing else', () => {
   const signed: Uint8Array[] = []
-  const key = {
+  const key: Signer = {
+    algorithm: 'ed25519',
     publicKey: new Uint8Array(32),
-    sign: (message: Uint8Array) => (signed.push(message), new Uint8Array(64).fill(9)),
+    sign: (message) => (signed.push(message), new Uint8Array(64).fill(9)),
   }
   const granted = desk({ keys: new Map([['connection', key]]) })
   const call = { op: 'sign', alias: 'connection', message: new Uint8Array([1]) } as const
   expect(granted.answer(call)).toEqual({ kind: 'bytes', bytes: new Uint8Array(64).fill(9) })
-  expect(granted.answer({ ...call, message: new Uint8Array(SIGN_BYTES_MAX + 1) })).toEqual(unavailable)
+  expect(granted.answer({ ...call, message: new Uint8Array(SIGN_BYTES_MAX + 1) })).toEqual({ kind: 'message-size' })
   expect(signed).toEqual([call.message])
 })
+
+test.each(['ecdsa-secp256k1', 'bip340'] as const)(
+  'an %s key signs 32 bytes, and is not asked for others',
+  (algorithm) => {
+    const key: Signer = { algorithm, publicKey: new Uint8Array(33), sign: (message) => message }
+    const granted = desk({ keys: new Map([['coins', key]]) })
+    const sign = (bytes: number): Answer =>
+      granted.answer({ op: 'sign', alias: 'coins', message: new Uint8Array(bytes).fill(1) })
+    expect(sign(32)).toEqual({ kind: 'bytes', bytes: new Uint8Array(32).fill(1) })
+    for (const bytes of [0, 31, 33, 64]) expect(sign(bytes)).toEqual({ kind: 'message-size' })
+  },
+)
 
 test('every revision told is an expectation, the first one told; absence is 0', () => {
   const namespace = memoryNamespace('connection/acme')

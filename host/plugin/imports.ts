@@ -3,8 +3,9 @@
  *
  * Admitted fields and public keys go into the cell with the event; state is read and messages are signed from here.
  */
+import { isSignable } from '#host/crypto/key-algorithm.ts'
 import { unreachable } from '#host/errors.ts'
-import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX, SIGN_BYTES_MAX } from '#host/limits.ts'
+import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import type { Expectation, Item, Namespace } from '#host/storage/port.ts'
 
 import { type Answer, type Call, ITEM_OVERHEAD_BYTES, type ScanCall, type StoredItem } from './calls.ts'
@@ -56,7 +57,8 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
       }
       case 'sign': {
         const key = sources.keys.get(call.alias)
-        if (key === undefined || call.message.length > SIGN_BYTES_MAX) return unavailable
+        if (key === undefined) return unavailable
+        if (!isSignable(key.algorithm, call.message.length)) return { kind: 'message-size' }
         return { kind: 'bytes', bytes: key.sign(call.message) }
       }
       default:

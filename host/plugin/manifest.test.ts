@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
-import { MANIFEST_BYTES_MAX } from '#host/limits.ts'
+import { MANIFEST_BYTES_MAX, MANIFEST_KEYS_MAX } from '#host/limits.ts'
 
 import { parseManifest, publishedManifest } from './manifest.ts'
 
@@ -35,6 +35,27 @@ test('what is left out of needs is not needed, what is left out of limits has a 
     log: false,
   })
   expect(manifest.limits).toMatchObject({ deadlineMs: 1_000, hostCalls: 1_000 })
+})
+
+const keyed = (...keys: unknown[]) => ({ ...good, needs: { fields: true, keys } })
+const use = (alias: string, algorithm?: string) => ({ alias, uses: ['sign'], ...(algorithm && { algorithm }) })
+
+test('keys: up to eight, each under its own name, of any algorithm', () => {
+  const aliases = ['connection', 'identity', 'k3', 'k4', 'k5', 'k6', 'k7']
+  const keys = [...aliases.map((alias) => use(alias)), use('coins', 'bip340')]
+  expect(parse(keyed(...keys)).needs.keys).toEqual(keys)
+  expect(parse(keyed(use('identity', 'ed25519'))).needs.keys).toEqual([use('identity', 'ed25519')])
+})
+
+test.each([
+  ['nine keys', Array.from({ length: MANIFEST_KEYS_MAX + 1 }, (_, at) => use(`k${at}`)), 'needs.keys'],
+  ['one name twice', [use('coins', 'bip340'), use('coins', 'ed25519')], 'names a key twice'],
+  ['a vault’s own key of another algorithm', [use('identity', 'bip340')], 'are ed25519 keys'],
+  ['a connection’s own key of another algorithm', [use('connection', 'bip340')], 'are ed25519 keys'],
+  ['a name that is none', [use('My Key')], 'needs.keys.0.alias'],
+  ['an unknown algorithm', [use('coins', 'rsa')], 'needs.keys.0.algorithm'],
+])('keys: refuses %s', (_, keys, message) => {
+  expect(() => parse(keyed(...keys))).toThrow(message)
 })
 
 test('lists all mistakes with file and path', () => {

@@ -1,4 +1,5 @@
 /** A handler's declaration: what it answers, what it needs, how much it may use. The diff of these is the review. */
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal } from '#host/errors.ts'
 import {
   HANDLER_DEADLINE_MS,
@@ -12,6 +13,7 @@ import {
   LOG_BYTES_MAX,
   MANIFEST_BYTES_MAX,
   MANIFEST_EVENTS_MAX,
+  MANIFEST_KEYS_MAX,
 } from '#host/limits.ts'
 import { mistakes, z } from '#host/schema.ts'
 
@@ -27,6 +29,14 @@ const eventType = z
   .string()
   .regex(/^[a-z0-9_-]{1,64}\.[a-z0-9_-]{1,64}$/u)
   .describe('Exactly `noun.verb`.')
+
+/** This connection's own key; the contract must permit authentication. */
+export const CONNECTION_KEY = 'connection'
+/** The vault's own key for documents. */
+export const IDENTITY_KEY = 'identity'
+
+/** A key's name in its vault. */
+export const keyAlias = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/u)
 
 const authorSchema = z
   .record(z.string(), z.unknown())
@@ -76,16 +86,19 @@ const needs = z
       .array(
         z
           .strictObject({
-            alias: z.enum(['connection']),
+            alias: keyAlias.describe('`connection`, `identity`, or a key that the owner makes under this name.'),
             uses: z
               .array(z.enum(['sign']))
               .min(1)
               .max(1)
               .readonly(),
+            algorithm: z.enum(keyAlgorithms).optional().describe('A key of another algorithm is not granted.'),
           })
           .readonly(),
       )
-      .max(1)
+      .max(MANIFEST_KEYS_MAX)
+      .refine((keys) => new Set(keys.map(({ alias }) => alias)).size === keys.length, 'names a key twice')
+      .refine((keys) => !keys.some(isNoVaultKey), 'connection and identity are ed25519 keys')
       .readonly()
       .default([])
       .describe('Keys the handler may use. The secret never reaches it.'),
@@ -122,6 +135,12 @@ const limits = z
     logBytes: limits.log_bytes,
   }))
   .readonly()
+
+/** These keys are there from the start, and of one algorithm. */
+function isNoVaultKey(key: { readonly alias: string; readonly algorithm?: string | undefined }): boolean {
+  const isVaultKey = key.alias === CONNECTION_KEY || key.alias === IDENTITY_KEY
+  return isVaultKey && key.algorithm !== undefined && key.algorithm !== 'ed25519'
+}
 
 function whole(max: number, fallback: number) {
   return z.number().int().min(1).max(max).default(fallback)

@@ -1,4 +1,5 @@
 /** What one invocation reads through, and what it leaves behind. */
+import type { Signer } from '#host/crypto/signer.ts'
 import type { Change, Expectation, Namespace } from '#host/storage/port.ts'
 
 /** Who asks and under what, as the handler's `session` interface shows it. */
@@ -37,7 +38,7 @@ export interface Sources {
   /** Granted namespaces by label (`connection`, `handler`), each with its right. */
   readonly namespaces: ReadonlyMap<string, GrantedNamespace>
   /** Granted keys by alias. The secret stays behind `sign`. */
-  readonly keys: ReadonlyMap<string, { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>
+  readonly keys: ReadonlyMap<string, Signer>
   /** Granted outgoing targets. */
   readonly outbox: ReadonlySet<'owner' | 'connection'>
 }

@@ -1,4 +1,5 @@
 /** What crosses between host and cell around one event: the job in, the report out. */
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import { CATEGORY_CHARS_MAX } from '#host/limits.ts'
 
 import type { TrapReason } from './component/trap.ts'
@@ -17,8 +18,15 @@ export interface CellJob {
   /** Labels of the grant. */
   readonly namespaces: readonly LabelGrant[]
   readonly fields: ReadonlyMap<string, string>
-  readonly publicKeys: ReadonlyMap<string, Uint8Array>
+  /** Of each granted key what is public. */
+  readonly keys: ReadonlyMap<string, KeyShown>
   readonly outbox: readonly string[]
+}
+
+/** A key as the handler sees it. */
+export interface KeyShown {
+  readonly algorithm: KeyAlgorithm
+  readonly publicKey: Uint8Array
 }
 
 /** WIT `session.context`, as the component gets it. */

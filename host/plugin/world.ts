@@ -20,6 +20,7 @@ const context = [
   'approved: bool',
   'connection-id: string',
 ].join(', ')
+const keyError = 'enum {unavailable, message-size}'
 const question = 'record {text: string, choices: list<string>}'
 const outcome = `variant {reply: list<u8>, accepted: _, suspended: ${question}}`
 const refusal = 'record {code: string, message: string, retry: bool}'
@@ -46,8 +47,12 @@ const importTypes = new Map([
     `(${self}, prefix: string, after: option<string>, limit: u32) -> result<${page}, ${storeError}>`,
   ],
   ['trellis:handler/keys@0.1.0#list', '() -> list<string>'],
-  ['trellis:handler/keys@0.1.0#public-key', '(alias: string) -> result<list<u8>, enum {unavailable}>'],
-  ['trellis:handler/keys@0.1.0#sign', '(alias: string, message: list<u8>) -> result<list<u8>, enum {unavailable}>'],
+  [
+    'trellis:handler/keys@0.1.0#algorithm-of',
+    `(alias: string) -> result<enum {ed25519, ecdsa-secp256k1, bip340}, ${keyError}>`,
+  ],
+  ['trellis:handler/keys@0.1.0#public-key', `(alias: string) -> result<list<u8>, ${keyError}>`],
+  ['trellis:handler/keys@0.1.0#sign', `(alias: string, message: list<u8>) -> result<list<u8>, ${keyError}>`],
   [
     'trellis:handler/outbox@0.1.0#notify-owner',
     '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>',

@@ -1,7 +1,9 @@
 /** Opened → Admitted, or a question to the owner: gathers the facts and lets the contract judge. */
 import { admit as judge, type Verdict } from '#host/contracts/admit.ts'
-import type { ContractField } from '#host/contracts/contract.ts'
+import type { Contract, ContractField } from '#host/contracts/contract.ts'
+import { permitsEvent } from '#host/contracts/offer.ts'
 import { Refusal, type RefusalCode } from '#host/errors.ts'
+import { SUPPORTED_CHARS_MAX } from '#host/limits.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import { readRequest, type Registered, type Registry } from '#host/plugin/registry.ts'
 import type { Opened } from './open.ts'
@@ -75,7 +77,7 @@ export function admit(
     },
     now,
   )
-  if (verdict.kind === 'refused') throw explain(verdict)
+  if (verdict.kind === 'refused') throw explain(verdict, supported(verdict.code, contract.contract, registry))
   if (!registered || request?.kind !== 'request') throw new Error('admitted an event that nobody can handle')
   connection.bucket = verdict.bucket
   if (verdict.kind === 'admitted') {
@@ -96,9 +98,20 @@ export function confirm({ opened, connection, record }: Admitted, registry: Regi
   if (connection.record !== record) admit(opened, registry, { connection, approved: true, now })
 }
 
-function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusal {
+/** What would do instead, as far as the asker may know it: its own contract's part of the profile. */
+function supported(code: RefusalCode, contract: Contract, registry: Registry): string {
+  if (code === 'contract-stale') return `: version ${contract.version}`
+  if (code !== 'unsupported-event') return ''
+  const types = contract.permissions.events.filter((type) => {
+    const event = registry.lookup(type)?.event
+    return event !== undefined && permitsEvent(contract, event)
+  })
+  return types.length === 0 ? '' : `: ${types.join(', ')}`.slice(0, SUPPORTED_CHARS_MAX)
+}
+
+function explain(verdict: Extract<Verdict, { kind: 'refused' }>, instead: string): ContractRefusal {
   const { code, field, retryAt } = verdict
-  const why = words[code] ?? code
+  const why = `${words[code] ?? code}${instead}`
   const message = field === undefined ? why : `${why}: ${field}`
   return new ContractRefusal(code, {
     message,
@@ -110,8 +123,8 @@ function explain(verdict: Extract<Verdict, { kind: 'refused' }>): ContractRefusa
 const words: Partial<Record<RefusalCode, string>> = {
   'connection-inactive': 'the connection is not active: connect anew',
   'contract-frozen': 'a newer contract version waits for the owner: ask again when it is accepted',
-  'contract-stale': 'this is not the accepted contract version: use the accepted one',
-  'unsupported-event': 'no handler answers this event type: see the profile',
+  'contract-stale': 'this is not the accepted contract version',
+  'unsupported-event': 'no handler answers this event type; what this contract may send is in the profile',
   'not-permitted': 'the contract does not permit this event',
   'malformed-request': 'the request does not fit the schema in the profile',
   'field-undeclared': 'the contract does not declare this field',

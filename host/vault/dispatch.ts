@@ -1,10 +1,13 @@
 /** Admitted → Executed: the handler runs in a cell under this event's grant, and nothing it did has happened yet. */
-import { signEd25519 } from '#host/crypto/ed25519.ts'
+import { ed25519Signer, type Signer } from '#host/crypto/signer.ts'
 import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
+import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
 import type { Admitted } from './admit.ts'
 import { storeCap } from './caps.ts'
+import type { Connection } from './party.ts'
+import type { Vault } from './vault.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -53,7 +56,6 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     if (item) values.set(name, text.decode(item.value))
   }
   const permissions = connection.contract?.contract.permissions
-  const key = connection.authentication
   return grantFor({
     registered,
     permits: {
@@ -64,6 +66,11 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
     handler: vault.store.namespace(`handler/${registered.name}`),
-    keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
+    keys: { get: (alias) => signerFor(alias, { vault, connection }) },
   })
+}
+
+function signerFor(alias: string, { vault, connection }: { vault: Vault; connection: Connection }): Signer | undefined {
+  if (alias !== CONNECTION_KEY) return vault.keys.get(alias)?.signer
+  return connection.authentication && ed25519Signer(connection.authentication)
 }

@@ -6,6 +6,7 @@ import { commit } from './commit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
+import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import type { Opened } from './open.ts'
@@ -23,6 +24,8 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'consent.deny': denyRequest,
   'pending.list': listPending,
   'field.put': putField,
+  'key.create': createKey,
+  'key.list': listKeys,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

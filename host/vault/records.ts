@@ -1,5 +1,7 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
+import type { Permission } from '#host/contracts/admit.ts'
 import type { Bucket } from '#host/contracts/rate.ts'
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -77,13 +79,29 @@ export interface PendingRecord {
   readonly row: number
 }
 
+/** What the handlers answered when connections were last told, by event type. */
+export interface PublishedRecord {
+  readonly events: Readonly<
+    Record<string, { readonly version: string; readonly permission: Permission | null; readonly hash: string }>
+  >
+}
+
+/** A key that handlers sign with. */
+export interface KeyRecord {
+  readonly algorithm: KeyAlgorithm
+  readonly secret: Uint8Array
+  readonly createdAt: number
+}
+
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
   greeting: GreetingRecord
   inbox: InboxRecord
+  key: KeyRecord
   outbox: OutboxRecord
   pending: PendingRecord
+  published: PublishedRecord
   /** The requests left to a connection this hour. */
   bucket: Bucket
 }

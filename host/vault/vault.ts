@@ -3,14 +3,18 @@ import { makeProfile } from '#host/contracts/profile.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { Refusal } from '#host/errors.ts'
+import { IDENTITY_KEY } from '#host/plugin/manifest.ts'
 import { auditTrail, type AuditTrail } from '#host/storage/audit.ts'
 import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
+import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
+import { publishedChange } from './published.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
 export interface Vault extends AsyncDisposable {
@@ -24,6 +28,8 @@ export interface Vault extends AsyncDisposable {
   readonly profile: { readonly bytes: Uint8Array; readonly hash: Uint8Array }
   readonly connections: Map<ConnectionId, Connection>
   readonly devices: Map<string, Device>
+  /** What handlers may sign with, by alias: `identity` is always there. */
+  readonly keys: Map<string, SigningKeyEntry>
   readonly inbox: Inbox
   readonly outbox: Outbox
   /** Event ids being worked on right now: a repeat waits for the first to end. */
@@ -43,15 +49,17 @@ export interface Birth {
 /** Writes a new vault's keys, its owner's first device and the owner's fields. */
 export async function foundVault(
   store: VaultStore,
-  options: Birth & { readonly random: (length: number) => Uint8Array },
+  options: Birth & { readonly handlers: string | undefined; readonly random: (length: number) => Uint8Array },
 ): Promise<void> {
-  const { device, fields, random, now } = options
+  const { device, fields, handlers, random, now } = options
   const record: DeviceRecord = { label: device.label, verifyKey: device.verifyKey, status: 'active', addedAt: now }
   const secret = { visibility: 'opaque', sensitivity: 'critical' } as const
   const changes: Change[] = [
     { namespace: 'system', key: 'identity/signing', value: random(64), ...secret },
     { namespace: 'system', key: 'identity/prekey', value: random(32), ...secret },
+    identityKey({ now, random }),
     { namespace: 'system', key: `devices/${device.id}`, value: encodeRecord('device', record) },
+    ...(handlers === undefined ? [] : [publishedChange(handlers)]),
     ...Object.entries(fields).map(([name, value]) => fieldChange(name, value)),
   ]
   await store.commit(changes, { now })
@@ -75,6 +83,10 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
   const marks = entries(system, 'inbox/').map(
     ([name, value]) => [`inbox/${name}`, decodeRecord('inbox', value).exp] as const,
   )
+  const keys = readSigningKeys(system)
+  const documents = keys.get(IDENTITY_KEY)?.signer.publicKey
+  if (!documents)
+    throw new Refusal('vault-unknown', 'its key for documents is missing: it was never founded as a vault')
   const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
   return {
     id,
@@ -83,9 +95,10 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     audit: auditTrail(store),
     signing,
     prekey,
-    profile: makeProfile({ vault: id, signing, prekey, handlers }),
+    profile: makeProfile({ vault: id, signing, prekey, documents, handlers }),
     connections: new Map(connections.map((connection) => [connection.id, connection])),
     devices: new Map(devices.map((device) => [device.id, device])),
+    keys,
     inbox: openInbox(system, marks),
     outbox: openOutbox(letters),
     working: new Map(),

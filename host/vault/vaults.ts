@@ -26,8 +26,8 @@ export interface VaultsOptions {
   readonly sealer: Sealer
   /** Holds one sealed key file per vault. */
   readonly folder: string
-  /** Published manifests as JSON: part of each vault's profile. */
-  readonly handlers: string
+  /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
+  readonly handlers?: string
   readonly random: (length: number) => Uint8Array
   /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
   readonly recovered?: (vault: Vault) => Promise<void>
@@ -48,7 +48,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     const kek = sealer.open(sealed, `vault ${id}`)
     const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
     if (!store) return undefined
-    const vault = readVault(store, { id, handlers })
+    const vault = readVault(store, { id, handlers: handlers ?? '[]' })
     await options.recovered?.(vault)
     return keep(vault)
   }
@@ -72,8 +72,8 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
       const kek = random(32)
       await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
       const store = await createStore(log, { vault: id, kek, random })
-      await foundVault(store, { ...birth, random })
-      return keep(readVault(store, { id, handlers }))
+      await foundVault(store, { ...birth, handlers, random })
+      return keep(readVault(store, { id, handlers: handlers ?? '[]' }))
     },
     open: () => [...opened.values()],
     async names() {

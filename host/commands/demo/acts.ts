@@ -44,8 +44,10 @@ export async function handshake(play: Play, service: ServiceName, declined: read
   await within(stage.alice.accept(offer, declined), 'accepting')
   const terms = await within(connected, 'the handshake')
   must(terms.version === 1, 'the service is told the accepted version')
+  must(terms.offered.length > 0, 'the service finds what it can do here')
   must(terms.declined.join() === declined.join(), 'the service is told what was declined')
   print.fact('alice', `accepted version 1${declined.length > 0 ? `, declined ${declined.join(', ')}` : ''}`)
+  print.fact(service, `may send ${terms.offered.join(', ')}`)
   print.steps((await lastSeen(stage, 'contract.accept', from)).trace)
 }
 

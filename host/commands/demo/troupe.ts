@@ -2,7 +2,8 @@
 import type { Invitation } from '#client/greeting.ts'
 import { type Connected, connect, discover, type ServiceOptions, type Terms } from '#client/service.ts'
 import type { ClientStore, Transport } from '#client/transport.ts'
-import { signContract } from '#host/contracts/contract.ts'
+import { signContract, verifyContract } from '#host/contracts/contract.ts'
+import { offeredEvents, publishedEvents } from '#host/contracts/offer.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { VaultStore } from '#host/storage/port.ts'
@@ -17,8 +18,8 @@ export interface Meeting {
   found(service: ServiceName): Promise<Uint8Array>
   /** Reads the vault's profile; gives what its handlers answer. */
   discover(service: ServiceName, invitation: Invitation): Promise<string[]>
-  /** Presents contract version 1; resolves when the owner accepted it. */
-  connect(service: ServiceName): Promise<Terms>
+  /** Presents contract version 1; resolves when the owner accepted it, with the event types it may send then. */
+  connect(service: ServiceName): Promise<Terms & { readonly offered: readonly string[] }>
   /** Publishes contract version 2; the terms come with `accepted`. */
   publish(service: ServiceName): Promise<void>
   accepted(service: ServiceName): Promise<Terms>
@@ -68,7 +69,10 @@ export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
       const profile = await discover(invitation(service), options)
       const offer = { profile, contract: contract(service, 1) }
       player(service).connected = await connect(invitation(service), offer, options)
-      return connection(service).terms()
+      const terms = connection(service).terms()
+      const signed = verifyContract(offer.contract, options.signing.verifyKey.raw)
+      const events = offeredEvents(signed.contract, { handlers: profile.handlers, declined: terms.declined })
+      return { ...terms, offered: events.map(({ type }) => type) }
     },
     async publish(service) {
       const renewed = connection(service).publishContract(contract(service, 2), { lifeMs: REQUEST_LIFE_MS })
@@ -102,11 +106,8 @@ function storeIn(store: VaultStore): ClientStore {
 
 /** `handler version (event types)`, for a person. */
 function handlersIn(published: unknown): string[] {
-  if (typeof published !== 'string') throw new Error('a profile holds its manifests as JSON')
-  const manifests = JSON.parse(published) as readonly { handler: string; version: string; events: { type: string }[] }[]
-  return manifests.map(
-    ({ handler, version, events }) => `${handler} ${version} (${events.map(({ type }) => type).join(', ')})`,
-  )
+  const handlers = Map.groupBy(publishedEvents(published), ({ handler, version }) => `${handler} ${version}`)
+  return [...handlers].map(([name, events]) => `${name} (${events.map(({ type }) => type).join(', ')})`)
 }
 
 function has<T>(value: T | undefined, otherwise: string): T {

@@ -5,8 +5,10 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 
+import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal, refusalCodes } from '#host/errors.ts'
 import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
+import { keyAlias } from '#host/plugin/manifest.ts'
 import { mistakes, z } from '#host/schema.ts'
 import { jsonMistakes } from './mistake.ts'
 
@@ -39,8 +41,9 @@ const permits = z
   })
   .describe('What the contract permits: everything, unless said otherwise.')
 
-/** A test key that every case has unless it says otherwise. */
+/** The keys that every vault has, unless a case says otherwise. */
 const KEY_SEED = '07'.repeat(32)
+const secret = z.string().regex(/^[0-9a-f]{64}$/u)
 
 const given = z.strictObject({
   fields: z
@@ -50,10 +53,9 @@ const given = z.strictObject({
   store: z.record(z.string(), stored).default({}).describe('The asker’s own namespace, by key.'),
   handlerStore: z.record(z.string(), stored).default({}).describe('The handler’s own namespace, by key.'),
   keys: z
-    .strictObject({ connection: z.string().regex(/^[0-9a-f]{64}$/u) })
-    .partial()
-    .default({ connection: KEY_SEED })
-    .describe('Seeds of 32 bytes in hex; {} for a vault that has no key.'),
+    .record(keyAlias, z.union([secret, z.strictObject({ algorithm: z.enum(keyAlgorithms), secret })]))
+    .default({ connection: KEY_SEED, identity: KEY_SEED })
+    .describe('Secrets of 32 bytes in hex, of Ed25519 unless they say otherwise; {} for a vault that has no key.'),
   permits: permits.prefault({}),
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),

@@ -1,5 +1,5 @@
 /** What a case gives its handler: capabilities in memory, narrowed by the manifest as a vault would. */
-import { generateEd25519, signEd25519 } from '#host/crypto/ed25519.ts'
+import { type Signer, signerOf } from '#host/crypto/signer.ts'
 import { CONTRACT_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Cap, Sources } from '#host/plugin/port.ts'
@@ -10,8 +10,7 @@ import type { Case, Stored } from './cases.ts'
 /** The live things behind one case's grant; `admitted` are the fields its request asks for. */
 export function sourcesOf({ given }: Case, registered: Registered, admitted: readonly string[]): Sources {
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
-  const { connection } = given.keys
-  const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
+  const keys = new Map(Object.entries(given.keys).map(([alias, key]) => [alias, keyOf(key)]))
   return grantFor({
     registered,
     permits: { ...given.permits, store: capOf(given.permits.store) },
@@ -65,7 +64,7 @@ function inByteOrder([left]: readonly [string, Item], [right]: readonly [string,
   return Buffer.compare(Buffer.from(left), Buffer.from(right))
 }
 
-function ed25519(seed: string): { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array } {
-  const key = generateEd25519(Uint8Array.fromHex(seed))
-  return { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }
+function keyOf(key: Case['given']['keys'][string]): Signer {
+  if (typeof key === 'string') return signerOf('ed25519', Uint8Array.fromHex(key))
+  return signerOf(key.algorithm, Uint8Array.fromHex(key.secret))
 }

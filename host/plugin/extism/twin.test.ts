@@ -1,8 +1,8 @@
 /** The same handler as a QuickJS component and as an Extism plug-in: the same answers, the same cost in effects. */
-import { generateKeyPairSync, sign } from 'node:crypto'
-
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { signerOf } from '#host/crypto/signer.ts'
 
 import { jobFor, registryOf } from '../fixtures/stage.ts'
 import { createPool, type Pool } from '../pool.ts'
@@ -10,13 +10,7 @@ import type { Sources } from '../port.ts'
 import { HandlerRefusal } from '../refusal.ts'
 
 const now = 1_800_000_000_000
-const pair = generateKeyPairSync('ed25519')
-const raw = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32))
-const connection = {
-  publicKey: raw,
-  sign: (message: Uint8Array) => new Uint8Array(sign(null, message, pair.privateKey)),
-}
-const keys: Sources['keys'] = new Map([['connection', connection]])
+const keys: Sources['keys'] = new Map([['connection', signerOf('ed25519', new Uint8Array(32).fill(7))]])
 
 const runtimes = { component: registryOf('auth-challenge'), extism: registryOf('challenge-extism') }
 let pools: Record<keyof typeof runtimes, Pool>

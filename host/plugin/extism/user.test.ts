@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
-import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import type { Signer } from '#host/crypto/signer.ts'
+import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 
 import { granting, memoryNamespace } from '../fixtures/stage.ts'
 import { guestImports } from '../guest-imports.ts'
@@ -9,7 +10,11 @@ import { now, openSeat } from './fixtures/seat.ts'
 import { userFunctions } from './user.ts'
 
 const bytes = (text: string): string => Buffer.from(text).toString('base64url')
-const key = { publicKey: new Uint8Array(32).fill(1), sign: (message: Uint8Array) => new Uint8Array([...message, 9]) }
+const key: Signer = {
+  algorithm: 'ed25519',
+  publicKey: new Uint8Array(32).fill(1),
+  sign: (message) => new Uint8Array([...message, 9]),
+}
 const lied = expect.objectContaining({ name: 'Trap', reason: 'lied' })
 
 test('there is a function for every one of the world, except those that open a namespace', () => {
@@ -57,8 +62,11 @@ test('keys: the granted one signs; another alias is refused and ends the event',
   const { user, seat } = openSeat({ keys: new Map([['connection', key]]) })
   expect(user.answer('trellis_keys_list', {})).toEqual({ ok: ['connection'] })
   const alias = 'connection'
+  expect(user.answer('trellis_keys_algorithm', { alias })).toEqual({ ok: 'ed25519' })
   expect(user.answer('trellis_keys_public', { alias })).toEqual({ ok: Buffer.alloc(32, 1).toString('base64url') })
   expect(user.answer('trellis_keys_sign', { alias, message: bytes('m') })).toEqual({ ok: bytes('m\t') })
+  const long = Buffer.alloc(SIGN_BYTES_MAX + 1).toString('base64url')
+  expect(user.answer('trellis_keys_sign', { alias, message: long })).toEqual({ err: 'message-size' })
   expect(seat.failure()).toBeUndefined()
   expect(user.answer('trellis_keys_sign', { alias: 'vault', message: '' })).toEqual({ err: 'unavailable' })
   expect(seat.failure()).toMatchObject({ reason: 'not-granted' })

@@ -33,6 +33,7 @@ const table: Readonly<Record<string, UserFunction>> = {
   trellis_random_bytes: { owner: 'random', name: 'bytes', members: { length: 'u32' } },
   trellis_fields_get: { owner: 'fields', name: 'get', members: { name: 'text' } },
   trellis_keys_list: { owner: 'keys', name: 'list', members: {} },
+  trellis_keys_algorithm: { owner: 'keys', name: 'algorithm-of', members: { alias: 'text' } },
   trellis_keys_public: { owner: 'keys', name: 'public-key', members: { alias: 'text' } },
   trellis_keys_sign: { owner: 'keys', name: 'sign', members: { alias: 'text', message: 'bytes' } },
   trellis_outbox_emit: { owner: 'outbox', name: 'emit', members: { type: 'text', body: 'bytes' } },

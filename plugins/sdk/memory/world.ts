@@ -3,6 +3,13 @@
  * one. A test says what is granted, then calls `handle`.
  */
 
+/** A key of the grant: Ed25519 unless it says otherwise. */
+export interface Key {
+  readonly algorithm?: 'ed25519' | 'ecdsa-secp256k1' | 'bip340'
+  readonly publicKey: Uint8Array
+  sign(message: Uint8Array): Uint8Array
+}
+
 /** What a namespace holds at a key. */
 export interface MemoryItem {
   readonly value: Uint8Array
@@ -38,7 +45,7 @@ export interface Grant {
   /** By label: `connection`, `handler`. */
   readonly namespaces?: Readonly<Record<string, MemoryNamespace>>
   readonly fields?: Readonly<Record<string, string>>
-  readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
+  readonly keys?: Readonly<Record<string, Key>>
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */

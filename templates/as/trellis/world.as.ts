@@ -225,19 +225,30 @@ export function currentSession(): Session {
 
 // -- keys -------------------------------------------------------------------------------------------------------------
 
+@external("trellis:handler/keys@0.1.0", "algorithm-of")
+declare function keysAlgorithm(alias: usize, aliasSize: usize, out: usize): void
 @external("trellis:handler/keys@0.1.0", "public-key")
 declare function keysPublicKey(alias: usize, aliasSize: usize, out: usize): void
 @external("trellis:handler/keys@0.1.0", "sign")
 declare function keysSign(alias: usize, aliasSize: usize, message: usize, messageSize: usize, out: usize): void
 
-/** 32 bytes, or null when the grant has no such key. */
+export enum Algorithm { Ed25519, EcdsaSecp256k1, Bip340, None }
+
+/** `None` when the grant has no such key. */
+export function algorithmOf(alias: string): Algorithm {
+  const bytes = toBytes(alias)
+  keysAlgorithm(bytes.dataStart, <usize>bytes.length, AREA)
+  return load<u8>(AREA) == 0 ? <Algorithm>load<u8>(AREA, 1) : Algorithm.None
+}
+
+/** 33 bytes of ECDSA, else 32; null when the grant has no such key. */
 export function publicKey(alias: string): Uint8Array | null {
   const bytes = toBytes(alias)
   keysPublicKey(bytes.dataStart, <usize>bytes.length, AREA)
   return load<u8>(AREA) == 0 ? take(load<usize>(AREA, 4), load<usize>(AREA, 8)) : null
 }
 
-/** An Ed25519 signature of 64 bytes, or null when the grant has no such key. */
+/** 64 bytes; null when the grant has no such key, or it does not sign messages of this size (32 but for Ed25519). */
 export function sign(alias: string, message: Uint8Array): Uint8Array | null {
   const bytes = toBytes(alias)
   keysSign(bytes.dataStart, <usize>bytes.length, message.dataStart, <usize>message.length, AREA)

@@ -360,11 +360,23 @@ TR_KIT tr_session tr_current_session(void) {
 
 // -- keys -------------------------------------------------------------------------------------------------------------
 
+TR_IMPORT("keys", "algorithm-of") void tr_keys_algorithm(const char *alias, uint32_t size, uint8_t out[2]);
 TR_IMPORT("keys", "public-key") void tr_keys_public_key(const char *alias, uint32_t size, tr_bytes_result *out);
 TR_IMPORT("keys", "sign")
 void tr_keys_sign(const char *alias, uint32_t size, const char *message, uint32_t message_size, tr_bytes_result *out);
 
-/// 32 bytes; false when the grant has no such key.
+typedef enum { TR_ED25519, TR_ECDSA_SECP256K1, TR_BIP340 } tr_algorithm;
+
+/// False when the grant has no such key.
+TR_KIT bool tr_algorithm_of(tr_text alias, tr_algorithm *algorithm) {
+  uint8_t got[2];
+  tr_keys_algorithm(alias.at, alias.size, got);
+  if (got[0]) return false;
+  *algorithm = (tr_algorithm)got[1];
+  return true;
+}
+
+/// 33 bytes of ECDSA, else 32; false when the grant has no such key.
 TR_KIT bool tr_public_key(tr_text alias, tr_text *key) {
   tr_bytes_result got;
   tr_keys_public_key(alias.at, alias.size, &got);
@@ -373,7 +385,7 @@ TR_KIT bool tr_public_key(tr_text alias, tr_text *key) {
   return true;
 }
 
-/// An Ed25519 signature of 64 bytes; false when the grant has no such key.
+/// 64 bytes; false when the grant has no such key, or it does not sign messages of this size (32 but for Ed25519).
 TR_KIT bool tr_sign(tr_text alias, tr_text message, tr_text *signature) {
   tr_bytes_result got;
   tr_keys_sign(alias.at, alias.size, message.at, message.size, &got);

@@ -532,13 +532,33 @@ pub mod keys {
 
     #[link(wasm_import_module = "trellis:handler/keys@0.1.0")]
     extern "C" {
+        #[link_name = "algorithm-of"]
+        fn raw_algorithm(alias: *const u8, size: usize, out: *mut [u8; 2]);
         #[link_name = "public-key"]
         fn raw_public_key(alias: *const u8, size: usize, out: *mut BytesResult);
         #[link_name = "sign"]
         fn raw_sign(alias: *const u8, size: usize, message: *const u8, message_size: usize, out: *mut BytesResult);
     }
 
-    /// The raw public key: 32 bytes for Ed25519.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Algorithm {
+        Ed25519,
+        EcdsaSecp256k1,
+        Bip340,
+    }
+
+    pub fn algorithm_of(alias: &str) -> Option<Algorithm> {
+        let mut out = [0; 2];
+        unsafe { raw_algorithm(alias.as_ptr(), alias.len(), &mut out) };
+        match out {
+            [0, 0] => Some(Algorithm::Ed25519),
+            [0, 1] => Some(Algorithm::EcdsaSecp256k1),
+            [0, _] => Some(Algorithm::Bip340),
+            _ => None,
+        }
+    }
+
+    /// The raw public key: 33 bytes of ECDSA, else 32.
     pub fn public_key(alias: &str) -> Option<Vec<u8>> {
         let mut out = BytesResult::EMPTY;
         unsafe {
@@ -547,7 +567,7 @@ pub mod keys {
         }
     }
 
-    /// Ed25519 (RFC 8032) over the message: 64 bytes.
+    /// 64 bytes; none also when the key does not sign messages of this size (32 bytes but for Ed25519).
     pub fn sign(alias: &str, message: &[u8]) -> Option<Vec<u8>> {
         let mut out = BytesResult::EMPTY;
         unsafe {

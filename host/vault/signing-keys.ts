@@ -1,0 +1,52 @@
+/** The keys a vault signs with for others: its own for documents, and those its owner made. */
+import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
+import { SECRET_BYTES, type Signer, signerOf } from '#host/crypto/signer.ts'
+import { IDENTITY_KEY } from '#host/plugin/manifest.ts'
+import type { Change, Namespace } from '#host/storage/port.ts'
+import { entries } from './read.ts'
+import { decodeRecord, encodeRecord } from './records.ts'
+
+export interface SigningKeyEntry {
+  readonly signer: Signer
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+}
+
+/** A fresh key, and the change that stores it under its alias. */
+export function newSigningKey(options: {
+  readonly alias: string
+  readonly algorithm: KeyAlgorithm
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+}): { readonly entry: SigningKeyEntry; readonly change: Change } {
+  const { alias, algorithm, now, random } = options
+  const secret = random(SECRET_BYTES)
+  try {
+    const entry = { signer: signerOf(algorithm, secret), createdAt: now }
+    const value = encodeRecord('key', { algorithm, secret, createdAt: now })
+    const hidden = { visibility: 'opaque', sensitivity: 'critical' } as const
+    return { entry, change: { namespace: 'system', key: `keys/${alias}`, value, ...hidden } }
+  } finally {
+    secret.fill(0)
+  }
+}
+
+/** The key for documents, which every vault is born with. */
+export function identityKey(options: {
+  readonly now: number
+  readonly random: (length: number) => Uint8Array
+}): Change {
+  return newSigningKey({ ...options, alias: IDENTITY_KEY, algorithm: 'ed25519' }).change
+}
+
+/** Every key of a vault by alias. */
+export function readSigningKeys(system: Namespace): Map<string, SigningKeyEntry> {
+  return new Map(
+    entries(system, 'keys/').map(([alias, value]) => {
+      const { algorithm, secret, createdAt } = decodeRecord('key', value)
+      const signer = signerOf(algorithm, secret)
+      secret.fill(0)
+      return [alias, { signer, createdAt }]
+    }),
+  )
+}
