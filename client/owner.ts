@@ -55,7 +55,27 @@ const credentialEntry = z.object({
   expires: z.number().nullable(),
   addedAt: z.number(),
 })
-const kept = z.object({ credentials: z.array(credentialEntry) })
+const credentialEntries = z.object({ credentials: z.array(credentialEntry) })
+const kept = z.object({
+  items: z.array(
+    z.object({
+      key: z.string(),
+      category: z.string().nullable(),
+      visibility: z.enum(['transparent', 'opaque']),
+      /** Bytes of the value. */
+      size: z.number(),
+      revision: z.number(),
+      /** Milliseconds since the epoch. */
+      updated: z.number(),
+      /** Null for what is opaque, or too large for a page. */
+      value: z.instanceof(Uint8Array).nullable(),
+    }),
+  ),
+  next: z.string().nullable(),
+  /** Keys and values together, and how many its contract allows. */
+  bytes: z.number(),
+  bytesMax: z.number(),
+})
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 const ownedKey = z.object({
@@ -74,6 +94,8 @@ export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContr
 export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
+export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice {
   readonly conversation: Conversation
@@ -90,6 +112,9 @@ export interface OwnerDevice {
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
+  /** What a connection keeps in the vault, by key. */
+  items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
+  removeItem(connection: string, key: string): Promise<void>
   /** A fresh key in the vault, for the handlers that need one of this name. */
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
   /** All of them in the order of their names; `identity` is the vault's own for documents. */
@@ -167,6 +192,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
+    async items(connection, range = {}) {
+      return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
+    },
+    removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
     async createKey(alias, algorithm) {
       return check(ownedKey, await command('key.create', { alias, algorithm }), 'malformed', 'key')
@@ -176,7 +205,7 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     },
     addCredential: (alias, options) => done(command('credential.add', { alias, ...options })),
     async credentials() {
-      return check(kept, await command('credential.list', {}), 'malformed', 'the credentials').credentials
+      return check(credentialEntries, await command('credential.list', {}), 'malformed', 'the credentials').credentials
     },
     removeCredential: (alias) => done(command('credential.remove', { alias })),
   }

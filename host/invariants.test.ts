@@ -185,12 +185,8 @@ test('invariant 7: an image with any changed, missing or unlisted file is no ima
   const image = await mkdtemp(join(tmpdir(), 'trellis-image-'))
   try {
     await makeImage(image)
-    expect((await readImage(image)).map(({ name }) => name)).toEqual([
-      'auth-challenge',
-      'data-access',
-      'signing',
-      'verification',
-    ])
+    const names = ['auth-challenge', 'data-access', 'keychain', 'signing', 'verification']
+    expect((await readImage(image)).map(({ name }) => name)).toEqual(names)
     const files = (await readdir(image, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     for (const { parentPath, name } of files) {
       const path = join(parentPath, name)

@@ -8,6 +8,7 @@ import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-st
 import type { Answer } from './calls.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
+import { labelGrant } from './grant.ts'
 import { openDesk } from './imports.ts'
 import type { Effects, OwnerAnswer, SessionContext, Sources } from './port.ts'
 import { HandlerFailure } from './refusal.ts'
@@ -184,7 +185,7 @@ function cellJob({ registered, sources, context, body, answer, now }: Job, seque
     answer,
     now,
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
-    namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
+    namespaces: [...sources.namespaces].map(labelGrant),
     fields: sources.fields,
     // Not the signers themselves: what is named here is all of a key that goes into a cell.
     keys: new Map([...sources.keys].map(([alias, { algorithm, publicKey }]) => [alias, { algorithm, publicKey }])),

@@ -1,15 +1,20 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
 import type { Signer } from '#host/crypto/signer.ts'
+import { HANDLER_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
 import { CONNECTION_KEY } from './manifest.ts'
-import type { CredentialMetadata, GrantedCredential, ProofRequest, Sources } from './port.ts'
+import type { Cap, CredentialMetadata, GrantedCredential, GrantedNamespace, ProofRequest, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
+import type { LabelGrant } from './report.ts'
+
+/** What a handler may keep in a namespace of its own. */
+export const handlerCap: Cap = { categories: null, bytesMax: HANDLER_STORAGE_BYTES_MAX }
 
 /** The contract's permissions that narrow a manifest's needs. */
 export interface ContractPermits {
-  /** Without it a needed namespace is read only. */
-  readonly store: boolean
+  /** What the asker's namespace may hold; without it a needed one is read only. */
+  readonly store: Cap | null
   /** Without it no event goes to the connection. */
   readonly messages: boolean
   /** Without it the connection's own key does not sign. */
@@ -29,6 +34,8 @@ export interface GrantOptions {
   readonly fields: ReadonlyMap<string, string>
   /** The asker's own namespace. */
   readonly connection: Namespace
+  /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
+  readonly handler: Namespace
   /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
   readonly keys: Pick<Sources['keys'], 'get'>
   /** The vault's credentials that have not expired, by alias. */
@@ -39,17 +46,32 @@ export interface GrantOptions {
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
 export function grantFor(options: GrantOptions): Sources {
-  const { registered, permits, connection } = options
+  const { registered, permits, connection, handler } = options
   const { needs } = registered.manifest
-  const right = needs.namespaces.connection
-  const writable = right === 'rw' && permits.store
+  const rights = needs.namespaces
+  const namespaces = new Map<string, GrantedNamespace>()
+  if (rights.connection !== undefined) {
+    namespaces.set('connection', {
+      namespace: connection,
+      writable: rights.connection === 'rw' && permits.store !== null,
+      ...(permits.store && { cap: permits.store }),
+    })
+  }
+  if (rights.handler !== undefined) {
+    namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw', cap: handlerCap })
+  }
   return {
     fields: needs.fields ? options.fields : new Map(),
-    namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
+    namespaces,
     keys: keysFor(options),
     credentials: grantCredentials(options),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }
+}
+
+/** A granted namespace as its cell is told of it. */
+export function labelGrant([label, { namespace, writable, cap }]: readonly [string, GrantedNamespace]): LabelGrant {
+  return { label, writable, ...(cap && { cap: { ...cap, bytesUsed: namespace.bytes } }) }
 }
 
 /** Of the keys it needs those that are there, in the algorithm its manifest names, if it names one. */

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 
 import type { Signer } from '#host/crypto/signer.ts'
-import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  CATEGORY_CHARS_MAX,
+  CHANNEL_BYTES,
+  KEY_BYTES_MAX,
+  READ_KEYS_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import { type Answer, encodeAnswer } from './calls.ts'
 import { frameWriter } from './frame.ts'
@@ -24,7 +31,13 @@ test('a granted namespace is read', () => {
   const namespace = memoryNamespace()
   namespace.set('a', 'x', 3)
   const granted = desk(granting(namespace))
-  const item = { key: 'a', value: new TextEncoder().encode('x'), revision: 3 }
+  const item = {
+    key: 'a',
+    value: new TextEncoder().encode('x'),
+    revision: 3,
+    visibility: 'transparent',
+    category: undefined,
+  }
   expect(granted.answer({ op: 'get', label: 'connection', key: 'a' })).toEqual({ kind: 'item', item })
   expect(granted.answer({ op: 'get', label: 'connection', key: 'b' })).toEqual({ kind: 'item', item: undefined })
   expect(granted.answer(scan)).toEqual({ kind: 'page', items: [item], next: undefined })
@@ -124,6 +137,9 @@ test('a page fits the channel, makes progress, and loses nothing', () => {
   const keys = ['a', 'b', 'c', 'd'.repeat(KEY_BYTES_MAX)]
   for (const key of keys) namespace.set(key, big)
   for (let at = 0; at < 300; at++) namespace.set(`z${String(at).padStart(3, '0')}`, 'x'.repeat(5_000))
+  // A category takes its place, too.
+  const category = 'c'.repeat(CATEGORY_CHARS_MAX)
+  for (const [key, item] of namespace.items) namespace.items.set(key, { ...item, category })
   const granted = desk(granting(namespace))
   const writer = frameWriter(new SharedArrayBuffer(CHANNEL_BYTES), 0)
   const seen: string[] = []

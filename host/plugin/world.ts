@@ -5,10 +5,11 @@
 import { describeFunctions } from './component/describe.ts'
 import type { Plan } from './component/plan.ts'
 
-const storeError = 'variant {unavailable: _, conflict: _, too-large: u32}'
-const item = 'record {key: string, value: list<u8>, revision: u64}'
+const storeError = 'variant {unavailable: _, conflict: _, too-large: u32, wrong-category: _, full: u32}'
+const metadata = 'visibility: enum {transparent, opaque}, category: option<string>'
+const item = `record {key: string, value: list<u8>, revision: u64, ${metadata}}`
 const page = `record {items: list<${item}>, next: option<string>}`
-const metadata =
+const credential =
   'record {alias: string, kind: string, issuer: string, label: string, claims: list<string>, expires: option<u64>}'
 const self = 'self: borrow<trellis:handler/store@0.1.0/namespace>'
 const context = [
@@ -19,6 +20,7 @@ const context = [
   'event-type: string',
   'deadline-ms: u32',
   'approved: bool',
+  'connection-id: string',
 ].join(', ')
 const keyError = 'enum {unavailable, message-size}'
 const question = 'record {text: string, choices: list<string>}'
@@ -38,7 +40,8 @@ const importTypes = new Map([
   ],
   [
     'trellis:handler/store@0.1.0#[method]namespace.put',
-    `(${self}, key: string, value: list<u8>, expected: option<u64>) -> result<_, ${storeError}>`,
+    `(${self}, key: string, value: list<u8>, expected: option<u64>, attributes: option<record {${metadata}}>) -> ` +
+      `result<_, ${storeError}>`,
   ],
   ['trellis:handler/store@0.1.0#[method]namespace.delete', `(${self}, key: string) -> result<_, ${storeError}>`],
   [
@@ -52,7 +55,7 @@ const importTypes = new Map([
   ],
   ['trellis:handler/keys@0.1.0#public-key', `(alias: string) -> result<list<u8>, ${keyError}>`],
   ['trellis:handler/keys@0.1.0#sign', `(alias: string, message: list<u8>) -> result<list<u8>, ${keyError}>`],
-  ['trellis:handler/credentials@0.1.0#list', `() -> list<${metadata}>`],
+  ['trellis:handler/credentials@0.1.0#list', `() -> list<${credential}>`],
   [
     'trellis:handler/credentials@0.1.0#prove',
     '(alias: string, disclose: list<string>, nonce: list<u8>) -> result<list<u8>, enum {unavailable, nonce}>',

@@ -5,6 +5,7 @@ import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
 import type { Admitted } from './admit.ts'
+import { storeCap } from './caps.ts'
 import type { Connection } from './party.ts'
 import type { Vault } from './vault.ts'
 import { heldCredentials } from './credentials.ts'
@@ -37,6 +38,7 @@ export async function dispatch(
       eventId: event.id,
       eventType: event.type,
       approved,
+      connectionId: connection.id,
     },
     body,
     answer: options.answer,
@@ -58,12 +60,13 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted, now: nu
   return grantFor({
     registered,
     permits: {
-      store: permissions?.store != null,
+      store: storeCap(connection),
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
+    handler: vault.store.namespace(`handler/${registered.name}`),
     keys: { get: (alias) => signerFor(alias, { vault, connection }) },
     credentials: heldCredentials(vault, {
       connection,

@@ -9,12 +9,15 @@ import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
+import { listItems, removeItem } from './owner-items.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
 
 const commands: Readonly<Record<string, (command: Command) => Done | Promise<Done>>> = {
   'connection.invite': inviteConnection,
+  'connection.items': listItems,
+  'connection.remove-item': removeItem,
   'connection.sever': severConnection,
   'contract.accept': acceptContract,
   'contract.reject': rejectContract,

@@ -1,5 +1,5 @@
-import { granted, type Session } from './world.ts'
+import { granted, type MemorySession } from './world.ts'
 
-export function current(): Session {
+export function current(): MemorySession {
   return granted().session
 }

@@ -10,8 +10,16 @@ export interface Key {
   sign(message: Uint8Array): Uint8Array
 }
 
-/** Who asks. */
-export interface Session {
+/** What a namespace holds at a key. */
+export interface MemoryItem {
+  readonly value: Uint8Array
+  readonly revision: number
+  readonly visibility: 'transparent' | 'opaque'
+  readonly category: string | null
+}
+
+/** WIT `session.context`. */
+export interface MemorySession {
   readonly connection: string
   readonly kind: 'service' | 'peer'
   readonly contractVersion: number
@@ -19,6 +27,17 @@ export interface Session {
   readonly eventType: string
   readonly deadlineMs: number
   readonly approved: boolean
+  readonly connectionId: string
+}
+
+/** A granted namespace. Its map lives on from event to event; a test reads it and fills it. */
+export interface MemoryNamespace {
+  readonly items: Map<string, MemoryItem>
+  readonly writable: boolean
+  /** What the contract lists; any when it is left out. */
+  readonly categories?: readonly string[]
+  /** Of keys and values; without end when it is left out. */
+  readonly bytesMax?: number
 }
 
 /** A credential of the grant: `claims` are those the event was admitted for. */
@@ -33,9 +52,11 @@ export interface HeldCredential {
 }
 
 export interface Grant {
+  readonly session?: Partial<MemorySession>
+  /** By label: `connection`, `handler`. */
+  readonly namespaces?: Readonly<Record<string, MemoryNamespace>>
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, Key>>
-  readonly session?: Session
   readonly credentials?: Readonly<Record<string, HeldCredential>>
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
@@ -43,7 +64,9 @@ export interface Grant {
   readonly now?: number
 }
 
-const acme: Session = {
+let current: Required<Grant> & { readonly session: MemorySession }
+
+const session: MemorySession = {
   connection: 'acme',
   kind: 'service',
   contractVersion: 1,
@@ -51,18 +74,18 @@ const acme: Session = {
   eventType: 'test.run',
   deadlineMs: 1_000,
   approved: false,
+  connectionId: 'acme-1',
 }
-
-let current: Required<Grant>
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  current = { session: acme, fields: {}, keys: {}, credentials: {}, answer: { tag: 'none' }, now: 0, ...granted }
+  const nothing = { namespaces: {}, fields: {}, keys: {}, credentials: {}, answer: { tag: 'none' }, now: 0 } as const
+  current = { ...nothing, ...granted, session: { ...session, ...granted.session } }
 }
 
 grant({})
 
-export function granted(): Required<Grant> {
+export function granted(): typeof current {
   return current
 }
 
