@@ -1,7 +1,7 @@
 /** `trellis handler …`: from nothing to a tested handler. Each subcommand is a file of its own, loaded when typed. */
 import { type Command, Option } from 'commander'
 
-import type { HandlerLanguage } from '../../scripts/build-handler.ts'
+import type { HandlerLanguage, HandlerRuntime } from '../../scripts/build-handler.ts'
 import { usageLine } from './usage.ts'
 
 const FOLDER = ['[folder]', 'the handler’s folder', '.'] as const
@@ -84,15 +84,20 @@ function addNew(handler: Command): void {
     .addOption(
       new Option('--lang <language>', 'what to write it in').choices(['ts', 'as', 'rust', 'c', 'go']).default('ts'),
     )
-    .addOption(new Option('--runtime <runtime>', 'what runs it').choices(['component', 'extism']).default('component'))
+    .addOption(
+      new Option('--runtime <runtime>', 'what runs it: component, but for go extism').choices(['component', 'extism']),
+    )
     .action(
-      async (name: string, { lang, runtime }: { lang: HandlerLanguage | 'go'; runtime: string }, command: Command) => {
-        if (lang === 'go' && runtime !== 'extism') return command.error('error: --lang go needs --runtime extism')
-        if (lang === 'go' || runtime === 'extism') {
-          return command.error('error: --runtime extism has no template in this release: --lang ts, as, rust or c')
-        }
+      async (
+        name: string,
+        { lang, runtime }: { lang: HandlerLanguage; runtime?: HandlerRuntime },
+        command: Command,
+      ) => {
+        const { missingRuntime } = await import('../../scripts/build-handler.ts')
+        const unable = runtime && missingRuntime(lang, runtime)
+        if (unable !== undefined) return command.error(`error: ${unable}`)
         const { newHandler } = await import('./handler/new.ts')
-        await newHandler(name, lang)
+        await newHandler(name, lang, runtime)
       },
     )
 }
