@@ -39,11 +39,13 @@ export function addHandlerCommands(program: Command, columns: number): void {
     })
   handler
     .command('dev')
-    .description('Build, check and test again whenever a file changes, until Ctrl-C.')
+    .description('Build, check, test and run it in a local vault, again whenever a file changes, until Ctrl-C.')
     .argument(...FOLDER)
-    .action(async (folder: string) => {
+    .option('--once', 'one round, then end: 0 when it was green')
+    .action(async (folder: string, { once = false }: { once?: boolean }) => {
       const { dev } = await import('./handler/dev.ts')
-      await dev(folder, columns)
+      const isGreen = await dev(folder, { columns, once })
+      if (once) process.exitCode = isGreen ? 0 : 1
     })
   handler
     .command('digest')

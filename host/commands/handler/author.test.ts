@@ -228,7 +228,21 @@ test('a published handler runs in a host, and no other answers its events', asyn
   expect(wrong).toMatchObject({ code: 1, out: expect.stringContaining('manifest.json:11'), errors: [] })
 })
 
-test('dev runs again when a file changes, until it is stopped', async () => {
+test('dev once ends with its round, green or not', async () => {
+  const folder = join(base, 'once')
+  await green('new', folder, '--lang', 'as')
+  expect(await green('dev', folder, '--once')).toMatch(
+    /5 passed[^]*asked {2}greets a newcomer → \{.*"visits":1\}\n +decode/u,
+  )
+  const path = join(folder, 'handler.as.ts')
+  await writeFile(path, (await readFile(path, 'utf8')).replace('own.get(', 'own.gt('))
+  expect(await trellis('handler', 'dev', folder, '--once')).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/^NO/u),
+  })
+})
+
+test('dev runs again when a file changes, keeps what was stored, asks what is typed, until it is stopped', async () => {
   const folder = join(base, 'changes')
   await green('new', folder, '--lang', 'as')
   const running = startTrellis('handler', 'dev', folder)
@@ -237,6 +251,14 @@ test('dev runs again when a file changes, until it is stopped', async () => {
   const path = join(folder, 'handler.as.ts')
   await writeFile(path, (await readFile(path, 'utf8')).replace('Hello', 'Good morning'))
   await expect.poll(running.out, patient).toMatch(/watching[^]*watching/u)
+  running.type('2')
+  await expect
+    .poll(running.out, patient)
+    .toContain('asked  counts who comes back → {"greeting":"Good morning, Alice!","visits":7}')
+  running.type('changes.greet {"fields":[]}')
+  await expect.poll(running.out, patient).toContain('asked  changes.greet → no: name-unavailable')
+  running.type('what?')
+  await expect.poll(running.out, patient).toContain('NO  what?: type a case')
   running.stop()
   const { code, out, errors } = await running.ended
   expect({ code, errors }).toEqual({ code: 0, errors: [] })
