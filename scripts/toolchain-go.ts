@@ -11,7 +11,10 @@ export function missingGo(): string | undefined {
   const minor = /^go1\.(\d+)/u.exec(version ?? '')?.[1]
   if (minor !== undefined && Number(minor) >= 24) return undefined
   const here = version === undefined ? 'there is none on PATH' : `on PATH is ${version}`
-  return `Go needs the go command, 1.24 or newer (${here}): its installer from go.dev/dl, or Debian 13’s: apt-get install golang`
+  return (
+    `Go needs the go command, 1.24 or newer (${here}): its installer from go.dev/dl, ` +
+    'or Debian 13’s: apt-get install golang'
+  )
 }
 
 /** `go1.26.8`; undefined without Go. */

@@ -34,7 +34,11 @@ async function green(...args: string[]): Promise<string> {
 const seconds: [string, string][] = []
 afterAll(() => console.log(`new to green\n${seconds.map(([what, took]) => `  ${what.padEnd(28)}${took}`).join('\n')}`))
 
-const templates = kits.map((kit) => ({ ...kit, title: `${kit.language.title}, ${kit.runtime}` }))
+const templates = kits.map(({ language, runtime }) => ({
+  language,
+  runtime,
+  title: `${language.title}, ${runtime}`,
+}))
 
 describe.each(templates)('$title', ({ language: { id, title: name }, runtime, title }) => {
   test(

@@ -25,7 +25,7 @@ export interface DevRounds extends AsyncDisposable {
 /** The vault is made in the first round without mistakes, and is gone with the rounds. */
 export function openRounds(path: string, columns: number): DevRounds {
   const parts = new AsyncDisposableStack()
-  const { steps } = printer(columns, (line) => console.log(line))
+  const print = printer(columns, (line) => console.log(line))
   let vault: DevVault | undefined
   let loaded: Loaded | undefined
 
@@ -50,7 +50,7 @@ export function openRounds(path: string, columns: number): DevRounds {
     if (vault === undefined) return console.log('nothing is loaded yet')
     const { answer, traces } = await vault.ask(event, request)
     console.log(`${paint.name('asked')}  ${name} → ${wordsOf(answer)}`)
-    for (const trace of traces) steps(trace)
+    for (const trace of traces) print.steps(trace)
   }
 
   async function live(): Promise<void> {

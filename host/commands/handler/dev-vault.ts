@@ -1,6 +1,6 @@
 /**
- * The local vault of `trellis handler dev`: a host on a folder of its own, an owner's device that says yes to everything
- * and a service that is connected. What is asked goes the whole way: sealed event, contract, cell, sealed reply.
+ * The local vault of `trellis handler dev`: a host on a folder of its own, an owner's device that says yes to all and a
+ * service that is connected. What is asked goes the whole way: sealed event, contract, cell, sealed reply.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'

@@ -17,14 +17,14 @@ import { type Language, languages } from './languages.ts'
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 /** Stands for the handler's name in every template. */
 const NAME = '__name__'
-/** As the template's manifest has it. A Go runtime starts with some 4 MiB, and half of the limit is for blocks. */
+/** As the template's manifest has it. Go starts with 2.6 MiB and collects late, and half of the limit is for blocks. */
 const [MEMORY_OF_COMPONENT, MEMORY_OF_GO] = ['16777216', '33554432'] as const
 /** Short enough for an event type's noun, too. */
 const NAME_FORM = /^[a-z][a-z0-9-]{0,62}$/u
 
 /**
- * @throws Refusal `source-invalid` when the name is none, its folder is there and not empty, or the language has nothing
- *   that this runtime runs
+ * @throws Refusal `source-invalid` when the name is none, its folder is there and not empty, or nothing builds the
+ *   language for this runtime
  */
 export async function createHandler(path: string, language: Language, runtime: HandlerRuntime): Promise<void> {
   const unable = missingRuntime(language.id, runtime)
