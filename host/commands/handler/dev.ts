@@ -30,21 +30,26 @@ export async function dev(path: string, { columns, once }: { columns: number; on
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
   const changes = watch(folder, { recursive: true, signal: ended.signal })
-  const round = (): Promise<void> =>
-    inTurn(() => rounds.round()).then(() => console.log(paint.soft(`watching ${shown(path)}: ${HOW}`)))
-  await round()
+  const round = async (): Promise<boolean> => {
+    const green = await told(() => rounds.round())
+    console.log(paint.soft(`watching ${shown(path)}: ${HOW}`))
+    return green ?? false
+  }
+  await inTurn(round)
   const typed = createInterface({ input: process.stdin })
   typed.on('line', (line) => void (line.trim() !== '' && inTurn(() => rounds.type(line.trim()))))
+  let isWaiting = false
   try {
-    let isWaiting = false
     for await (const { filename } of changes) {
       if (isWaiting || filename === null || MADE.test(filename)) continue
       isWaiting = true
-      // Editors write in several steps; what comes meanwhile is the same change.
-      await pause(DEV_SETTLE_MS)
-      isWaiting = false
-      console.log(paint.title(`\n${filename} changed`))
-      await round()
+      void inTurn(async () => {
+        // Editors write in several steps; what comes meanwhile is the same change.
+        await pause(DEV_SETTLE_MS)
+        isWaiting = false
+        console.log(paint.title(`\n${filename} changed`))
+        return round()
+      })
     }
   } catch (error) {
     if (!ended.signal.aborted) throw error
