@@ -27,8 +27,8 @@ const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
 const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
   ts: { extism: 'it needs extism-js, a native program that npm does not have' },
   as: {},
-  rust: { extism: 'there is no kit for it' },
-  c: { extism: 'there is no kit for it' },
+  rust: { extism: 'there is no kit for it, and a component is smaller and faster' },
+  c: { extism: 'there is no kit for it, and a component is smaller and faster' },
   go: { component: 'the Go compiler makes core modules only' },
 }
 

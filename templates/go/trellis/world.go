@@ -3,21 +3,25 @@ package trellis
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"time"
 )
 
-// What a host function may answer instead. A label or an alias that the manifest does not name ends the event.
-var (
+// HostError is what a host function answers instead, by its name in the world: compare it, or read it. A label or an alias
+// that the manifest does not name ends the event.
+type HostError string
+
+const (
 	// ErrUnavailable: not in the grant, or not there; which of the two is not told.
-	ErrUnavailable = errors.New("unavailable")
+	ErrUnavailable HostError = "unavailable"
 	// ErrConflict: the revision is not the one expected; read again and retry.
-	ErrConflict = errors.New("conflict")
+	ErrConflict HostError = "conflict"
 	// ErrLimit: too many, or too large.
-	ErrLimit = errors.New("limit")
+	ErrLimit HostError = "limit"
 	// ErrTooLarge: the key or the value is over the limit.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge HostError = "too-large"
 )
+
+func (name HostError) Error() string { return string(name) }
 
 type answer struct {
 	Ok  json.RawMessage `json:"ok"`
@@ -45,17 +49,17 @@ func ask(function func(uint64) uint64, request, into any) error {
 	return nil
 }
 
+// A name, or an object with the name as its one key.
 func errorOf(said json.RawMessage) error {
-	var name string
-	if json.Unmarshal(said, &name) != nil {
-		return ErrTooLarge
+	var name HostError
+	if json.Unmarshal(said, &name) == nil {
+		return name
 	}
-	for _, known := range []error{ErrConflict, ErrLimit} {
-		if known.Error() == name {
-			return known
-		}
+	var detailed map[HostError]json.RawMessage
+	must(json.Unmarshal(said, &detailed))
+	for name = range detailed {
 	}
-	return ErrUnavailable
+	return name
 }
 
 func encoded(value any) []byte {
