@@ -6,7 +6,7 @@ const WIDTH = 110
 type Schema = Readonly<Record<string, unknown>>
 
 /** The text of `trellis/events.ts`. */
-export function eventTypes(events: readonly ManifestEvent[]): string {
+export function eventTypes(events: readonly Pick<ManifestEvent, 'type' | 'request' | 'reply'>[]): string {
   const members = events.map(({ type, request, reply }) => {
     const body = `request: ${typeOf(request, 2)}\n    reply: ${typeOf(reply, 2)}`
     return `  '${type}': {\n    ${body}\n  }`
