@@ -319,6 +319,14 @@ export const CASE_RUNS = 100
 export const CASE_RUNS_MS_MAX = 100
 /** `trellis handler dev` lets an editor finish writing. */
 export const DEV_SETTLE_MS = 50
+/** Cases that `dev` asks its live vault after each change: enough to see it work, few enough to read. */
+export const DEV_CASES = 3
+/** An answer of the live vault: past every deadline a manifest may ask for, and an owner who answers at once. */
+export const DEV_ANSWER_MS_MAX = 15_000
+/** Requests the live vault's contract allows: nobody types as many. */
+export const DEV_REQUESTS_PER_HOUR = 10_000
+/** Bytes a handler may store in the live vault. */
+export const DEV_STORAGE_BYTES = 1 * MiB
 
 // limits that stop ---------------------------------------------------------------------------------------------------
 

@@ -6,19 +6,43 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { Refusal } from '../host/errors.ts'
+import { Refusal, unreachable } from '../host/errors.ts'
 import type { Manifest } from '../host/plugin/manifest.ts'
 import { neededInterfaces } from '../host/plugin/registry.ts'
 import { narrowWorld } from './build-plugins.ts'
 import { buildC, missingC } from './toolchain-c.ts'
+import { missingGo } from './toolchain-go.ts'
+import { missingPackages } from './toolchain-npm.ts'
 import { buildRust, missingRust } from './toolchain-rust.ts'
 import type { BuildOptions } from './toolchain.ts'
 
-export type HandlerLanguage = 'ts' | 'as' | 'rust' | 'c'
+export type HandlerLanguage = 'ts' | 'as' | 'rust' | 'c' | 'go'
+export type HandlerRuntime = Manifest['runtime']
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Everything beside the source that may go into a build. */
-const SOURCE = /\.(?:ts|c|h|rs)$/u
+const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
+
+/** Why a language has nothing to run a handler as, where it has nothing. */
+const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
+  ts: { extism: 'it needs extism-js, a native program that npm does not have' },
+  as: {},
+  rust: { extism: 'there is no kit for it, and a component is smaller and faster' },
+  c: { extism: 'there is no kit for it, and a component is smaller and faster' },
+  go: { component: 'the Go compiler makes core modules only' },
+}
+
+/** In one line why `language` is not built for `runtime`, and what to take; undefined when it is. */
+export function missingRuntime(language: HandlerLanguage, runtime: HandlerRuntime): string | undefined {
+  const why = missingRuntimes[language][runtime]
+  if (why === undefined) return undefined
+  const able = Object.entries(missingRuntimes).filter(([, missing]) => missing[runtime] === undefined)
+  const other = runtime === 'component' ? 'extism' : 'component'
+  return (
+    `--lang ${language} has no --runtime ${runtime}: ${why}; ` +
+    `take --runtime ${other}, or --lang ${able.map(([name]) => name).join(' or ')}`
+  )
+}
 
 export interface HandlerBuild {
   readonly language: HandlerLanguage
@@ -30,8 +54,19 @@ export interface HandlerBuild {
 
 /** What has to be installed before this language builds, and how to get it; undefined when all is there. */
 export async function missingToolchain(language: HandlerLanguage, folder: string): Promise<string | undefined> {
-  if (language === 'c') return missingC(folder)
-  return language === 'rust' ? missingRust() : undefined
+  switch (language) {
+    case 'c':
+      return missingC(folder)
+    case 'rust':
+      return missingRust()
+    case 'go':
+      return missingGo()
+    case 'ts':
+    case 'as':
+      return missingPackages(language)
+    default:
+      return unreachable(language)
+  }
 }
 
 /**
@@ -39,26 +74,38 @@ export async function missingToolchain(language: HandlerLanguage, folder: string
  * @throws Refusal `toolchain-missing`, or `source-invalid` with what the compiler said, one line per mistake
  */
 export async function buildHandler(options: HandlerBuild): Promise<boolean> {
-  const { language, folder, source, manifest, component } = options
+  const { language, folder, manifest, component } = options
+  const unable = missingRuntime(language, manifest.runtime)
+  if (unable !== undefined) throw new Refusal('source-invalid', unable)
   const missing = await missingToolchain(language, folder)
   if (missing !== undefined) throw new Refusal('toolchain-missing', missing)
   const digest = await digestOf(options)
   const mark = `${component}.inputs`
   if (existsSync(component) && existsSync(mark) && (await readFile(mark, 'utf8')) === digest) return false
+  try {
+    if (manifest.runtime === 'extism') {
+      // Loaded when there is something to build, as the compilers below.
+      const { buildExtism } = await import('./extism-toolchain.ts')
+      await buildExtism({ folder, out: component })
+    } else await buildComponent(options)
+    await stampLanguage(component, language)
+  } catch (error) {
+    throw new Refusal('source-invalid', said(error, folder), { cause: error })
+  }
+  await writeFile(`${mark}.tmp`, digest)
+  await rename(`${mark}.tmp`, mark)
+  return true
+}
+
+async function buildComponent({ language, source, manifest, component }: HandlerBuild): Promise<void> {
   const witDir = await mkdtemp(join(tmpdir(), 'trellis-wit-'))
   try {
     await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
     const build = await builderOf(language)
     await build({ source, witDir, world: 'handler', out: component })
-    await stampLanguage(component, language)
-  } catch (error) {
-    throw new Refusal('source-invalid', said(error, folder), { cause: error })
   } finally {
     await rm(witDir, { recursive: true })
   }
-  await writeFile(`${mark}.tmp`, digest)
-  await rename(`${mark}.tmp`, mark)
-  return true
 }
 
 async function builderOf(language: HandlerLanguage): Promise<(options: BuildOptions) => Promise<void>> {
@@ -69,7 +116,7 @@ async function builderOf(language: HandlerLanguage): Promise<(options: BuildOpti
   return language === 'ts' ? buildTypeScript : buildAssemblyScript
 }
 
-const titles = { ts: 'TypeScript on QuickJS', as: 'AssemblyScript', rust: 'Rust', c: 'C' } as const
+const titles = { ts: 'TypeScript on QuickJS', as: 'AssemblyScript', rust: 'Rust', c: 'C', go: 'Go' } as const
 
 /** Writes the language down in the component: not every compiler does. */
 async function stampLanguage(component: string, language: HandlerLanguage): Promise<void> {
@@ -85,13 +132,17 @@ async function digestOf({ folder, manifest, language }: HandlerBuild): Promise<s
     .filter((name) => SOURCE.test(name) && !/(?:^|\/)(?:node_modules|dist)\/|\.test\.ts$/u.test(name))
     .map((name) => join(folder, name))
   const sdk = join(root, 'plugins', 'sdk')
-  const shared = (await readdir(sdk)).filter((name) => name.endsWith('.ts')).map((name) => join(sdk, name))
+  const shared = (await Promise.all([sdk, join(sdk, 'extism')].map(sourcesIn))).flat()
   const wit = (await readdir(join(root, 'wit'))).map((name) => join(root, 'wit', name))
   for (const path of [...own, ...shared, ...wit].sort()) {
     const bytes = await readFile(path)
     hash.update(`${relative(folder, path)}\0${bytes.length}\0`).update(bytes)
   }
   return hash.digest('hex')
+}
+
+async function sourcesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith('.ts')).map((name) => join(folder, name))
 }
 
 /** A compiler's words, one line per mistake, as `file:line:column: what` where it names a place. */

@@ -52,6 +52,13 @@ export async function missingC(folder: string): Promise<string | undefined> {
   )
 }
 
+/** The package, or the first line clang says of itself: what builds in this folder; undefined without one. */
+export async function cVersion(folder: string): Promise<string | undefined> {
+  const tools = await findTools(folder)
+  if (tools === undefined) return undefined
+  return tools === installedTools ? (await outputOf('clang', '--version'))?.split('\n')[0] : YOWASP
+}
+
 /** Every `.c` beside the source is compiled; headers may lie in folders. @throws Error with clang's own output */
 export async function buildC(options: BuildOptions): Promise<void> {
   const folder = dirname(options.source)

@@ -39,6 +39,12 @@ export async function missingRust(): Promise<string | undefined> {
   )
 }
 
+/** `rustc 1.63.0`, of the one that builds; undefined without one. */
+export async function rustVersion(): Promise<string | undefined> {
+  const rust = await findRust()
+  return rust && outputOf(rust.rustc, ['--version'])
+}
+
 /** @throws Error with rustc's own output */
 export async function buildRust(options: BuildOptions): Promise<void> {
   const rust = await findRust()

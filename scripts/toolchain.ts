@@ -61,28 +61,21 @@ export async function writeComponent(core: Uint8Array, options: Omit<BuildOption
 }
 
 /**
- * An AssemblyScript source as a core module. Packages are looked for in `baseDir`.
+ * An AssemblyScript source as a core module. Packages it imports are found in `packages`, a `node_modules` folder.
  *
  * @throws Error with the compiler's own output when it is wrong
  */
-export async function compileCore(source: string, baseDir = '/'): Promise<Uint8Array> {
+export async function compileCore(source: string, { packages }: { packages?: string } = {}): Promise<Uint8Array> {
   let core: Uint8Array | undefined
-  const path = relative(baseDir, resolve(source))
-  const args = [
-    path,
-    '--baseDir',
-    baseDir,
-    '-O3s',
-    '--runtime',
-    'incremental',
-    '--use',
-    'abort=',
-    '--noAssert',
-    '--noColors',
-  ]
+  const path = relative('/', resolve(source))
+  const args = [path, '--baseDir', '/', '-O3s', '--runtime', 'incremental', '--use', 'abort=', '--noAssert']
   const stderr = createMemoryStream()
-  const { error } = await compile([...args, '--outFile', 'core.wasm'], {
+  // asc looks for packages beside its base folder, which is the root.
+  const placeOf = (name: string): string =>
+    packages !== undefined && name.startsWith('node_modules/') ? join(dirname(packages), name) : resolve('/', name)
+  const { error } = await compile([...args, '--noColors', '--outFile', 'core.wasm'], {
     stderr,
+    readFile: (name) => readFile(placeOf(name), 'utf8').catch(() => null),
     writeFile: (name, contents) => {
       if (name.endsWith('core.wasm') && typeof contents !== 'string') core = contents
     },

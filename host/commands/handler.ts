@@ -1,7 +1,7 @@
 /** `trellis handler …`: from nothing to a tested handler. Each subcommand is a file of its own, loaded when typed. */
 import { type Command, Option } from 'commander'
 
-import type { HandlerLanguage } from '../../scripts/build-handler.ts'
+import type { HandlerLanguage, HandlerRuntime } from '../../scripts/build-handler.ts'
 import { usageLine } from './usage.ts'
 
 const FOLDER = ['[folder]', 'the handler’s folder', '.'] as const
@@ -39,11 +39,13 @@ export function addHandlerCommands(program: Command, columns: number): void {
     })
   handler
     .command('dev')
-    .description('Build, check and test again whenever a file changes, until Ctrl-C.')
+    .description('Build, check, test and run it in a local vault, again whenever a file changes, until Ctrl-C.')
     .argument(...FOLDER)
-    .action(async (folder: string) => {
+    .option('--once', 'one round, then end: 0 when it was green')
+    .action(async (folder: string, { once = false }: { once?: boolean }) => {
       const { dev } = await import('./handler/dev.ts')
-      await dev(folder, columns)
+      const isGreen = await dev(folder, { columns, once })
+      if (once) process.exitCode = isGreen ? 0 : 1
     })
   handler
     .command('digest')
@@ -84,15 +86,20 @@ function addNew(handler: Command): void {
     .addOption(
       new Option('--lang <language>', 'what to write it in').choices(['ts', 'as', 'rust', 'c', 'go']).default('ts'),
     )
-    .addOption(new Option('--runtime <runtime>', 'what runs it').choices(['component', 'extism']).default('component'))
+    .addOption(
+      new Option('--runtime <runtime>', 'what runs it: component, but for go extism').choices(['component', 'extism']),
+    )
     .action(
-      async (name: string, { lang, runtime }: { lang: HandlerLanguage | 'go'; runtime: string }, command: Command) => {
-        if (lang === 'go' && runtime !== 'extism') return command.error('error: --lang go needs --runtime extism')
-        if (lang === 'go' || runtime === 'extism') {
-          return command.error('error: --runtime extism has no template in this release: --lang ts, as, rust or c')
-        }
+      async (
+        name: string,
+        { lang, runtime }: { lang: HandlerLanguage; runtime?: HandlerRuntime },
+        command: Command,
+      ) => {
+        const { missingRuntime } = await import('../../scripts/build-handler.ts')
+        const unable = runtime && missingRuntime(lang, runtime)
+        if (unable !== undefined) return command.error(`error: ${unable}`)
         const { newHandler } = await import('./handler/new.ts')
-        await newHandler(name, lang)
+        await newHandler(name, lang, runtime)
       },
     )
 }

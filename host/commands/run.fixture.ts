@@ -16,11 +16,12 @@ export interface Running {
   /** Everything on standard output so far. */
   readonly out: () => string
   readonly stop: () => void
+  readonly type: (line: string) => void
   readonly ended: Promise<Ran>
 }
 
 export function startTrellis(...args: readonly string[]): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
   let [out, error] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text))
@@ -28,7 +29,8 @@ export function startTrellis(...args: readonly string[]): Running {
     const errors = error.split('\n').filter((line) => line.trim() !== '')
     return { code: typeof code === 'number' ? code : null, out, errors }
   })
-  return { out: () => out, stop: () => void child.kill('SIGTERM'), ended }
+  const type = (line: string): void => void child.stdin.write(`${line}\n`)
+  return { out: () => out, stop: () => void child.kill('SIGTERM'), type, ended }
 }
 
 export function trellis(...args: readonly string[]): Promise<Ran> {

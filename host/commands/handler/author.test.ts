@@ -5,11 +5,12 @@ import { join } from 'node:path'
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
-import { missingToolchain } from '../../../scripts/build-handler.ts'
+import { missingRuntime, missingToolchain } from '../../../scripts/build-handler.ts'
+import { missingPackages } from '../../../scripts/toolchain-npm.ts'
 import { startTrellis, trellis } from '../run.fixture.ts'
 import { buildFolder } from './build.ts'
 import { findHandler, readManifest } from './folder.ts'
-import { languages } from './languages.ts'
+import { kits } from './languages.ts'
 
 const NEW_TO_GREEN_MS_MAX = 60_000
 
@@ -30,33 +31,44 @@ async function green(...args: string[]): Promise<string> {
   return out
 }
 
-describe.each(languages)('$title', ({ id, title }) => {
+const seconds: [string, string][] = []
+afterAll(() => console.log(`new to green\n${seconds.map(([what, took]) => `  ${what.padEnd(28)}${took}`).join('\n')}`))
+
+const templates = kits.map(({ language, runtime }) => ({
+  language,
+  runtime,
+  title: `${language.title}, ${runtime}`,
+}))
+
+describe.each(templates)('$title', ({ language: { id, title: name }, runtime, title }) => {
   test(
     'from nothing to green',
     async ({ skip }) => {
       const missing = await missingToolchain(id, base)
       if (missing !== undefined) {
-        console.warn(`not run: the template of ${title}. ${missing}`)
+        seconds.push([title, `not run: ${missing}`])
         return skip(missing)
       }
-      const folder = join(base, `greets-${id}`)
+      const folder = join(base, `greets-${id}-${runtime}`)
       const start = performance.now()
-      expect(await green('new', folder, '--lang', id)).toContain('handler.cases.json')
-      expect(await green('build', folder)).toMatch(/^built in .*greets-\w+\.wasm/u)
+      expect(await green('new', folder, '--lang', id, '--runtime', runtime)).toContain('handler.cases.json')
+      expect(await green('build', folder)).toMatch(/^built in .*greets-[\w-]+\.wasm/u)
       expect(await green('check', folder)).toMatch(/imports +fields, store; all of its needs[^]*\nno mistakes\n$/u)
       expect(await green('test', folder)).toMatch(/\n5 passed /u)
       const took = performance.now() - start
-      console.log(`${title}: new to green in ${(took / 1_000).toFixed(1)} s`)
+      seconds.push([title, `${(took / 1_000).toFixed(1)} s`])
       expect(took).toBeLessThan(NEW_TO_GREEN_MS_MAX)
 
       expect(await green('build', folder)).toMatch(/^up to date/u)
-      const component = join(folder, 'dist', `greets-${id}.wasm`)
+      const component = join(folder, 'dist', `greets-${id}-${runtime}.wasm`)
       const [digest = ''] = /^[0-9a-f]{96}/u.exec(await green('digest', folder)) ?? []
       const told = await green('inspect', component)
       expect(told).toContain(digest.slice(0, 48))
-      expect(told).toMatch(/kind +component, of the world trellis:handler@0\.1\.0\n/u)
-      expect(told).toMatch(/imports +fields +get\n +store +.*open/u)
-      expect(told).toContain(`language ${title}`)
+      const kind = runtime === 'extism' ? 'Extism plug-in' : 'component, of the world trellis:handler@0.1.0'
+      expect(told).toMatch(new RegExp(`\nkind +${kind}\n`, 'u'))
+      expect(told).toMatch(/imports +fields +\w+\n +store +\w+/u)
+      expect(told).toContain(`language ${name}`)
+      expect(told).toMatch(/verdict +a host takes it/u)
     },
     2 * NEW_TO_GREEN_MS_MAX,
   )
@@ -140,23 +152,56 @@ function misexpect(cases: string): string {
   return cases.replace('"visits": 42', '"visits": 43').replace('"name-unavailable"', '"no-name"')
 }
 
-test('what is missing is told by its code', async () => {
-  const nowhere = join(base, 'nowhere')
-  expect(() => findHandler(nowhere)).toThrow(expect.objectContaining({ code: 'source-invalid' }))
-  const folder = join(base, 'without-compiler')
-  await green('new', folder, '--lang', 'rust')
-  const handler = findHandler(folder)
+test('no handler is told by its code', () => {
+  expect(() => findHandler(join(base, 'nowhere'))).toThrow(expect.objectContaining({ code: 'source-invalid' }))
+})
+
+/** Runs with no program on PATH. */
+async function withoutPath<T>(run: () => Promise<T>): Promise<T> {
   const path = process.env['PATH']
   process.env['PATH'] = base
   try {
-    const building = buildFolder(handler, await readManifest(handler))
-    await expect(building).rejects.toMatchObject({
-      code: 'toolchain-missing',
-      message: expect.stringMatching(/rustup target add wasm32-unknown-unknown.*apt-get install rustc/u),
-    })
+    return await run()
   } finally {
     process.env['PATH'] = path
   }
+}
+
+test.each([
+  ['rust', /rustup target add wasm32-unknown-unknown.*apt-get install rustc libstd-rust-dev-wasm32 lld/u],
+  ['c', /npm install --save-dev @yowasp\/clang@22\.0\.0-git20542-10,.*apt-get install clang lld/u],
+  ['go', /1\.24 or newer \(there is none on PATH\): .*go\.dev\/dl/u],
+] as const)('without any program %s says what it needs, in new and in build', async (lang, says) => {
+  const folder = join(base, `without-${lang}`)
+  expect(await withoutPath(() => green('new', folder, '--lang', lang))).toMatch(
+    new RegExp(`missing {2}.*${says.source}`, 'u'),
+  )
+  const handler = findHandler(folder)
+  const manifest = await readManifest(handler)
+  await expect(withoutPath(() => buildFolder(handler, manifest))).rejects.toMatchObject({
+    code: 'toolchain-missing',
+    message: expect.stringMatching(says),
+  })
+})
+
+test.each([
+  ['ts', '@bytecodealliance/jco'],
+  ['as', '@extism/as-pdk'],
+] as const)('%s needs no program on PATH, but packages of npm', async (lang, gone) => {
+  expect(await withoutPath(() => missingToolchain(lang, base))).toBeUndefined()
+  const found = (name: string): string | undefined => (name === gone ? undefined : '/package.json')
+  expect(missingPackages(lang, found)).toMatch(new RegExp(`npm install --save-dev ${gone}$`, 'u'))
+})
+
+test('each language runs as something, and its compiler is not asked for anything else', async () => {
+  expect(missingRuntime('as', 'extism')).toBeUndefined()
+  const folder = join(base, 'wrong-runtime')
+  await green('new', folder, '--lang', 'c')
+  const path = join(folder, 'manifest.json')
+  await writeFile(path, (await readFile(path, 'utf8')).replace('"component"', '"extism"'))
+  const { code, out } = await trellis('handler', 'check', folder)
+  expect(code).toBe(1)
+  expect(out).toMatch(/NO {2}manifest\.json:7: --lang c has no --runtime extism: /u)
 })
 
 test('a published handler runs in a host, and no other answers its events', async () => {
@@ -187,7 +232,21 @@ test('a published handler runs in a host, and no other answers its events', asyn
   expect(wrong).toMatchObject({ code: 1, out: expect.stringContaining('manifest.json:11'), errors: [] })
 })
 
-test('dev runs again when a file changes, until it is stopped', async () => {
+test('dev once ends with its round, green or not', async () => {
+  const folder = join(base, 'once')
+  await green('new', folder, '--lang', 'as')
+  expect(await green('dev', folder, '--once')).toMatch(
+    /5 passed[^]*asked {2}greets a newcomer → \{.*"visits":1\}\n +decode/u,
+  )
+  const path = join(folder, 'handler.as.ts')
+  await writeFile(path, (await readFile(path, 'utf8')).replace('own.get(', 'own.gt('))
+  expect(await trellis('handler', 'dev', folder, '--once')).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/^NO/u),
+  })
+})
+
+test('dev runs again when a file changes, keeps what was stored, asks what is typed, until it is stopped', async () => {
   const folder = join(base, 'changes')
   await green('new', folder, '--lang', 'as')
   const running = startTrellis('handler', 'dev', folder)
@@ -196,6 +255,14 @@ test('dev runs again when a file changes, until it is stopped', async () => {
   const path = join(folder, 'handler.as.ts')
   await writeFile(path, (await readFile(path, 'utf8')).replace('Hello', 'Good morning'))
   await expect.poll(running.out, patient).toMatch(/watching[^]*watching/u)
+  running.type('2')
+  await expect
+    .poll(running.out, patient)
+    .toContain('asked  counts who comes back → {"greeting":"Good morning, Alice!","visits":7}')
+  running.type('changes.greet {"fields":[]}')
+  await expect.poll(running.out, patient).toContain('asked  changes.greet → no: name-unavailable')
+  running.type('what?')
+  await expect.poll(running.out, patient).toContain('NO  what?: type a case')
   running.stop()
   const { code, out, errors } = await running.ended
   expect({ code, errors }).toEqual({ code: 0, errors: [] })
@@ -220,9 +287,17 @@ test.each([
 
 test.each<[string[], RegExp]>([
   [['new'], /name/],
-  [['new', 'x', '--lang', 'cobol'], /cobol.*ts, as, rust, c/],
-  [['new', 'x', '--lang', 'go'], /--lang go needs --runtime extism; trellis handler new --help/],
-  [['new', 'x', '--lang', 'go', '--runtime', 'extism'], /--lang ts/],
+  [['new', 'x', '--lang', 'cobol'], /cobol.*ts, as, rust, c, go/],
+  [
+    ['new', 'x', '--lang', 'go', '--runtime', 'component'],
+    /--lang go has no --runtime component: .*take --runtime extism/,
+  ],
+  [
+    ['new', 'x', '--lang', 'ts', '--runtime', 'extism'],
+    /it needs extism-js, .*take --runtime component, or --lang as or go/,
+  ],
+  [['new', 'x', '--lang', 'c', '--runtime', 'extism'], /--lang c has no --runtime extism/],
+  [['new', 'x', '--lang', 'rust', '--runtime', 'extism'], /--lang rust has no --runtime extism/],
   [['publish'], /--image <dir>/],
   [['inspect'], /file/],
   [['dance'], /dance/],

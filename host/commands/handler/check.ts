@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 
 import { Refusal } from '#host/errors.ts'
 import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
-import type { Component } from '#host/plugin/component/load.ts'
 import { type Manifest, parseManifest } from '#host/plugin/manifest.ts'
+import { isExtism, loadProgram, type Program } from '#host/plugin/program.ts'
 import { buildRegistry, neededInterfaces } from '#host/plugin/registry.ts'
 import { paint } from '../paint.ts'
 import { type Built, buildFolder, refreshTypes, sizeOf } from './build.ts'
@@ -17,7 +17,6 @@ import { type Case, readCases } from './cases.ts'
 import { findHandler, type HandlerFolder } from './folder.ts'
 import { jsonLines, lineOf } from './json-lines.ts'
 import { jsonMistakes, type Mistake } from './mistake.ts'
-import { loadHandler } from './run-cases.ts'
 
 const run = promisify(execFile)
 
@@ -100,19 +99,21 @@ async function typesOf(
 
 async function builtOf(handler: HandlerFolder, manifest: Manifest): Promise<{ value: BuiltComponent; found: string }> {
   const built = await buildFolder(handler, manifest)
-  const component = loadHandler(built.bytes, manifest)
+  const component = loadProgram(built.bytes, manifest)
   const size = `${sizeOf(built.bytes.length)} of at most ${sizeOf(COMPONENT_BYTES_MAX)}`
   return { value: { ...built, component }, found: `${size}, from ${handler.language.title}` }
 }
 
 interface BuiltComponent extends Built {
-  readonly component: Component
+  readonly component: Program
 }
 
 /** Imports ⊆ needs is a rule; needs ⊆ imports is good manners, and told. */
 async function importsOf({ component }: BuiltComponent, manifest: Manifest): Promise<{ value: true; found: string }> {
   buildRegistry([{ manifest, component }])
-  const names = component.imports.map((name) => name.replace(/^trellis:handler\/(.*)@.*$/u, '$1'))
+  const names = isExtism(component)
+    ? component.needs
+    : component.imports.map((name) => name.replace(/^trellis:handler\/(.*)@.*$/u, '$1'))
   const unused = [...neededInterfaces(manifest.needs)].filter((name) => !names.includes(name))
   const told = unused.length === 0 ? 'all of its needs' : `and needs without using: ${unused.join(', ')}`
   return { value: true, found: `${names.join(', ') || 'nothing'}; ${told}` }
@@ -134,9 +135,10 @@ function placed(error: Refusal, { file, text }: { file: string; text: string }):
     return error.message.split('; ').map((what) => `${file}:${line}: ${what}`)
   }
   const lines = error.message.split('\n').filter((line) => line.trim() !== '' && !line.includes(': note: '))
-  return lines.map((line) =>
-    line.startsWith('calls trellis:handler/') ? `${file}:${lineOf(jsonLines(text), 'needs')}: ${line}` : line,
-  )
+  return lines.map((line) => {
+    const about = line.startsWith('calls trellis:handler/') ? 'needs' : / has no --runtime /u.test(line) && 'runtime'
+    return about ? `${file}:${lineOf(jsonLines(text), about)}: ${line}` : line
+  })
 }
 
 /** @returns whether nothing was found */

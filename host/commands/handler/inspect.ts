@@ -12,11 +12,14 @@ import {
   HANDLER_MEMORY_BYTES_MAX,
   TABLE_ELEMENTS_MAX,
 } from '#host/limits.ts'
-import { readCoreModule } from '#host/plugin/component/core-module.ts'
+import { type CoreModule, readCoreModule } from '#host/plugin/component/core-module.ts'
 import { openQuota } from '#host/plugin/component/cursor.ts'
 import { decodeComponent } from '#host/plugin/component/decode.ts'
 import { describeFunctions } from '#host/plugin/component/describe.ts'
 import { type Component, loadComponent } from '#host/plugin/component/load.ts'
+import { loadExtism } from '#host/plugin/extism/load.ts'
+import { userFunctions } from '#host/plugin/extism/user.ts'
+import { wasiModule } from '#host/plugin/extism/wasi.ts'
 import { typeMistakes } from '#host/plugin/world.ts'
 import { paint } from '../paint.ts'
 import { clip } from '../table.ts'
@@ -37,7 +40,7 @@ export async function inspect(file: string, columns: number): Promise<boolean> {
     () => undefined,
   )
   if (bytes === undefined) throw new Refusal('source-invalid', `${file} is not there, or cannot be read`)
-  const { rows, refused } = isCoreModule(bytes) ? coreRows(bytes) : await componentRows(bytes)
+  const { rows, refused } = isCoreModule(bytes) ? await coreRows(bytes) : await componentRows(bytes)
   const head: Row = ['file', `${shown(file)}, ${sizeOf(bytes.length)} of at most ${sizeOf(COMPONENT_BYTES_MAX)}`]
   const verdict = refused ?? 'a host takes it, if its manifest asks for these imports'
   for (const [label, ...lines] of [head, ['sha384', ...halves(sha384(bytes))] as Row, ...rows])
@@ -70,9 +73,10 @@ interface Inspected {
 }
 
 /** @throws Refusal `component-invalid` when it is no module, either */
-function coreRows(bytes: Uint8Array): Inspected {
+async function coreRows(bytes: Uint8Array): Promise<Inspected> {
   const core = readCoreModule(bytes, openQuota())
   const imports = Map.groupBy(core.imports, ({ module }) => module)
+  if (imports.keys().some((name) => name.startsWith('extism:host/'))) return pluginRows(bytes, core)
   return {
     rows: [
       ['kind', 'core module'],
@@ -83,8 +87,39 @@ function coreRows(bytes: Uint8Array): Inspected {
       ['exports', ...orNothing([...core.exports].map(([name, { sort }]) => `${name} (${sort})`))],
       ['memory', core.memory === undefined ? 'none of its own' : `starts with ${sizeOf(core.memory.min * PAGE_BYTES)}`],
     ],
-    refused: 'no component: a host runs components of the world trellis:handler',
+    refused: 'neither a component of the world trellis:handler nor an Extism plug-in: a host runs these two',
   }
+}
+
+/** Of a module that wants Extism's kernel. */
+async function pluginRows(bytes: Uint8Array, core: CoreModule): Promise<Inspected> {
+  const of = (module: string): string[] => core.imports.filter((item) => item.module === module).map(({ name }) => name)
+  const needs = new Set(of('extism:host/user').map((name) => userFunctions.get(name) ?? 'nothing there is'))
+  const user = of('extism:host/user')
+  const start = (core.memory?.min ?? 0) * PAGE_BYTES
+  const rows: Row[] = [
+    ['kind', 'Extism plug-in'],
+    ['made with', ...orNothing(await producers(bytes))],
+    ['imports', ...orNothing([...needs].sort().map((need) => `${need.padEnd(8)} ${namesOf(user, need).join(' ')}`))],
+    ['kernel', ...orNothing([of('extism:host/env').join(' ')])],
+    ['wasi', `${of(wasiModule).length} functions, answered from a fixed table that holds no authority`],
+    ['exports', ...orNothing([...core.exports.keys()])],
+    [
+      'memory',
+      `starts with ${sizeOf(start)}, ends at the manifest's limit: at most ${sizeOf(HANDLER_MEMORY_BYTES_MAX)}`,
+    ],
+  ]
+  try {
+    loadExtism(bytes, { memoryBytesMax: HANDLER_MEMORY_BYTES_MAX, tableElementsMax: TABLE_ELEMENTS_MAX, random: false })
+    return { rows, refused: undefined }
+  } catch (error) {
+    if (error instanceof Refusal) return { rows, refused: error.message }
+    throw error
+  }
+}
+
+function namesOf(functions: readonly string[], need: string): string[] {
+  return functions.filter((name) => (userFunctions.get(name) ?? 'nothing there is') === need)
 }
 
 async function componentRows(bytes: Uint8Array): Promise<Inspected> {

@@ -1,5 +1,5 @@
-/** The languages of handlers: what a source is called, and what has to be installed to build it. */
-import type { HandlerLanguage } from '../../../scripts/build-handler.ts'
+/** The languages of handlers: what a source is called, and what it runs as. */
+import { type HandlerLanguage, type HandlerRuntime, missingRuntime } from '../../../scripts/build-handler.ts'
 
 export interface Language {
   readonly id: HandlerLanguage
@@ -13,4 +13,17 @@ export const languages: readonly Language[] = [
   { id: 'as', title: 'AssemblyScript', source: 'handler.as.ts' },
   { id: 'rust', title: 'Rust', source: 'handler.rs' },
   { id: 'c', title: 'C', source: 'handler.c' },
+  { id: 'go', title: 'Go', source: 'handler.go' },
 ]
+
+export interface Kit {
+  readonly language: Language
+  readonly runtime: HandlerRuntime
+}
+
+/** What `new` can make. */
+export const kits: readonly Kit[] = languages.flatMap((language) =>
+  (['component', 'extism'] as const).flatMap((runtime) =>
+    missingRuntime(language.id, runtime) === undefined ? [{ language, runtime }] : [],
+  ),
+)

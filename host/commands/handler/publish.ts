@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url'
 
 import { buildImage, openImage, writeImage } from '#enclave/image.ts'
 import { parseManifest } from '#host/plugin/manifest.ts'
+import { loadProgram } from '#host/plugin/program.ts'
 import { buildRegistry } from '#host/plugin/registry.ts'
 import { readImage } from '../image.ts'
 import { paint } from '../paint.ts'
 import { findMistakes } from './check.ts'
 import { findHandler, readManifest, shown } from './folder.ts'
-import { loadHandler } from './run-cases.ts'
 
 const WIT = fileURLToPath(new URL('../../../wit', import.meta.url))
 
@@ -33,7 +33,7 @@ export async function publish(path: string, image: string): Promise<boolean> {
     .filter(({ name }) => name !== manifest.handler)
     .map((other) => ({ bytes: other.component, manifest: parseManifest(other.manifest, `${other.name}.json`) }))
   const all = [...beside, { bytes: new Uint8Array(await readFile(handler.component)), manifest }]
-  buildRegistry(all.map(({ bytes, manifest }) => ({ manifest, component: loadHandler(bytes, manifest) })))
+  buildRegistry(all.map(({ bytes, manifest }) => ({ manifest, component: loadProgram(bytes, manifest) })))
 
   const files = new Set(await filesOf(image))
   for (const name of await readdir(WIT)) files.add(`wit/${name}`)

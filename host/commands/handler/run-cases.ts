@@ -1,9 +1,9 @@
 /** Runs cases in a real cell: the bytes a host would run, under the limits it would set. */
 import { Refusal } from '#host/errors.ts'
-import { CASE_RUNS, CASE_RUNS_MS_MAX, TABLE_ELEMENTS_MAX } from '#host/limits.ts'
-import { type Component, loadComponent } from '#host/plugin/component/load.ts'
+import { CASE_RUNS, CASE_RUNS_MS_MAX } from '#host/limits.ts'
 import type { Manifest } from '#host/plugin/manifest.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
+import { loadProgram } from '#host/plugin/program.ts'
 import { HandlerFailure, HandlerRefusal } from '#host/plugin/refusal.ts'
 import { buildRegistry, readRequest, type Registry } from '#host/plugin/registry.ts'
 import type { Case } from './cases.ts'
@@ -24,11 +24,6 @@ export interface CaseResult {
   readonly log: readonly string[]
 }
 
-/** The component under its manifest's limits. @throws Refusal `component-invalid`, `too-large` */
-export function loadHandler(bytes: Uint8Array, { limits }: Manifest): Component {
-  return loadComponent(bytes, { memoryBytesMax: limits.memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX })
-}
-
 /** @throws Refusal `component-invalid` when the component does not fit its manifest, or does not start */
 export async function runCases(options: {
   manifest: Manifest
@@ -36,7 +31,7 @@ export async function runCases(options: {
   cases: readonly Case[]
 }): Promise<readonly CaseResult[]> {
   const { manifest, cases } = options
-  const registry = buildRegistry([{ manifest, component: loadHandler(options.component, manifest) }])
+  const registry = buildRegistry([{ manifest, component: loadProgram(options.component, manifest) }])
   await using pool = await createPool({ registry, cells: 1, spares: 0 })
   const results: CaseResult[] = []
   for (const one of cases) results.push(await runCase(one, { registry, pool }))

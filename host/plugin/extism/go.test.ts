@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { buildExtism, hasGo } from '../../../scripts/extism-toolchain.ts'
+import { buildExtism } from '../../../scripts/extism-toolchain.ts'
+import { missingGo } from '../../../scripts/toolchain-go.ts'
 import { granting, jobFor, memoryNamespace } from '../fixtures/stage.ts'
 import { createPool, type Pool } from '../pool.ts'
 import type { Effects, Sources } from '../port.ts'
@@ -14,8 +15,9 @@ import { entryOf, extismManifest } from './fixtures/wat.ts'
 
 const replyOf = ({ reply }: Effects): unknown => JSON.parse(new TextDecoder().decode(reply))
 
-const isThere = hasGo()
-if (!isThere) console.warn('not run: plug-ins in Go (no Go 1.24 or newer on PATH)')
+const missing = missingGo()
+const isThere = missing === undefined
+if (!isThere) console.warn(`not run: plug-ins in Go. ${missing}`)
 
 describe.skipIf(!isThere)('in Go', () => {
   let registry: Registry

@@ -16,6 +16,17 @@ export function member(json: string, name: string): string | null {
   return null
 }
 
+/** The JSON of each element of an array. */
+export function elements(json: string): string[] {
+  const found: string[] = []
+  for (let at = 1; at < json.length - 1; ) {
+    const end = endOf(json, at)
+    found.push(json.substring(at, end))
+    at = end + 1
+  }
+  return found
+}
+
 /** Where the value that starts at `from` ends. */
 function endOf(json: string, from: i32): i32 {
   let depth = 0

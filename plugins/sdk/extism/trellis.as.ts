@@ -1,7 +1,8 @@
 // The handler's world for AssemblyScript plug-ins: `extism:host/user` over as-pdk. `README.md` has the encoding.
 import { Host, Memory } from '@extism/as-pdk'
 
-import { encodeBase64url, member, quoted, textOf } from './json.as'
+import { decodeBase64url, encodeBase64url, member, quoted, textOf } from './json.as'
+export { quoted } from './json.as'
 
 @external("extism:host/env", "length")
 declare function blockLength(at: u64): u64
@@ -19,8 +20,22 @@ declare function hostSign(request: u64): u64
 declare function hostGet(request: u64): u64
 @external("extism:host/user", "trellis_store_put")
 declare function hostPut(request: u64): u64
+@external("extism:host/user", "trellis_store_delete")
+declare function hostDelete(request: u64): u64
+@external("extism:host/user", "trellis_store_scan")
+declare function hostScan(request: u64): u64
 @external("extism:host/user", "trellis_outbox_notify_owner")
 declare function hostNotify(request: u64): u64
+@external("extism:host/user", "trellis_outbox_emit")
+declare function hostEmit(request: u64): u64
+@external("extism:host/user", "trellis_approval")
+declare function hostApproval(request: u64): u64
+@external("extism:host/user", "trellis_random_bytes")
+declare function hostRandom(request: u64): u64
+@external("extism:host/env", "log_info")
+declare function hostLogInfo(at: u64): void
+@external("extism:host/env", "log_warn")
+declare function hostLogWarn(at: u64): void
 
 /** What a host function said: the JSON of `ok`, or that of `err`. */
 export class Answer {
@@ -80,20 +95,94 @@ export function storePut(label: string, key: string, value: Uint8Array): Answer 
   return answerAt(hostPut(request(json)))
 }
 
+/** Only when the key is at this revision; 0: only when it is absent. */
+export function storePutAt(label: string, key: string, value: Uint8Array, expected: u64): Answer {
+  const json = `{"label":${quoted(label)},"key":${quoted(key)},"value":"${encodeBase64url(value)}"`
+  return answerAt(hostPut(request(json + `,"expected":${expected.toString()}}`)))
+}
+
+export function storeDelete(label: string, key: string): Answer {
+  return answerAt(hostDelete(request(`{"label":${quoted(label)},"key":${quoted(key)}}`)))
+}
+
+/** `{"items", "next"}`: at most `limit` keys that start with `prefix`, in byte order, after `after` when it is given. */
+export function storeScan(label: string, prefix: string, limit: u32, after: string | null = null): Answer {
+  const from = after === null ? '' : `,"after":${quoted(after)}`
+  return answerAt(hostScan(request(`{"label":${quoted(label)},"prefix":${quoted(prefix)}${from},"limit":${limit.toString()}}`)))
+}
+
+/** The value of what `storeGet` answered; null when nothing is there. */
+export function storedBytes(answer: Answer): Uint8Array | null {
+  const value = answer.isOk ? member(answer.json, 'value') : null
+  return value === null ? null : decodeBase64url(textOf(value))
+}
+
+/** A notice to the owner's devices; `body` is JSON. */
 export function notifyOwner(type: string, body: string): Answer {
-  const bytes = Uint8Array.wrap(String.UTF8.encode(body))
-  return answerAt(hostNotify(request(`{"type":${quoted(type)},"body":"${encodeBase64url(bytes)}"}`)))
+  return answerAt(hostNotify(letter(type, body)))
+}
+
+/** An event to the connection that asked; `body` is JSON. */
+export function emit(type: string, body: string): Answer {
+  return answerAt(hostEmit(letter(type, body)))
+}
+
+function letter(type: string, body: string): u64 {
+  return request(`{"type":${quoted(type)},"body":"${encodeBase64url(bytesOf(body))}"}`)
+}
+
+/** `"none"`, `"yes"` or `{"chosen": choice}`: the owner's answer to a question asked with `suspended`. */
+export function approval(): Answer {
+  return answerAt(hostApproval(0))
+}
+
+/** At most 1,024 bytes, in base64url. */
+export function random(size: u32): Answer {
+  return answerAt(hostRandom(request(`{"length":${size.toString()}}`)))
+}
+
+/** Lines for the operator, without personal data. */
+export function logInfo(line: string): void {
+  hostLogInfo(request(line))
+}
+
+export function logWarn(line: string): void {
+  hostLogWarn(request(line))
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return Uint8Array.wrap(String.UTF8.encode(text))
 }
 
 /** The JSON of a reply as the output; gives what `handle` returns. */
 export function reply(json: string): i32 {
-  Host.outputString(`{"reply":${json}}`)
-  return 0
+  return ended(`{"reply":${json}}`)
+}
+
+/** Done, and there is nothing to say beyond that. */
+export function accepted(): i32 {
+  return ended('{"accepted":true}')
+}
+
+/**
+ * Asks the owner first: writes of this call are dropped, and the request is handled anew with the answer in `approval`.
+ * Without choices it is a plain yes or no.
+ */
+export function suspended(question: string, choices: string[] = []): i32 {
+  const list: string[] = []
+  for (let at = 0; at < choices.length; at++) list.push(quoted(choices[at]))
+  return ended(`{"suspended":{"text":${quoted(question)},"choices":[${list.join(',')}]}}`)
 }
 
 /** The handler's own no; gives what `handle` returns. */
-export function refuse(code: string, message: string): i32 {
-  Host.outputString(`{"refusal":{"code":${quoted(code)},"message":${quoted(message)},"retry":false}}`)
+export function refuse(code: string, message: string, retry: bool = false): i32 {
+  const again = retry ? 'true' : 'false'
+  return ended(`{"refusal":{"code":${quoted(code)},"message":${quoted(message)},"retry":${again}}}`)
+}
+
+/** Not `Host.outputString` of as-pdk 1.0.0: it counts a text's UTF-16 units where it writes UTF-8. */
+function ended(json: string): i32 {
+  Host.outputMemory(Memory.allocateString(json))
   return 0
 }
 

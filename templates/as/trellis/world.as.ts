@@ -358,3 +358,42 @@ export function log(level: Level, text: string): void {
   const bytes = toBytes(text)
   logWrite(level, bytes.dataStart, <usize>bytes.length)
 }
+
+// -- approval ---------------------------------------------------------------------------------------------------------
+
+@external("trellis:handler/approval@0.1.0", "current")
+declare function approvalCurrent(out: usize): void
+
+export enum Asked { NotYet, Yes, Chosen }
+
+/** The owner's answer to a question that this handler asked with `Suspended`. A no never gets here. */
+export class Approval {
+  constructor(public asked: Asked, /** One of the choices, to the letter, when it is `Chosen`. */ public choice: string) {}
+}
+
+export function currentApproval(): Approval {
+  approvalCurrent(AREA)
+  const asked = <Asked>load<u8>(AREA)
+  return new Approval(asked, asked == Asked.Chosen ? takeText(load<usize>(AREA, 4), load<usize>(AREA, 8)) : '')
+}
+
+/**
+ * Asks the owner first: writes of this call are dropped, and the request is handled anew with the answer in
+ * `currentApproval`. Without choices it is a plain yes or no.
+ */
+export function Suspended(question: string, choices: string[] = []): usize {
+  const text = toBytes(question)
+  const list = heap.alloc(8 * <usize>choices.length)
+  for (let at = 0; at < choices.length; at++) {
+    const choice = toBytes(choices[at])
+    store<usize>(list + 8 * <usize>at, keep(choice))
+    store<usize>(list + 8 * <usize>at, <usize>choice.length, 4)
+  }
+  store<u8>(RETURNED, 0)
+  store<u8>(RETURNED, 2, 4)
+  store<usize>(RETURNED, keep(text), 8)
+  store<usize>(RETURNED, <usize>text.length, 12)
+  store<usize>(RETURNED, list, 16)
+  store<usize>(RETURNED, <usize>choices.length, 20)
+  return RETURNED
+}

@@ -136,8 +136,11 @@ typedef struct {
   uint8_t is_refused;
   union {
     struct {
-      uint8_t is_accepted;
-      tr_text reply;
+      uint8_t kind;
+      /// The reply, or the question's text.
+      tr_text text;
+      const tr_text *choices;
+      uint32_t count;
     } done;
     struct {
       tr_text code;
@@ -160,15 +163,15 @@ static tr_ended tr_end;
 /// The reply, as JSON. The host checks it against the manifest's schema.
 TR_KIT const tr_ended *tr_replied(tr_text json) {
   tr_end.is_refused = 0;
-  tr_end.as.done.is_accepted = 0;
-  tr_end.as.done.reply = json;
+  tr_end.as.done.kind = 0;
+  tr_end.as.done.text = json;
   return &tr_end;
 }
 
 /// Done, and there is nothing to say beyond that.
 TR_KIT const tr_ended *tr_accepted(void) {
   tr_end.is_refused = 0;
-  tr_end.as.done.is_accepted = 1;
+  tr_end.as.done.kind = 1;
   return &tr_end;
 }
 
@@ -471,3 +474,33 @@ typedef enum { TR_DEBUG, TR_INFO, TR_WARN, TR_ERROR } tr_level;
 
 /// A line for the operator, without personal data.
 TR_KIT void tr_log(tr_level level, tr_text line) { tr_log_write(level, line.at, line.size); }
+
+// -- approval ---------------------------------------------------------------------------------------------------------
+
+typedef enum { TR_NOT_ASKED, TR_YES, TR_CHOSEN } tr_answer_kind;
+
+/// The owner's answer to a question that this handler asked with `tr_suspended`. A no never gets here.
+typedef struct {
+  uint8_t kind;
+  /// One of the choices, to the letter, when the kind is TR_CHOSEN.
+  tr_text choice;
+} tr_answer;
+
+TR_IMPORT("approval", "current") void tr_approval_current(tr_answer *out);
+
+TR_KIT tr_answer tr_approval(void) {
+  tr_answer answer;
+  tr_approval_current(&answer);
+  return answer;
+}
+
+/// Asks the owner first: writes of this call are dropped, and the request is handled anew with the answer in
+/// `tr_approval`. Without choices (NULL, 0) it is a plain yes or no. `choices` must outlive the call: make it static.
+TR_KIT const tr_ended *tr_suspended(tr_text question, const tr_text *choices, uint32_t count) {
+  tr_end.is_refused = 0;
+  tr_end.as.done.kind = 2;
+  tr_end.as.done.text = question;
+  tr_end.as.done.choices = choices;
+  tr_end.as.done.count = count;
+  return &tr_end;
+}

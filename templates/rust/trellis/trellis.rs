@@ -9,6 +9,17 @@ pub enum Ended {
     Reply(String),
     /// Done, and there is nothing to say beyond that.
     Accepted,
+    /// The owner is to be asked first: writes of this call are dropped, and the request is handled anew with the answer
+    /// in `approval`.
+    Suspended(Question),
+}
+
+/// A question to the owner about this very request.
+pub struct Question {
+    /// At most 512 bytes.
+    pub text: String,
+    /// What may be answered besides no, at most 8; none for a plain yes or no.
+    pub choices: Vec<String>,
 }
 
 /// The handler's own no. Writes of the event are dropped.
@@ -133,8 +144,11 @@ impl BytesResult {
 
 #[repr(C)]
 struct Done {
-    is_accepted: u8,
-    reply: Span,
+    kind: u8,
+    /// The reply, or the question's text.
+    text: Span,
+    choices: *mut Span,
+    count: usize,
 }
 
 #[repr(C)]
@@ -162,11 +176,15 @@ pub fn give(result: Result<Ended, Refusal>) -> *const u8 {
     use std::mem::ManuallyDrop;
     let returned = match result {
         Ok(ended) => {
-            let (is_accepted, reply) = match ended {
-                Ended::Reply(json) => (0, Span::leak(json.into_bytes())),
-                Ended::Accepted => (1, Span::NONE),
+            let (kind, text, choices) = match ended {
+                Ended::Reply(json) => (0, Span::leak(json.into_bytes()), Vec::new()),
+                Ended::Accepted => (1, Span::NONE, Vec::new()),
+                Ended::Suspended(Question { text, choices }) => (2, Span::leak(text.into_bytes()), choices),
             };
-            Returned { is_refused: 0, payload: DoneOrRefused { done: ManuallyDrop::new(Done { is_accepted, reply }) } }
+            let spans: Vec<Span> = choices.into_iter().map(|choice| Span::leak(choice.into_bytes())).collect();
+            let list = Box::leak(spans.into_boxed_slice());
+            let done = ManuallyDrop::new(Done { kind, text, choices: list.as_mut_ptr(), count: list.len() });
+            Returned { is_refused: 0, payload: DoneOrRefused { done } }
         }
         Err(Refusal { code, message, retry }) => {
             let (code, message) = (Span::leak(code.into_bytes()), Span::leak(message.into_bytes()));
@@ -737,5 +755,43 @@ pub mod log {
 
     pub fn write(level: Level, message: &str) {
         unsafe { raw_write(level as i32, message.as_ptr(), message.len()) }
+    }
+}
+
+/// The owner's answer to a question that this handler asked with `Ended::Suspended`. A no never gets here.
+pub mod approval {
+    use super::Span;
+
+    #[derive(Debug, PartialEq)]
+    pub enum Answer {
+        /// Nobody was asked yet.
+        None,
+        Yes,
+        /// One of the choices, to the letter.
+        Chosen(String),
+    }
+
+    #[repr(C)]
+    struct RawAnswer {
+        tag: u8,
+        choice: Span,
+    }
+
+    #[link(wasm_import_module = "trellis:handler/approval@0.1.0")]
+    extern "C" {
+        #[link_name = "current"]
+        fn raw_current(out: *mut RawAnswer);
+    }
+
+    pub fn current() -> Answer {
+        let mut out = RawAnswer { tag: 0, choice: Span::NONE };
+        unsafe {
+            raw_current(&mut out);
+            match out.tag {
+                0 => Answer::None,
+                1 => Answer::Yes,
+                _ => Answer::Chosen(out.choice.text()),
+            }
+        }
     }
 }

@@ -1,0 +1,3 @@
+module trellis.example/__name__
+
+go 1.24
