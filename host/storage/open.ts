@@ -26,7 +26,7 @@ export async function createVault(log: Log, options: OpenOptions): Promise<Vault
     if (lane.count > 0) {
       throw new Refusal('conflict', `vault ${options.vault} is in this log already: open it or choose another name`)
     }
-    await lane.append(journal.seal({ now: 0, groups: [] }))
+    await lane.append({ commits: 1, seal: () => journal.seal({ commits: 1, stretches: [] }) })
     return new JournaledStore({ vault: options.vault, lane, journal, state: emptyState() })
   } catch (error) {
     lane.release()
@@ -78,8 +78,7 @@ function enter(log: Log, { vault, kek: secret, random }: OpenOptions): { lane: L
 }
 
 function replay(journal: Journal, frame: Uint8Array, state: State): void {
-  const { now, groups } = journal.open(frame)
-  for (const { namespace, writes } of groups) {
+  for (const { namespace, now, writes } of journal.open(frame).stretches) {
     for (const write of writes) state.apply(namespace, write, now)
   }
 }
