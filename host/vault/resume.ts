@@ -47,7 +47,7 @@ export interface Yes {
 export async function resume(asked: Asked, options: { registry: Registry; pool: Pool; yes: Yes }): Promise<Resumed> {
   const { vault, connection, question, now } = asked
   // Taken before the handler runs: two devices may answer at once, and the second must find the question gone.
-  const expected = [...stillOpen(asked), sameContract(asked)]
+  let expected = stillOpen(asked)
   const event = decodeEvent(question.record.event)
   const opened: Opened = {
     kind: 'event',
@@ -62,6 +62,8 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
   try {
     const admitted = admit(opened, options.registry, { connection, approved: true, now })
     if (admitted.kind === 'asking') throw new Error('an approved request asked again')
+    // A version published or a connection ended while the handler runs: the question is answered under the new terms.
+    expected = [...expected, ...admitted.expected]
     const executed = await dispatch(admitted, {
       pool: options.pool,
       now,
@@ -69,16 +71,17 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       answer: question.record.question ? options.yes : undefined,
     })
     const { effects } = executed
+    expected = [...expected, ...effects.expected]
     if (effects.question) {
       const next = opens({ ...admitted, question: effects.question }, now)
-      return { ...next, answers: [], changes: [], expected: [...expected, ...effects.expected] }
+      return { ...next, answers: [], changes: [], expected }
     }
     const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
     return {
       ...ended,
       outgoing: outgoingOf(executed),
       changes: [...ended.changes, ...effects.changes],
-      expected: [...expected, ...effects.expected],
+      expected,
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -124,12 +127,6 @@ function end(
       link: record.row,
     }),
   }
-}
-
-/** A version published or a connection ended while the handler ran: the question is answered under the new terms. */
-function sameContract({ vault, connection }: Asked): Expectation {
-  const key = `connections/${connection.id}`
-  return { namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }
 }
 
 function stillOpen({ vault, question }: Pick<Asked, 'vault' | 'question'>): readonly Expectation[] {
