@@ -65,7 +65,7 @@ it('opens its file so that every write is durable when it returns', async () => 
   await using store = await openFileLog(path, { pid: process.pid })
   await store.append([new Uint8Array(1)])
   if (process.platform !== 'linux') return console.log('not run: only Linux shows how a file was opened')
-  const [fd] = (await readdir('/proc/self/fd')).filter((name) => linkOf(name) === path)
+  const fd = (await readdir('/proc/self/fd')).find((name) => linkOf(name) === path)
   const [, flags] = /^flags:\t0(\d+)$/mu.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? []
   expect(Number.parseInt(flags ?? '', 8) & constants.O_DSYNC).toBe(constants.O_DSYNC)
 })

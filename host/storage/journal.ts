@@ -152,7 +152,7 @@ export class Journal {
       const stretches = groups.flatMap(({ namespace, sealed }) => {
         const key = this.#namespaceKey(keys, namespace)
         const plaintext = openAead(key, { nonce: nonceOf(0, sequence), aad: NO_AAD }, sealed)
-        return decodeWrites(plaintext).map((writes) => ({ namespace, ...writes }))
+        return decodeWrites(plaintext).map(({ now, writes }) => ({ namespace, now, writes }))
       })
       return { commits, stretches }
     } catch (cause) {

@@ -92,13 +92,11 @@ describe('commits made at the same time', () => {
   })
 
   it('take another frame when one is full', async () => {
+    const value = new Uint8Array(VALUE_BYTES_MAX)
     const half = Array.from({ length: FRAME_BYTES_MAX / VALUE_BYTES_MAX / 2 }, (_, at) => at)
-    const commits = ['x', 'y', 'z'].map((name) =>
-      store.commit(
-        half.map((at) => ({ ...put(`${name}${at}`), value: new Uint8Array(VALUE_BYTES_MAX) })),
-        { now: 1 },
-      ),
-    )
+    const halfFrame = (name: string) =>
+      half.map((at): Change => ({ namespace: 'personal', key: `${name}${at}`, value }))
+    const commits = ['x', 'y', 'z'].map((name) => store.commit(halfFrame(name), { now: 1 }))
     const receipts = await Promise.all(commits)
     expect(receipts.map(({ sequence }) => sequence)).toEqual([2, 3, 4])
     expect(await framesIn(memory)).toHaveLength(4)
