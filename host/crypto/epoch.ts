@@ -82,9 +82,9 @@ export function taken(epoch: Epoch, { lane, seq }: { lane: Lane; seq: number }):
 }
 
 /**
- * Gives key and nonce of one message to `use`, for that message alone: derived from the whole header, so from its random
- * id, and from the place, which each side derives for itself. They are zero afterwards: a key used once is not worth a
- * `KeyObject`.
+ * Gives key and nonce of one message to `use`, for that message alone: derived from the whole header, so from its
+ * random id, and from the place, which each side derives for itself. They are zero afterwards: a key used once is not
+ * worth a `KeyObject`.
  */
 export function withMessageKey<T>(
   direction: KeyObject,

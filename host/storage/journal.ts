@@ -1,12 +1,12 @@
 /**
  * One vault's journal: commits to sealed frames and back, in one chain.
  *
- * A frame holds the commits that become durable together: all of them or none. Its body is
- * `[commits, keyring, groups]`. A group is what these commits write to one namespace, sealed under that namespace's
- * key; commits are numbered through, and a frame is named by its first. The body is sealed under the journal key with header | previous chain value as associated data; the
- * chain value is SHA-256(previous | frame), 32 zero bytes before frame 1. Every open draws a random segment id, from
- * which all sealing keys derive: after a torn tail, a rollback or a fork the same sequence number meets another key, so
- * that no (key, nonce) pair comes twice.
+ * A frame holds the commits that become durable together: all of them or none. Commits are numbered through, and a frame
+ * is named by its first. Its body is `[commits, keyring, groups]`. A group is what these commits write to one namespace,
+ * sealed under that namespace's key; the body is sealed under the journal key with header | previous chain value as
+ * associated data; the chain value is SHA-256(previous | frame), 32 zero bytes before the first. Every open draws a
+ * random segment id, from which all sealing keys derive: after a torn tail, a rollback or a fork the same sequence
+ * number meets another key, so that no (key, nonce) pair comes twice.
  */
 import type { KeyObject } from 'node:crypto'
 
@@ -46,8 +46,8 @@ interface Keys {
   readonly namespaces: Map<NamespaceName, KeyObject>
 }
 
-// Of a keyring entry, a group and a stretch beside its writes, and of a write beside its key and value: names, seals and
-// msgpack heads. Generous, so that a check before sealing is never passed by a frame that turns out too large after.
+// Of a keyring entry, a group and a stretch beside its writes, and of a write beside its key and value: names, seals
+// and msgpack heads. Generous, so that a check before sealing is never passed by a frame that turns out too large after.
 const STRETCH_BYTES = 512
 const WRITE_BYTES = 16
 const CHAIN_BYTES = 32
@@ -92,8 +92,8 @@ export class Journal {
   }
 
   /**
-   * The next frame, in two parts; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame must
-   * be written, or the journal is of no further use.
+   * The next frame, in two parts; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame
+   * must be written, or the journal is of no further use.
    */
   seal({ commits, stretches }: Batch): readonly Uint8Array[] {
     const groups = Map.groupBy(stretches, ({ namespace }) => namespace)

@@ -19,8 +19,8 @@ function rank(unit: number): number {
 }
 
 /**
- * A sorted set of keys. Runs of bounded length keep an insert cheap at any size; a key is put in its place when somebody
- * reads in order, so that one that comes and goes between two scans is never sorted.
+ * A sorted set of keys. Runs of bounded length keep an insert cheap at any size; a key is put in its place when
+ * somebody reads in order, so that one that comes and goes between two scans is never sorted.
  */
 export interface KeyOrder {
   add(key: string): void

@@ -66,7 +66,8 @@ export interface VaultStore extends AsyncDisposable {
   /** Names that hold at least one key, sorted. */
   namespaces(): readonly NamespaceName[]
   /**
-   * All of it or none: checks `expected`, applies to memory at once, resolves when the journal frame that holds it is durable.
+   * All of it or none: checks `expected`, applies to memory at once, resolves when the frame that holds it is
+   * durable.
    *
    * @throws Refusal `conflict` (synchronously applied to nothing) when an expectation fails; `too-large` for a key,
    *   value or commit over its limit; `malformed` for a key that is empty or no well-formed text, or a namespace of no
