@@ -1,12 +1,12 @@
 /**
  * One vault's journal: commits to sealed frames and back, in one chain.
  *
- * A frame holds the commits that become durable together: all of them or none. Commits are numbered through, and a frame
- * is named by its first. Its body is `[commits, keyring, groups]`. A group is what these commits write to one namespace,
- * sealed under that namespace's key; the body is sealed under the journal key with header | previous chain value as
- * associated data; the chain value is SHA-256(previous | frame), 32 zero bytes before the first. Every open draws a
- * random segment id, from which all sealing keys derive: after a torn tail, a rollback or a fork the same sequence
- * number meets another key, so that no (key, nonce) pair comes twice.
+ * A frame holds the commits that become durable together: all of them or none. Commits are numbered through, and a
+ * frame is named by its first. Its body is `[commits, keyring, groups]`. A group is what these commits write to one
+ * namespace, sealed under that namespace's key; the body is sealed under the journal key with header | previous chain
+ * value as associated data; the chain value is SHA-256(previous | frame), 32 zero bytes before the first. Every open
+ * draws a random segment id, from which all sealing keys derive: after a torn tail, a rollback or a fork the same
+ * sequence number meets another key, so that no (key, nonce) pair comes twice.
  */
 import type { KeyObject } from 'node:crypto'
 
@@ -47,7 +47,7 @@ interface Keys {
 }
 
 // Of a keyring entry, a group and a stretch beside its writes, and of a write beside its key and value: names, seals
-// and msgpack heads. Generous, so that a check before sealing is never passed by a frame that turns out too large after.
+// and msgpack heads. Generous: a check before sealing is never passed by a frame that turns out too large after.
 const STRETCH_BYTES = 512
 const WRITE_BYTES = 16
 const CHAIN_BYTES = 32

@@ -52,15 +52,17 @@ export async function openVault(log: Log, options: OpenOptions & { readonly anch
       throw new Refusal('vault-unknown', `vault ${vault} is not in this log: create it or choose another folder`)
     }
     const state = emptyState()
+    let met = anchor === undefined
     for await (const frame of lane.frames()) {
       replay(journal, frame, state)
-      if (journal.head.sequence === anchor?.sequence && !equalBytes(journal.head.chain, anchor.chain)) {
-        throw behind(`the log of vault ${vault} differs from the anchor at frame ${anchor.sequence}`)
-      }
+      if (met || anchor === undefined || journal.head.sequence < anchor.sequence) continue
+      // A frame that reaches over the anchor is another one than ended there.
+      met = journal.head.sequence === anchor.sequence && equalBytes(journal.head.chain, anchor.chain)
+      if (!met) throw behind(`the log of vault ${vault} differs from the anchor at frame ${anchor.sequence}`)
     }
-    if (anchor !== undefined && journal.head.sequence < anchor.sequence) {
+    if (!met) {
       throw behind(
-        `the log of vault ${vault} ends at frame ${journal.head.sequence}, the anchor knows ${anchor.sequence}`,
+        `the log of vault ${vault} ends at frame ${journal.head.sequence}, the anchor knows ${anchor?.sequence}`,
       )
     }
     return new JournaledStore({ vault, lane, journal, state })
