@@ -9,7 +9,7 @@ import { exportSession, type Session } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import type { DataEnvelope } from '#host/wire/envelope.ts'
 import { decodeEvent, encodeEvent, type VineEvent } from '#host/wire/event.ts'
-import { type EventId, newEventId, parseEventType } from '#host/wire/id.ts'
+import { type EventId, type EventType, newEventId, parseEventType } from '#host/wire/id.ts'
 import { decodeReply, type Reply } from '#host/wire/reply.ts'
 import { bindOf, buildSubject, type Subject } from '#host/wire/subject.ts'
 
@@ -123,10 +123,7 @@ class SealedConversation implements Conversation {
   }
 
   seal(event: VineEvent): { subject: string; data: Uint8Array } {
-    const { session, lanes, random } = this.#options
-    const subject = lanes.outward(event.type)
-    const data = session.seal(encodeEvent(event), { bind: bindOf(subject), lane: 0, mid: random(16) })
-    return { subject: buildSubject(subject), data }
+    return this.#seal(event.type, encodeEvent(event))
   }
 
   async close(): Promise<void> {
@@ -134,9 +131,17 @@ class SealedConversation implements Conversation {
     await this.#inlet.idle()
   }
 
+  #seal(type: EventType, encoded: Uint8Array): { subject: string; data: Uint8Array } {
+    const { session, lanes, random } = this.#options
+    const subject = lanes.outward(type)
+    const data = session.seal(encoded, { bind: bindOf(subject), lane: 0, mid: random(16) })
+    return { subject: buildSubject(subject), data }
+  }
+
   async #send(event: VineEvent): Promise<void> {
-    const { subject, data } = this.seal(event)
-    await this.#save([[outboxKey(this.#options.name, event.id), encodeEvent(event)]])
+    const encoded = encodeEvent(event)
+    const { subject, data } = this.#seal(event.type, encoded)
+    await this.#save([[outboxKey(this.#options.name, event.id), encoded]])
     await this.#options.transport.publish(subject, data, { durable: true })
     await this.#epochs.turn()
   }

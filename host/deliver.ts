@@ -10,7 +10,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
-import { admit, type Admitted, confirm } from '#host/vault/admit.ts'
+import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
 import { dispatch } from '#host/vault/dispatch.ts'
@@ -98,19 +98,21 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   return execute(admitted, host, watch)
 }
 
-/** Runs the handler and commits; again when another event changed what it had read. */
-async function execute(admitted: Admitted, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
+/** Runs the handler and commits; again, judged anew, when what it relied on has changed meanwhile. */
+async function execute(first: Admitted, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
+  let admitted = first
   for (let attempt = 1; ; attempt++) {
     const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
     try {
-      confirm(admitted, host.registry, host.now())
       const { question } = executed.effects
       if (question)
         return await watch.timed('suspend', suspend({ ...admitted, kind: 'asking', question }, moment(host)))
       return await watch.timed('commit', complete(executed, moment(host)))
     } catch (error) {
       const conflict = error instanceof Refusal && error.code === 'conflict'
-      if (!conflict || attempt === COMMIT_ATTEMPTS_MAX) throw error
+      if (!conflict) throw error
+      admitted = readmit(admitted, host.registry, host.now())
+      if (attempt === COMMIT_ATTEMPTS_MAX) throw error
     }
   }
 }

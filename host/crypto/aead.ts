@@ -18,7 +18,7 @@ export interface AeadContext {
 }
 
 /** Ciphertext followed by its tag. */
-export function sealAead(key: KeyObject, { nonce, aad }: AeadContext, plaintext: Uint8Array): Uint8Array {
+export function sealAead(key: KeyObject | Uint8Array, { nonce, aad }: AeadContext, plaintext: Uint8Array): Uint8Array {
   assertNonce(nonce)
   const cipher = createCipheriv(ALGORITHM, key, nonce)
   cipher.setAAD(aad)
@@ -30,7 +30,7 @@ export function sealAead(key: KeyObject, { nonce, aad }: AeadContext, plaintext:
 }
 
 /** @throws Refusal `unopenable` when any bit of key, nonce, associated data or ciphertext is not the sealer's */
-export function openAead(key: KeyObject, { nonce, aad }: AeadContext, sealed: Uint8Array): Uint8Array {
+export function openAead(key: KeyObject | Uint8Array, { nonce, aad }: AeadContext, sealed: Uint8Array): Uint8Array {
   assertNonce(nonce)
   const length = sealed.length - TAG_BYTES
   if (length < 0) throw new Refusal('unopenable', 'aead: shorter than its tag')

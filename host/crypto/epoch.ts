@@ -1,5 +1,5 @@
 /** One epoch of a session: its keys, its sequence numbers and what was received in it. */
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 
 import { CID_BYTES, type Lane } from '#host/wire/envelope.ts'
 
@@ -82,16 +82,19 @@ export function taken(epoch: Epoch, { lane, seq }: { lane: Lane; seq: number }):
 }
 
 /**
- * Key and nonce of one message, for that message alone: derived from the whole header, so from its random id, and from
- * the place, which each side derives for itself.
+ * Gives key and nonce of one message to `use`, for that message alone: derived from the whole header, so from its
+ * random id, and from the place, which each side derives for itself. They are zero afterwards: a key used once is not
+ * worth a `KeyObject`.
  */
-export function messageKey(
+export function withMessageKey<T>(
   direction: KeyObject,
   { header, bind }: { header: Uint8Array; bind: Uint8Array },
-): { key: KeyObject; nonce: Uint8Array } {
+  use: (key: Uint8Array, nonce: Uint8Array) => T,
+): T {
   const output = createHmac('sha512', direction).update('vine/1 mk\0').update(header).update(bind).digest()
-  const key = createSecretKey(output.subarray(0, AEAD_KEY_BYTES))
-  const nonce = Uint8Array.from(output.subarray(AEAD_KEY_BYTES, AEAD_KEY_BYTES + NONCE_BYTES))
-  output.fill(0)
-  return { key, nonce }
+  try {
+    return use(output.subarray(0, AEAD_KEY_BYTES), output.subarray(AEAD_KEY_BYTES, AEAD_KEY_BYTES + NONCE_BYTES))
+  } finally {
+    output.fill(0)
+  }
 }

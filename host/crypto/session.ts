@@ -6,7 +6,7 @@ import { type DataEnvelope, dataHeader, type DataKind, encodeEnvelope, type Lane
 import { pad, unpad } from '#host/wire/padding.ts'
 
 import { openAead, sealAead } from './aead.ts'
-import { deriveEpoch, type Epoch, heard, messageKey, type Role, taken } from './epoch.ts'
+import { deriveEpoch, type Epoch, heard, type Role, taken, withMessageKey } from './epoch.ts'
 import { applyProgress, decodeState, encodeProgress, encodeState, type SessionState } from './session-state.ts'
 
 export interface SealOptions {
@@ -98,8 +98,10 @@ export function sealMessage(
   const seq = epoch.nextSeq[lane]++
   if (seq > SEQUENCE_MAX || epoch.tx === undefined) throw new Error('session: this epoch cannot be sent in')
   const header = dataHeader({ kind, cid: epoch.txCid, epoch: epoch.number, lane, seq, mid })
-  const { key, nonce } = messageKey(epoch.tx, { header, bind })
-  return encodeEnvelope({ header, ciphertext: sealAead(key, { nonce, aad: header }, pad(plaintext)) })
+  const ciphertext = withMessageKey(epoch.tx, { header, bind }, (key, nonce) =>
+    sealAead(key, { nonce, aad: header }, pad(plaintext)),
+  )
+  return encodeEnvelope({ header, ciphertext })
 }
 
 function sessionOf(state: SessionState): Session {
@@ -119,9 +121,11 @@ function sessionOf(state: SessionState): Session {
 function openMessage(state: SessionState, envelope: DataEnvelope, bind: Uint8Array): Opened {
   const { kind, header, ciphertext, lane, seq } = envelope
   const epoch = epochOf(state, envelope)
-  const { key, nonce } = messageKey(epoch.rx, { header, bind })
   // Before the window: only what is authentic may be called a replay.
-  const plaintext = unpad(openAead(key, { nonce, aad: header }, ciphertext))
+  const padded = withMessageKey(epoch.rx, { header, bind }, (key, nonce) =>
+    openAead(key, { nonce, aad: header }, ciphertext),
+  )
+  const plaintext = unpad(padded)
   const replay = taken(epoch, envelope)
   const inFlight = epoch.inFlight[lane]
   if (!replay) inFlight.add(seq)

@@ -85,10 +85,13 @@ function isMissing(missing: Uint8Array, age: number): boolean {
   return (((missing[age >> 3] ?? 0) >>> (age & 7)) & 1) === 1
 }
 
+/** Byte by byte: a view over so few bytes costs ten times as much, and every commit writes some. */
 function writeTop(encoded: Uint8Array, top: number): void {
-  const view = new DataView(encoded.buffer)
-  view.setUint16(0, Math.floor((top + 1) / TWO_32))
-  view.setUint32(2, (top + 1) % TWO_32)
+  let rest = top + 1
+  for (let at = TOP_BYTES - 1; at >= 0; at--) {
+    encoded[at] = rest % 256
+    rest = Math.floor(rest / 256)
+  }
 }
 
 function decode(encoded: Uint8Array): { top: number; missing: Uint8Array } {

@@ -22,7 +22,7 @@ describe('group commit', () => {
       }),
     )
     await Promise.all(rounds)
-    expect(log.stats.frames).toBe(4 + 640)
+    expect(log.stats.frames).toBeLessThan(4 * 40)
     expect(memory.stats.syncs - before).toBeLessThan(40)
     for (const vault of ['alice', 'dave']) {
       const { store } = await recover(memoryLog({ bytes: await memory.read() }), { vault })
@@ -41,7 +41,7 @@ describe('group commit', () => {
       }
     }
     await Promise.all(Array.from({ length: 16 }, (_, late) => write(late * 3)))
-    expect(log.stats.frames).toBe(161)
+    expect(store.head.sequence).toBe(161)
     expect(log.stats.batches).toBeLessThan(30)
   })
 

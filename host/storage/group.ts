@@ -1,7 +1,15 @@
-/** Group commit: the frames of many vaults go into one log with one sync per batch. */
+/** Group commit: one frame each of many vaults goes into one log with one sync for all of them. */
 import { Refusal } from '#host/errors.ts'
 import { indexFrames, windowOf } from './frame.ts'
 import type { LogStore } from './port.ts'
+
+/** A frame that is sealed when it is written: until then it takes more commits. */
+export interface Sealable {
+  /** How many commits it holds by now. */
+  readonly commits: number
+  /** The frame in parts. Called once. */
+  seal(): readonly Uint8Array[]
+}
 
 /** An open log. Disposing it writes what was appended; `abandon` does not. */
 export interface Log extends AsyncDisposable {
@@ -26,11 +34,11 @@ export interface Lane {
   /** Durable frames in the order written. Views: do not write into them. */
   frames(): AsyncGenerator<Uint8Array>
   /**
-   * Resolves when the frame, given in parts, is durable.
+   * Resolves when the frame is durable. One vault's frames are sealed in the order appended.
    *
    * @throws Refusal `storage-failed`: the log is closed for good
    */
-  append(frame: readonly Uint8Array[]): Promise<void>
+  append(frame: Sealable): Promise<void>
   release(): void
 }
 
@@ -62,7 +70,7 @@ interface FrameIndex {
 
 interface Entry {
   readonly frames: FrameIndex
-  readonly frame: readonly Uint8Array[]
+  readonly frame: Sealable
   readonly resolve: () => void
   readonly reject: (reason: Refusal) => void
 }
@@ -115,7 +123,7 @@ class GroupLog implements Log {
     await this.#store[Symbol.asyncDispose]()
   }
 
-  #append(frames: FrameIndex, frame: readonly Uint8Array[]): Promise<void> {
+  #append(frames: FrameIndex, frame: Sealable): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#queue.push({ frames, frame, resolve, reject })
@@ -133,9 +141,11 @@ class GroupLog implements Log {
   async #flush(): Promise<void> {
     const batch = this.#queue
     this.#queue = []
+    const commits = batch.reduce((sum, { frame }) => sum + frame.commits, 0)
+    const sealed = batch.map(({ frame }) => frame.seal())
     let offset = this.#store.size
     try {
-      await this.#store.append(batch.flatMap((entry) => entry.frame))
+      await this.#store.append(sealed.flat())
     } catch (cause) {
       const failure = this.#fail(
         new Refusal('storage-failed', 'the log could not be written: open it again', { cause }),
@@ -143,8 +153,8 @@ class GroupLog implements Log {
       for (const entry of batch) entry.reject(failure)
       return
     }
-    for (const { frames, frame, resolve } of batch) {
-      const length = frame.reduce((sum, part) => sum + part.length, 0)
+    for (const [at, { frames, resolve }] of batch.entries()) {
+      const length = sealed[at]?.reduce((sum, part) => sum + part.length, 0) ?? 0
       frames.offsets.push(offset)
       frames.lengths.push(length)
       offset += length
@@ -152,7 +162,7 @@ class GroupLog implements Log {
     }
     this.stats.batches++
     this.stats.frames += batch.length
-    this.#crowded = batch.length > 1
+    this.#crowded = commits > 1
     if (this.#queue.length > 0) this.#schedule()
     else this.#rest()
   }

@@ -1,34 +1,35 @@
 /**
- * One vault's journal: writes to sealed frames and back, in one chain.
+ * One vault's journal: commits to sealed frames and back, in one chain.
  *
- * A frame's body is `[now, keyring, groups]`. A group is one namespace's writes of the commit, sealed under that
- * namespace's key; the body is sealed under the journal key with header | previous chain value as associated data; the
- * chain value is SHA-256(previous | frame), 32 zero bytes before frame 1. Every open draws a random segment id, from
- * which all sealing keys derive: after a torn tail, a rollback or a fork the same sequence number meets another key, so
- * that no (key, nonce) pair comes twice.
+ * A frame holds the commits that become durable together: all of them or none. Commits are numbered through, and a
+ * frame is named by its first. Its body is `[commits, keyring, groups]`. A group is what these commits write to one
+ * namespace, sealed under that namespace's key; the body is sealed under the journal key with header | previous chain
+ * value as associated data; the chain value is SHA-256(previous | frame), 32 zero bytes before the first. Every open
+ * draws a random segment id, from which all sealing keys derive: after a torn tail, a rollback or a fork the same
+ * sequence number meets another key, so that no (key, nonce) pair comes twice.
  */
 import type { KeyObject } from 'node:crypto'
 
 import { openAead, sealAead } from '#host/crypto/aead.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
-import { FRAME_BYTES_MAX } from '#host/limits.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeHeader, encodeHeader, HEADER_BYTES, SEAL_BYTES } from './frame.ts'
 import { deriveKey, KEY_BYTES, keyIdOf, SEGMENT_BYTES, wrapKey } from './keys.ts'
 import type { NamespaceName, Receipt } from './port.ts'
-import type { Write } from './state.ts'
-import { decodeBody, decodeWrites, encodeBody, encodeWrites, type SealedPart } from './writes.ts'
+import { decodeBody, decodeWrites, encodeBody, encodeWrites, type SealedPart, type TimedWrites } from './writes.ts'
 
 /** What one frame says, readable. */
-export interface Commit {
-  readonly now: number
-  readonly groups: readonly Group[]
+export interface Batch {
+  /** How many commits these are; one may write nothing. */
+  readonly commits: number
+  /** In the order they apply; those of different namespaces do not meet. */
+  readonly stretches: readonly Stretch[]
 }
 
-export interface Group {
+/** What one commit writes to one namespace. */
+export interface Stretch extends TimedWrites {
   readonly namespace: NamespaceName
-  readonly writes: readonly Write[]
 }
 
 export interface JournalOptions {
@@ -45,11 +46,23 @@ interface Keys {
   readonly namespaces: Map<NamespaceName, KeyObject>
 }
 
-// Of a keyring entry or a group beside its sealed bytes: a name and msgpack heads. Generous, so that a check before
-// sealing is never passed by a frame that turns out too large after.
-const PART_BYTES = 128
+// Of a keyring entry, a group and a stretch beside its writes, and of a write beside its key and value: names, seals
+// and msgpack heads. Generous: a check before sealing is never passed by a frame that turns out too large after.
+const STRETCH_BYTES = 512
+const WRITE_BYTES = 16
 const CHAIN_BYTES = 32
 const NO_AAD = new Uint8Array(0)
+
+/** The most bytes that these writes take in a frame; an empty frame takes those of no stretch. */
+export function frameBound(stretches: readonly Stretch[]): number {
+  let bytes = STRETCH_BYTES
+  for (const { writes } of stretches) {
+    bytes += STRETCH_BYTES
+    // Three bytes are the most that one UTF-16 unit becomes.
+    for (const { key, value } of writes) bytes += WRITE_BYTES + 3 * key.length + (value?.length ?? 0)
+  }
+  return bytes
+}
 
 export class Journal {
   readonly #vault: string
@@ -73,33 +86,26 @@ export class Journal {
     this.#own = this.#read = this.#keysOf(random(SEGMENT_BYTES))
   }
 
+  /** The last commit sealed or opened, and the chain up to the end of its frame. */
   get head(): Receipt {
     return this.#head
   }
 
   /**
-   * The next frame, in two parts. The head moves: it must be written, or the journal is of no further use.
-   *
-   * @throws Refusal `too-large` before anything is sealed: nothing has moved then
+   * The next frame, in two parts; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame
+   * must be written, or the journal is of no further use.
    */
-  seal({ now, groups }: Commit): readonly Uint8Array[] {
-    const plaintexts = groups.map(({ namespace, writes }) => ({ namespace, plaintext: encodeWrites(writes) }))
-    const bound = plaintexts.reduce(
-      (sum, { plaintext }) => sum + plaintext.length + 2 * PART_BYTES,
-      HEADER_BYTES + PART_BYTES,
-    )
-    if (bound > FRAME_BYTES_MAX) {
-      throw new Refusal('too-large', `a commit of ${bound} bytes, at most ${FRAME_BYTES_MAX}: write less at once`)
-    }
+  seal({ commits, stretches }: Batch): readonly Uint8Array[] {
+    const groups = Map.groupBy(stretches, ({ namespace }) => namespace)
     const sequence = this.#head.sequence + 1
-    const fresh = groups.map(({ namespace }) => namespace).filter((namespace) => !this.#deks.has(namespace))
+    const fresh = [...groups.keys()].filter((namespace) => !this.#deks.has(namespace))
     const keyring = fresh.map((namespace, at) => this.#makeKey(namespace, nonceOf(at, sequence)))
     const nonce = nonceOf(0, sequence)
-    const sealed = plaintexts.map(({ namespace, plaintext }) => {
+    const sealed = Array.from(groups, ([namespace, writes]) => {
       const key = this.#namespaceKey(this.#own, namespace)
-      return { namespace, sealed: sealAead(key, { nonce, aad: NO_AAD }, plaintext) }
+      return { namespace, sealed: sealAead(key, { nonce, aad: NO_AAD }, encodeWrites(writes)) }
     })
-    const body = encodeBody({ now, keyring, groups: sealed })
+    const body = encodeBody({ commits, keyring, groups: sealed })
     const header = encodeHeader({
       length: HEADER_BYTES + body.length + SEAL_BYTES,
       tag: this.#tag,
@@ -108,7 +114,7 @@ export class Journal {
       sequence,
     })
     const sealedBody = sealAead(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)
-    this.#head = { sequence, chain: digest(this.#head.chain, header, sealedBody) }
+    this.#head = { sequence: this.#head.sequence + commits, chain: digest(this.#head.chain, header, sealedBody) }
     return [header, sealedBody]
   }
 
@@ -117,7 +123,7 @@ export class Journal {
    *
    * @throws Refusal `key-missing`, `journal-foreign`, `journal-gap` or `journal-tampered`; nothing has moved then
    */
-  open(frame: Uint8Array): Commit {
+  open(frame: Uint8Array): Batch {
     const sequence = this.#head.sequence + 1
     const header = decodeHeader(frame)
     if (header === undefined || header.length !== frame.length || !equalBytes(header.tag, this.#tag)) {
@@ -128,29 +134,27 @@ export class Journal {
       throw this.#refusal('journal-gap', `frame ${header.sequence} stands where frame ${sequence} belongs`)
     }
     if (!equalBytes(header.segment, this.#read.segment)) this.#read = this.#keysOf(header.segment)
-    const commit = this.#openBody(frame, sequence)
-    this.#head = { sequence, chain: digest(this.#head.chain, frame) }
-    return commit
+    const batch = this.#openBody(frame, sequence)
+    this.#head = { sequence: this.#head.sequence + batch.commits, chain: digest(this.#head.chain, frame) }
+    return batch
   }
 
-  #openBody(frame: Uint8Array, sequence: number): Commit {
+  #openBody(frame: Uint8Array, sequence: number): Batch {
     const keys = this.#read
     const aad = this.#aadOf(frame.subarray(0, HEADER_BYTES))
     try {
       const body = openAead(keys.journal, { nonce: nonceOf(0, sequence), aad }, frame.subarray(HEADER_BYTES))
-      const { now, keyring, groups } = decodeBody(body)
+      const { commits, keyring, groups } = decodeBody(body)
       for (const [at, { namespace, sealed }] of keyring.entries()) {
         const dek = openAead(keys.keyring, { nonce: nonceOf(at, sequence), aad: nameBytes(namespace) }, sealed)
         this.#deks.set(namespace, wrapKey(dek))
       }
-      return {
-        now,
-        groups: groups.map(({ namespace, sealed }) => {
-          const key = this.#namespaceKey(keys, namespace)
-          const writes = openAead(key, { nonce: nonceOf(0, sequence), aad: NO_AAD }, sealed)
-          return { namespace, writes: decodeWrites(writes) }
-        }),
-      }
+      const stretches = groups.flatMap(({ namespace, sealed }) => {
+        const key = this.#namespaceKey(keys, namespace)
+        const plaintext = openAead(key, { nonce: nonceOf(0, sequence), aad: NO_AAD }, sealed)
+        return decodeWrites(plaintext).map(({ now, writes }) => ({ namespace, now, writes }))
+      })
+      return { commits, stretches }
     } catch (cause) {
       if (!(cause instanceof Refusal) || cause.code !== 'unopenable') throw cause
       throw this.#refusal('journal-tampered', `frame ${sequence} is not what was written`, cause)

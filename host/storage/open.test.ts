@@ -194,6 +194,19 @@ describe('an anchor', () => {
     }
   })
 
+  it('shows a fork whose frames end elsewhere', async () => {
+    const memory = memoryLog({ bytes: concat(alice.frames.slice(0, 3)) })
+    const { store } = await recover(memory)
+    const write = (key: string) => store.commit([{ namespace: 'personal', key, value: utf8('f') }], { now: 1 })
+    await Promise.all(['a', 'b', 'c'].map(write))
+    const fork = await framesIn(memory)
+    expect(fork).toHaveLength(4)
+    for (const anchor of alice.heads.slice(3, 6)) {
+      await expect(open(fork, anchor)).rejects.toMatchObject({ code: 'journal-behind' })
+    }
+    await expect(open(fork, store.head)).resolves.toBeDefined()
+  })
+
   it('shows a fork', async () => {
     const anchor = { sequence: 4, chain: alice.heads[2]?.chain ?? new Uint8Array(32) }
     await expect(open(alice.frames, anchor)).rejects.toMatchObject({

@@ -26,7 +26,7 @@ export async function createVault(log: Log, options: OpenOptions): Promise<Vault
     if (lane.count > 0) {
       throw new Refusal('conflict', `vault ${options.vault} is in this log already: open it or choose another name`)
     }
-    await lane.append(journal.seal({ now: 0, groups: [] }))
+    await lane.append({ commits: 1, seal: () => journal.seal({ commits: 1, stretches: [] }) })
     return new JournaledStore({ vault: options.vault, lane, journal, state: emptyState() })
   } catch (error) {
     lane.release()
@@ -52,15 +52,17 @@ export async function openVault(log: Log, options: OpenOptions & { readonly anch
       throw new Refusal('vault-unknown', `vault ${vault} is not in this log: create it or choose another folder`)
     }
     const state = emptyState()
+    let met = anchor === undefined
     for await (const frame of lane.frames()) {
       replay(journal, frame, state)
-      if (journal.head.sequence === anchor?.sequence && !equalBytes(journal.head.chain, anchor.chain)) {
-        throw behind(`the log of vault ${vault} differs from the anchor at frame ${anchor.sequence}`)
-      }
+      if (met || anchor === undefined || journal.head.sequence < anchor.sequence) continue
+      // A frame that reaches over the anchor is another one than ended there.
+      met = journal.head.sequence === anchor.sequence && equalBytes(journal.head.chain, anchor.chain)
+      if (!met) throw behind(`the log of vault ${vault} differs from the anchor at frame ${anchor.sequence}`)
     }
-    if (anchor !== undefined && journal.head.sequence < anchor.sequence) {
+    if (!met) {
       throw behind(
-        `the log of vault ${vault} ends at frame ${journal.head.sequence}, the anchor knows ${anchor.sequence}`,
+        `the log of vault ${vault} ends at frame ${journal.head.sequence}, the anchor knows ${anchor?.sequence}`,
       )
     }
     return new JournaledStore({ vault, lane, journal, state })
@@ -78,8 +80,7 @@ function enter(log: Log, { vault, kek: secret, random }: OpenOptions): { lane: L
 }
 
 function replay(journal: Journal, frame: Uint8Array, state: State): void {
-  const { now, groups } = journal.open(frame)
-  for (const { namespace, writes } of groups) {
+  for (const { namespace, now, writes } of journal.open(frame).stretches) {
     for (const write of writes) state.apply(namespace, write, now)
   }
 }

@@ -18,7 +18,10 @@ function rank(unit: number): number {
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }
 
-/** A sorted set of keys. Runs of bounded length keep an insert cheap at any size. */
+/**
+ * A sorted set of keys. Runs of bounded length keep an insert cheap at any size; a key is put in its place when
+ * somebody reads in order, so that one that comes and goes between two scans is never sorted.
+ */
 export interface KeyOrder {
   add(key: string): void
   remove(key: string): void
@@ -28,6 +31,8 @@ export interface KeyOrder {
 
 export function keyOrder(): KeyOrder {
   const runs: string[][] = []
+  /** Added, and in no run yet. */
+  const loose = new Set<string>()
 
   /** The run that holds `key` or would. */
   function runOf(key: string): number {
@@ -41,23 +46,26 @@ export function keyOrder(): KeyOrder {
     return low
   }
 
+  function insert(key: string): void {
+    const index = runOf(key)
+    const run = runs[index]
+    if (run === undefined) {
+      runs.push([key])
+      return
+    }
+    const at = lowerBound(run, key)
+    if (run[at] === key) return
+    run.splice(at, 0, key)
+    if (run.length <= KEY_RUN_MAX) return
+    // A key added at the very end leaves a full run behind: ascending keys are the common case.
+    const keep = at === KEY_RUN_MAX ? KEY_RUN_MAX : KEY_RUN_MAX >> 1
+    runs.splice(index + 1, 0, run.splice(keep))
+  }
+
   return {
-    add(key) {
-      const index = runOf(key)
-      const run = runs[index]
-      if (run === undefined) {
-        runs.push([key])
-        return
-      }
-      const at = lowerBound(run, key)
-      if (run[at] === key) return
-      run.splice(at, 0, key)
-      if (run.length <= KEY_RUN_MAX) return
-      // A key added at the very end leaves a full run behind: ascending keys are the common case.
-      const keep = at === KEY_RUN_MAX ? KEY_RUN_MAX : KEY_RUN_MAX >> 1
-      runs.splice(index + 1, 0, run.splice(keep))
-    },
+    add: (key) => void loose.add(key),
     remove(key) {
+      loose.delete(key)
       const index = runOf(key)
       const run = runs[index]
       if (run === undefined) return
@@ -67,6 +75,8 @@ export function keyOrder(): KeyOrder {
       if (run.length === 0) runs.splice(index, 1)
     },
     *from(start) {
+      for (const key of loose) insert(key)
+      loose.clear()
       const first = runOf(start)
       for (let index = first; index < runs.length; index++) {
         const run = runs[index] ?? []

@@ -63,8 +63,9 @@ export interface Expectation {
   readonly revision: number
 }
 
-/** Proof of one commit: its place in the vault's chain. */
+/** Proof of a commit and of all before it: a place in the vault's chain. */
 export interface Receipt {
+  /** The last commit of the frame, which may hold some made at the same time. */
   readonly sequence: number
   /** 32 bytes: SHA-256 over the previous chain value and the frame. */
   readonly chain: Uint8Array
@@ -73,7 +74,7 @@ export interface Receipt {
 /** One open vault's state and its journal. */
 export interface VaultStore extends AsyncDisposable {
   readonly vault: string
-  /** The last commit applied. */
+  /** The last commit that is durable. */
   readonly head: Receipt
   /** Calls of `commit` so far, refused ones included: it tells who prepares rows for a commit that it is over. */
   readonly attempts: number
@@ -82,7 +83,8 @@ export interface VaultStore extends AsyncDisposable {
   /** Names that hold at least one key, sorted. */
   namespaces(): readonly NamespaceName[]
   /**
-   * All of it or none: checks `expected`, applies to memory at once, resolves when one journal frame is durable.
+   * All of it or none: checks `expected`, applies to memory at once, resolves when the frame that holds it is
+   * durable.
    *
    * @throws Refusal `conflict` (synchronously applied to nothing) when an expectation fails; `too-large` for a key,
    *   value or commit over its limit; `malformed` for a key that is empty or no well-formed text, or a namespace of no

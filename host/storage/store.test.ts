@@ -4,7 +4,7 @@ import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts
 import { openLog } from './group.ts'
 import { type MemoryLog, memoryLog } from './memory-log.fixture.ts'
 import type { Change, VaultStore } from './port.ts'
-import { dump, makeVault, recover, utf8 } from './vault-store.fixture.ts'
+import { dump, framesIn, makeVault, recover, utf8 } from './vault-store.fixture.ts'
 
 const put = (key: string, value = key): Change => ({ namespace: 'personal', key, value: utf8(value) })
 
@@ -23,10 +23,11 @@ describe('a commit', () => {
     const before = memory.size
     const pending = store.commit([put('a')], { now: 5 })
     expect(store.namespace('personal').get('a')).toMatchObject({ value: utf8('a'), revision: 1, updatedAt: 5 })
-    expect(store.head.sequence).toBe(2)
+    expect(store.head.sequence).toBe(1)
     expect(memory.size).toBe(before)
     const receipt = await pending
     expect(memory.size).toBeGreaterThan(before)
+    expect(receipt.sequence).toBe(2)
     expect(receipt).toEqual(store.head)
     expect(receipt.chain).toHaveLength(32)
   })
@@ -57,6 +58,49 @@ describe('a commit', () => {
     expect(again.namespace('personal').get('a')).toMatchObject({ revision: 3, updatedAt: 20, visibility: 'opaque' })
     expect(again.namespace('personal').get('gone')).toBeUndefined()
     expect(again.namespaces()).toEqual(['connection/acme', 'personal'])
+  })
+})
+
+describe('commits made at the same time', () => {
+  it('share one frame, and come back as they were: each with its own time, in their order', async () => {
+    const receipts = await Promise.all([
+      store.commit([put('a', '1'), { ...put('b'), namespace: 'system' }], { now: 10 }),
+      store.commit([], { now: 15 }),
+      store.commit([put('a', '2'), put('c')], { now: 20 }),
+      store.commit([{ ...put('b'), namespace: 'system', value: null }, put('a', '3')], { now: 30 }),
+    ])
+    expect(await framesIn(memory)).toHaveLength(2)
+    for (const receipt of receipts) expect(receipt).toEqual(store.head)
+    expect(store.head.sequence).toBe(5)
+    const { store: again } = await recover(memory.crash(), { anchor: store.head })
+    expect(dump(again)).toEqual(dump(store))
+    expect(again.head).toEqual(store.head)
+    expect(again.namespace('personal').get('a')).toMatchObject({ value: utf8('3'), revision: 3, updatedAt: 30 })
+    expect(again.namespace('personal').get('c')).toMatchObject({ updatedAt: 20 })
+    expect(again.namespaces()).toEqual(['personal'])
+  })
+
+  it('are gone together when their frame is torn', async () => {
+    const whole = memory.size
+    await Promise.all(['a', 'b', 'c'].map((key) => store.commit([put(key)], { now: 1 })))
+    const bytes = await memory.read()
+    for (const size of [whole, whole + 1, bytes.length - 1]) {
+      const { store: again } = await recover(memoryLog({ bytes: bytes.subarray(0, size) }))
+      expect(again.head.sequence).toBe(1)
+      expect(again.namespaces()).toEqual([])
+    }
+  })
+
+  it('take another frame when one is full', async () => {
+    const value = new Uint8Array(VALUE_BYTES_MAX)
+    const half = Array.from({ length: FRAME_BYTES_MAX / VALUE_BYTES_MAX / 2 }, (_, at) => at)
+    const halfFrame = (name: string) =>
+      half.map((at): Change => ({ namespace: 'personal', key: `${name}${at}`, value }))
+    const commits = ['x', 'y', 'z'].map((name) => store.commit(halfFrame(name), { now: 1 }))
+    const receipts = await Promise.all(commits)
+    expect(receipts.map(({ sequence }) => sequence)).toEqual([2, 3, 4])
+    expect(await framesIn(memory)).toHaveLength(4)
+    expect(dump((await recover(memory.crash())).store)).toEqual(dump(store))
   })
 })
 

@@ -1,11 +1,19 @@
-/** A vault's store: state in memory, each commit one frame of the journal. */
+/** A vault's store: state in memory, each commit a part of one frame of the journal. */
 import { Refusal } from '#host/errors.ts'
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 import type { Lane } from './group.ts'
-import type { Group, Journal } from './journal.ts'
+import { frameBound, type Journal, type Stretch } from './journal.ts'
 import type { Change, Expectation, Namespace, NamespaceName, Receipt, VaultStore } from './port.ts'
 import type { State, Write } from './state.ts'
 import { isNamespaceName } from './writes.ts'
+
+/** Commits that wait for the log to take their frame. */
+interface Gathering {
+  commits: number
+  readonly stretches: Stretch[]
+  bytes: number
+  readonly written: PromiseWithResolvers<Receipt>
+}
 
 /**
  * Memory is ahead of the disk while a commit is under way: what depends on it leaves the process only after the commit
@@ -17,7 +25,9 @@ export class JournaledStore implements VaultStore {
   readonly #journal: Journal
   readonly #state: State
   #attempts = 0
-  #last: Promise<void> = Promise.resolve()
+  #head: Receipt
+  #gathering: Gathering | undefined
+  #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(parts: { vault: string; lane: Lane; journal: Journal; state: State }) {
@@ -25,10 +35,11 @@ export class JournaledStore implements VaultStore {
     this.#lane = parts.lane
     this.#journal = parts.journal
     this.#state = parts.state
+    this.#head = parts.journal.head
   }
 
   get head(): Receipt {
-    return this.#journal.head
+    return this.#head
   }
 
   get attempts(): number {
@@ -52,15 +63,48 @@ export class JournaledStore implements VaultStore {
     if (this.#closed) throw new Error(`the store of vault ${this.vault} is closed`)
     for (const change of changes) checkChange(change)
     this.#checkExpected(expected)
-    const groups = groupsOf(changes)
-    const frame = this.#journal.seal({ now, groups })
-    for (const { namespace, writes } of groups) {
+    const stretches = stretchesOf(changes, now)
+    const bytes = frameBound(stretches)
+    if (bytes > FRAME_BYTES_MAX) {
+      throw new Refusal('too-large', `a commit of ${bytes} bytes, at most ${FRAME_BYTES_MAX}: write less at once`)
+    }
+    for (const { namespace, writes } of stretches) {
       for (const write of writes) this.#state.apply(namespace, write, now)
     }
-    const receipt = this.#journal.head
-    this.#last = this.#lane.append(frame)
-    await this.#last
-    return receipt
+    const gathering = this.#gather(bytes)
+    gathering.commits++
+    gathering.bytes += bytes
+    gathering.stretches.push(...stretches)
+    return gathering.written.promise
+  }
+
+  /** The frame that waits to be written, or a new one when there is none with room. */
+  #gather(bytes: number): Gathering {
+    const waiting = this.#gathering
+    if (waiting !== undefined && waiting.bytes + bytes <= FRAME_BYTES_MAX) return waiting
+    const written = Promise.withResolvers<Receipt>()
+    const gathering: Gathering = { commits: 0, stretches: [], bytes: 0, written }
+    this.#gathering = gathering
+    this.#last = written.promise
+    this.#write(gathering).then(written.resolve, written.reject)
+    return gathering
+  }
+
+  async #write(gathering: Gathering): Promise<Receipt> {
+    let head = this.#head
+    await this.#lane.append({
+      get commits() {
+        return gathering.commits
+      },
+      seal: () => {
+        if (this.#gathering === gathering) this.#gathering = undefined
+        const frame = this.#journal.seal(gathering)
+        head = this.#journal.head
+        return frame
+      },
+    })
+    this.#head = head
+    return head
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,14 +141,14 @@ function checkChange({ namespace, key, value }: Change): void {
   }
 }
 
-/** One group per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
-function groupsOf(changes: readonly Change[]): Group[] {
-  const groups = new Map<NamespaceName, Write[]>()
+/** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
+function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
+  const byNamespace = new Map<NamespaceName, Write[]>()
   for (const { namespace, key, value, visibility, sensitivity, category } of changes) {
     const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category }
-    const writes = groups.get(namespace)
-    if (writes === undefined) groups.set(namespace, [write])
+    const writes = byNamespace.get(namespace)
+    if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)
   }
-  return Array.from(groups, ([namespace, writes]) => ({ namespace, writes }))
+  return Array.from(byNamespace, ([namespace, writes]) => ({ namespace, now, writes }))
 }

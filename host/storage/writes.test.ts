@@ -13,26 +13,21 @@ const write: fc.Arbitrary<Write> = fc.record({
   category: fc.constantFrom(undefined, null, 'notes', ''),
 })
 
-test('writes come back as they went, with all that each says of its key', () => {
+const stretch = fc.record({ now: fc.nat(), writes: fc.array(write) })
+
+test('writes come back as they went, with all that each says of its key and when', () => {
   fc.assert(
-    fc.property(fc.array(write), (writes) => {
-      expect(decodeWrites(encodeWrites(writes))).toEqual(writes)
+    fc.property(fc.array(stretch), (stretches) => {
+      expect(decodeWrites(encodeWrites(stretches))).toEqual(stretches)
     }),
   )
 })
 
-test('writes of journals from before there were categories are read', () => {
-  const value = new Uint8Array([1])
-  const plain = { visibility: undefined, sensitivity: undefined, category: undefined }
-  expect(decodeWrites(pack(['a', value, 9, 'b', null, 0]))).toEqual([
-    { key: 'a', value, visibility: 'opaque', sensitivity: 'data', category: undefined },
-    { key: 'b', value: null, ...plain },
-  ])
-})
-
 test.each([
-  ['a category of no kind', ['a', null, 16, 7]],
-  ['no metadata', ['a', null]],
+  ['a category of no kind', [1, ['a', null, 16, 7]]],
+  ['no metadata', [1, ['a', null]]],
+  ['no time', ['1', ['a', null, 0]]],
+  ['no writes', [1]],
 ])('%s is not read', (_name, flat) => {
   expect(() => decodeWrites(pack(flat))).toThrow('cannot read')
 })

@@ -16,24 +16,45 @@ export interface SealedPart {
   readonly sealed: Uint8Array
 }
 
+/** One commit's writes to one namespace. */
+export interface TimedWrites {
+  /** Milliseconds since the epoch: when the keys were last written. */
+  readonly now: number
+  readonly writes: readonly Write[]
+}
+
 const HAS_CATEGORY = 16
 
 /**
- * `[key, value | null, metadata, …]`; metadata = 4 × visibility + sensitivity, 0 for what stays as it is, and 16 more
- * when the category (`null`: none) follows.
+ * `[now, writes, …]`, writes as `[key, value | null, metadata, …]`; metadata = 4 × visibility + sensitivity, 0 for what
+ * stays as it is, and 16 more when the category (`null`: none) follows.
  */
-export function encodeWrites(writes: readonly Write[]): Uint8Array {
-  const flat: (string | Uint8Array | number | null)[] = []
+export function encodeWrites(stretches: readonly TimedWrites[]): Uint8Array {
+  return pack(stretches.flatMap(({ now, writes }) => [now, flatWrites(writes)]))
+}
+
+export function decodeWrites(bytes: Uint8Array): TimedWrites[] {
+  const flat = listOf(unpack(bytes))
+  const stretches: TimedWrites[] = []
+  for (let at = 0; at < flat.length; at += 2) {
+    const [now, writes] = flat.slice(at, at + 2)
+    if (typeof now !== 'number') throw unreadable()
+    stretches.push({ now, writes: unflatWrites(listOf(writes)) })
+  }
+  return stretches
+}
+
+function flatWrites(writes: readonly Write[]): unknown[] {
+  const flat: unknown[] = []
   for (const { key, value, visibility, sensitivity, category } of writes) {
     const metadata = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
     if (category === undefined) flat.push(key, value, metadata)
     else flat.push(key, value, metadata + HAS_CATEGORY, category)
   }
-  return pack(flat)
+  return flat
 }
 
-export function decodeWrites(bytes: Uint8Array): Write[] {
-  const flat = listOf(unpack(bytes))
+function unflatWrites(flat: readonly unknown[]): Write[] {
   const writes: Write[] = []
   for (let at = 0; at < flat.length; at += 3) {
     const [key, value, metadata, next] = flat.slice(at, at + 4)
@@ -48,19 +69,19 @@ export function decodeWrites(bytes: Uint8Array): Write[] {
   return writes
 }
 
-/** `[now, keyring, groups]`, the last two as `[name, sealed, …]`. */
+/** `[commits, keyring, groups]`, the last two as `[name, sealed, …]`. */
 export function encodeBody(body: {
-  now: number
+  commits: number
   keyring: readonly SealedPart[]
   groups: readonly SealedPart[]
 }): Uint8Array {
-  return pack([body.now, flatParts(body.keyring), flatParts(body.groups)])
+  return pack([body.commits, flatParts(body.keyring), flatParts(body.groups)])
 }
 
-export function decodeBody(bytes: Uint8Array): { now: number; keyring: SealedPart[]; groups: SealedPart[] } {
-  const [now, keyring, groups] = listOf(unpack(bytes))
-  if (typeof now !== 'number') throw unreadable()
-  return { now, keyring: decodeParts(keyring), groups: decodeParts(groups) }
+export function decodeBody(bytes: Uint8Array): { commits: number; keyring: SealedPart[]; groups: SealedPart[] } {
+  const [commits, keyring, groups] = listOf(unpack(bytes))
+  if (typeof commits !== 'number' || !(commits >= 1)) throw unreadable()
+  return { commits, keyring: decodeParts(keyring), groups: decodeParts(groups) }
 }
 
 function flatParts(parts: readonly SealedPart[]): (string | Uint8Array)[] {

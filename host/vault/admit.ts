@@ -6,17 +6,18 @@ import { Refusal, type RefusalCode } from '#host/errors.ts'
 import { SUPPORTED_CHARS_MAX } from '#host/limits.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import { readRequest, type Registered, type Registry } from '#host/plugin/registry.ts'
+import type { Expectation } from '#host/storage/port.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
-import type { ConnectionRecord } from './records.ts'
+import type { Vault } from './vault.ts'
 
 /** An event that may reach its handler. Only `admit` makes one. */
 export interface Admitted {
   readonly kind: 'admitted'
   readonly opened: Opened
   readonly connection: Connection
-  /** The connection's record that it was admitted under. */
-  readonly record: ConnectionRecord
+  /** The connection's record that it was admitted under: one that changed meanwhile takes the effects back. */
+  readonly expected: readonly Expectation[]
   readonly registered: Registered
   readonly fields: readonly ContractField[]
   /** The request as the handler is given it. */
@@ -29,6 +30,7 @@ export interface Asking {
   readonly kind: 'asking'
   readonly opened: Opened
   readonly connection: Connection
+  readonly expected: readonly Expectation[]
   /** What the question is about: the consent fields, or all of them when the handler asks for the event itself. */
   readonly fields: readonly ContractField[]
   /** What the handler asks in its own words. */
@@ -80,22 +82,31 @@ export function admit(
   if (verdict.kind === 'refused') throw explain(verdict, supported(verdict.code, contract.contract, registry))
   if (!registered || request?.kind !== 'request') throw new Error('admitted an event that nobody can handle')
   connection.bucket = verdict.bucket
+  const expected = [unchanged(opened.vault, connection)]
   if (verdict.kind === 'admitted') {
     const { fields } = verdict
-    return { kind: 'admitted', opened, connection, record, registered, fields, body: request.body, approved }
+    return { kind: 'admitted', opened, connection, expected, registered, fields, body: request.body, approved }
   }
   const fields = verdict.asking.length > 0 ? verdict.asking : verdict.fields
-  return { kind: 'asking', opened, connection, fields, question: null }
+  return { kind: 'asking', opened, connection, expected, fields, question: null }
 }
 
 /**
- * What was admitted is judged again, without a token, when its connection changed while the handler ran: a connection
- * that ended, or a contract that is frozen or replaced, takes the effects back.
+ * What was admitted is judged again, without a token, before it runs again: a connection that ended, or a contract that
+ * was frozen or replaced while the handler ran, refuses it now.
  *
  * @throws ContractRefusal
  */
-export function confirm({ opened, connection, record }: Admitted, registry: Registry, now: number): void {
-  if (connection.record !== record) admit(opened, registry, { connection, approved: true, now })
+export function readmit(admitted: Admitted, registry: Registry, now: number): Admitted {
+  const { opened, connection, approved } = admitted
+  const again = admit(opened, registry, { connection, approved: true, now })
+  if (again.kind === 'asking') throw new Error('an approved request asked again')
+  return { ...again, approved }
+}
+
+function unchanged(vault: Vault, connection: Connection): Expectation {
+  const key = `connections/${connection.id}`
+  return { namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }
 }
 
 /** What would do instead, as far as the asker may know it: its own contract's part of the profile. */

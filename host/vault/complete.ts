@@ -7,14 +7,14 @@ import { noticesOf } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { eventRow, purposeOf } from './rows.ts'
 
-/** @throws Refusal `conflict` when another event changed what the handler relied on: nothing has happened */
+/** @throws Refusal `conflict` when what it was admitted under or the handler relied on has changed: nothing happened */
 export async function complete(
   executed: Executed,
   options: { now: number; random: (length: number) => Uint8Array },
 ): Promise<readonly Letter[]> {
   const { now, random } = options
   const { admitted, effects } = executed
-  const { opened, connection, fields } = admitted
+  const { opened, connection, expected, fields } = admitted
   const { vault, event } = opened
   return commit({
     vault,
@@ -24,7 +24,7 @@ export async function complete(
     answers: [{ to: connection, event, reply: replyOf(executed) }],
     outgoing: outgoingOf(executed),
     changes: effects.changes,
-    expected: effects.expected,
+    expected: [...expected, ...effects.expected],
     rows: [
       eventRow(connection, event, {
         at: now,

@@ -1,10 +1,46 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { reconnect } from '#client/service.ts'
+import { answerRekey, offerRekey } from '#host/crypto/rekey.ts'
+import { exportSession, importSession } from '#host/crypto/session.ts'
+import { bind, envelopeOf, openBytes, pair, random } from '#host/crypto/session.fixture.ts'
 import { REFUSAL_ROWS_PER_HOUR, REKEY_MESSAGES } from '#host/limits.ts'
 import { connectService, serviceOf, type Asker, told } from '#host/service.fixture.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
-import { parseConnectionId } from '#host/wire/id.ts'
+import { parseConnectionId, parseVaultId } from '#host/wire/id.ts'
+import type { Device } from './party.ts'
+import { follow } from './rekey.ts'
+
+test('an answer that comes too late moves no epoch, and its place in the window is stored with it', () => {
+  const { a, b } = pair()
+  // A crash took the offer back after it had left.
+  const session = importSession(exportSession(a))
+  const offer = offerRekey(a, { bind, mid: random(16), now: 0 }) ?? new Uint8Array(0)
+  const answered = { envelope: envelopeOf(offer), opened: openBytes(b, offer) }
+  const answer = answerRekey(b, answered, { bind, mid: random(16), now: 0 }) ?? new Uint8Array(0)
+  const record = { label: 'Phone', verifyKey: random(32), status: 'active', addedAt: 0 } as const
+  const party: Device = {
+    party: 'device',
+    id: 'phone',
+    key: 'device/phone',
+    vault: parseVaultId('alice'),
+    record,
+    session,
+  }
+  const heard = () => ({
+    kind: 'rekey' as const,
+    party,
+    envelope: envelopeOf(answer),
+    message: openBytes(session, answer),
+  })
+  const { changes, messages } = follow(heard(), { now: 0, random })
+  expect(messages).toEqual([])
+  expect(changes.map(({ key }) => key)).toEqual(['session/device/phone'])
+  const restored = importSession(changes[0]?.value ?? new Uint8Array(0))
+  expect(restored.state.epochs).toHaveLength(1)
+  expect(openBytes(restored, answer).replay).toBe(true)
+  expect(follow(heard(), { now: 0, random }).changes).toEqual([])
+})
 
 let world: World
 

@@ -31,14 +31,13 @@ export function upkeep(party: Party & { session: Session }, { now, random }: Rek
 }
 
 /** Answers an offer or takes an answer. To be committed at once: the new epoch is stored before the answer leaves. */
-export function follow({ party, envelope, message }: Rekeying, { now, random }: RekeyMoment): Upkeep {
+export function follow({ party, envelope, message }: Omit<Rekeying, 'vault'>, { now, random }: RekeyMoment): Upkeep {
   const { session } = party
   if (!session) throw new Refusal('unknown-connection', `${party.key} has no session`)
   if (message.kind === 'rekey-answer') {
-    return {
-      changes: finishRekey(session, { envelope, opened: message }, now) ? [stored({ ...party, session })] : [],
-      messages: [],
-    }
+    finishRekey(session, { envelope, opened: message }, now)
+    // One that came too late moves no epoch, but takes its place in the window.
+    return { changes: message.replay ? [] : [stored({ ...party, session })], messages: [] }
   }
   const { subject, bind } = answerLane(party, REKEY)
   const answer = answerRekey(session, { envelope, opened: message }, { bind, mid: random(16), now })

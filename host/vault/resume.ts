@@ -48,7 +48,7 @@ export interface Yes {
 export async function resume(asked: Asked, options: { registry: Registry; pool: Pool; yes: Yes }): Promise<Resumed> {
   const { vault, connection, question, now } = asked
   // Taken before the handler runs: two devices may answer at once, and the second must find the question gone.
-  const expected = [...stillOpen(asked), sameContract(asked)]
+  let expected = stillOpen(asked)
   const event = decodeEvent(question.record.event)
   const opened: Opened = {
     kind: 'event',
@@ -63,6 +63,8 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
   try {
     const admitted = admit(opened, options.registry, { connection, approved: true, now })
     if (admitted.kind === 'asking') throw new Error('an approved request asked again')
+    // A version published or a connection ended while the handler runs: the question is answered under the new terms.
+    expected = [...expected, ...admitted.expected]
     const executed = await dispatch(admitted, {
       pool: options.pool,
       now,
@@ -70,9 +72,10 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       answer: question.record.question ? options.yes : undefined,
     })
     const { effects } = executed
+    expected = [...expected, ...effects.expected]
     if (effects.question) {
       const next = opens({ ...admitted, question: effects.question }, now)
-      return { ...next, answers: [], changes: [], expected: [...expected, ...effects.expected] }
+      return { ...next, answers: [], changes: [], expected }
     }
     // Refused here it is the asker's answer; refused by the commit it would be the owner's.
     checkCaps(vault, effects.changes)
@@ -81,7 +84,7 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       ...ended,
       outgoing: outgoingOf(executed),
       changes: [...ended.changes, ...effects.changes],
-      expected: [...expected, ...effects.expected],
+      expected,
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -127,12 +130,6 @@ function end(
       link: record.row,
     }),
   }
-}
-
-/** A version published or a connection ended while the handler ran: the question is answered under the new terms. */
-function sameContract({ vault, connection }: Asked): Expectation {
-  const key = `connections/${connection.id}`
-  return { namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }
 }
 
 function stillOpen({ vault, question }: Pick<Asked, 'vault' | 'question'>): readonly Expectation[] {

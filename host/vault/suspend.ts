@@ -10,24 +10,27 @@ import type { Letter } from './outbox.ts'
 import { ask, questionId, questions } from './pending.ts'
 import { eventRow, purposeOf } from './rows.ts'
 
-/** @throws ContractRefusal `rate-limited` when the connection has too many questions open already */
+/**
+ * @throws ContractRefusal `rate-limited` when the connection has too many questions open already; Refusal `conflict`
+ *   when what it was admitted under has changed
+ */
 export async function suspend(
   asking: Asking,
   options: { now: number; random: (length: number) => Uint8Array },
 ): Promise<readonly Letter[]> {
-  const { opened, connection } = asking
+  const { opened, connection, expected } = asking
   const { vault, event } = opened
   if (questions(vault, connection).length >= PENDING_PER_CONNECTION_MAX) {
     throw new ContractRefusal('rate-limited', { message: 'the owner has not answered your earlier requests' })
   }
   const { row, ...opening } = opens(asking, options.now)
   const answers = [{ to: connection, event, reply: { status: 'pending' } as const }]
-  return commit({ vault, ...options, opened, answers, ...opening, rows: [row] })
+  return commit({ vault, ...options, opened, answers, ...opening, expected, rows: [row] })
 }
 
 /** What opens a question: to be committed with a row for the asking, numbered next. */
 export function opens(
-  { opened, connection, fields, question }: Omit<Asking, 'kind'>,
+  { opened, connection, fields, question }: Omit<Asking, 'kind' | 'expected'>,
   now: number,
 ): { numbered: (row: number) => Change; outgoing: readonly Outgoing[]; row: AuditEntry } {
   const { vault, event } = opened
