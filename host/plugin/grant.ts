@@ -19,10 +19,12 @@ export interface GrantOptions {
   readonly permits: ContractPermits
   /** Values of the admitted fields. A field the owner does not keep is simply absent. */
   readonly fields: ReadonlyMap<string, string>
-  /** The asker's own namespace. */
-  readonly connection: Namespace
+  /** The asker's own namespace; absent when the owner asks. */
+  readonly connection: Namespace | undefined
   /** The connection's keys by alias. */
   readonly keys: Sources['keys']
+  /** Whether another connection takes events of a type. */
+  readonly reaches?: NonNullable<Sources['reaches']>
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -34,8 +36,12 @@ export function grantFor(options: GrantOptions): Sources {
   const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
     fields: needs.fields ? options.fields : new Map(),
-    namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
+    namespaces: new Map(
+      right === undefined || !connection ? [] : [['connection', { namespace: connection, writable }]],
+    ),
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
-    outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
+    // What the asker's contract permits is about the asker: other connections have terms of their own.
+    outbox: new Set(needs.outbox.filter((target) => target !== 'connection' || permits.messages)),
+    ...(needs.outbox.includes('connections') && options.reaches ? { reaches: options.reaches } : {}),
   }
 }

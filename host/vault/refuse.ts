@@ -11,7 +11,7 @@ import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
-import type { Party } from './party.ts'
+import { ANSWER, type Party } from './party.ts'
 import { eventRow, row } from './rows.ts'
 import type { Vault } from './vault.ts'
 
@@ -40,7 +40,7 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
   if (refusal.code === 'storage-failed' || refusal.code === 'bus-unavailable') throw refusal
   const { vault, opened, now, random } = refused
   const rows = vault.refusals.rowsFor(rowOf(refusal, refused))
-  if (!opened || refusal.code === 'replayed') {
+  if (!opened || refusal.code === 'replayed' || opened.event.type === ANSWER) {
     if (rows.length > 0) await commit({ vault, now, random, rows })
     return repeat(refused)
   }

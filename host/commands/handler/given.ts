@@ -13,7 +13,9 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const { connection } = given.keys
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
-  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys })
+  const reaches = (to: string, type: string): boolean =>
+    Object.hasOwn(given.reaches, to) && given.reaches[to]?.includes(type) === true
+  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys, reaches })
 }
 
 /** What a case writes for a value, as bytes. */
