@@ -58,7 +58,7 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random } = options
+  const { folder, bus, now, random, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
   const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
@@ -78,7 +78,6 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   const down = Promise.withResolvers<Refusal>()
   const deliverer = { bus, registry, pool, vault: (id: string) => vaults.find(id), now, random }
-  const tell = options.tell ?? (() => {})
   const receive = (message: Message) =>
     deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
 

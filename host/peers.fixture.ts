@@ -57,9 +57,9 @@ export async function startPeers(options: Omit<WorldOptions, 'vault'>): Promise<
       const atAlice = await alice.alice.connectPeer(names.bob, invitation, { name: names.alice, sharing: SHARED })
       await bob.alice.accept(await bob.offers.take(), [])
       await alice.alice.accept(await alice.offers.take(), [])
-      await until('both may send', async () => {
-        const { connections } = await bob.vault()
-        return [...connections.values()].find(({ id }) => id === invitation.connection)?.record.peer?.asks?.accepted
+      await until('both may send, and know it', async () => {
+        const { record } = (await bob.vault()).connections.values().find(({ id }) => id === invitation.connection) ?? {}
+        return record?.peer?.asks?.accepted && (await isQuiet(alice))
       })
       return { atAlice, atBob: invitation.connection }
     },
@@ -67,9 +67,23 @@ export async function startPeers(options: Omit<WorldOptions, 'vault'>): Promise<
   }
 }
 
-/** Notices of one type to a world's phone. */
-export function noticesOf(world: World, type: string): Mailbox<unknown> {
+/** Whether no event of this vault waits for a peer's answer. */
+export async function isQuiet(world: World): Promise<boolean> {
+  const { system } = await world.vault()
+  return system.scan({ prefix: 'post/', limit: 1 }).items.length === 0
+}
+
+/** Notices of one type to a world's phone: the vault's own are vine-CBOR, those of handlers JSON. */
+export function noticesOf(
+  world: World,
+  type: string,
+  read: (body: Uint8Array) => unknown = decodeCbor,
+): Mailbox<unknown> {
   const box = mailbox<unknown>()
-  world.alice.conversation.on(type, ({ body }) => box.put(decodeCbor(body)))
+  world.alice.conversation.on(type, ({ body }) => box.put(read(body)))
   return box
+}
+
+export function readJson(body: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(body)) as unknown
 }

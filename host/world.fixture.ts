@@ -87,12 +87,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const clock = { now: 1_800_000_000_000 }
   const now = (): number => clock.now
   const keys = new Map(['phone', ...(options.devices ?? [])].map((device) => [device, generateSigningKey()]))
-  const name = options.vault ?? VAULT
+  const { vault: name = VAULT } = options
   const identity = await found(folder, { name, keys, now: clock.now })
   const broker = parts.use(await memoryBroker({ log: memoryLog(), ...(options.chaos && { chaos: options.chaos }) }))
   const listener = parts.use(broker.connect())
-  const warnings: string[] = []
-  const traces: Trace[] = []
+  const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
   const runner = parts.use(
     await startRunner({ name, folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),

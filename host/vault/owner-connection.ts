@@ -1,22 +1,14 @@
 /** The owner's word on connections and fields: invite, sever, put. */
 import { Refusal } from '#host/errors.ts'
-import {
-  ALIAS_CHARS_MAX,
-  FIELD_NAME_CHARS_MAX,
-  FIELD_VALUE_CHARS_MAX,
-  GREETINGS_PER_HOUR,
-  SERVICE_NAME_CHARS_MAX,
-} from '#host/limits.ts'
+import { ALIAS_CHARS_MAX, FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, SERVICE_NAME_CHARS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
 import { sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
-import { fullBucket } from '#host/contracts/rate.ts'
-import { parseConnectionId } from '#host/wire/id.ts'
-import { fieldChange, fingerprint, type Vault } from './vault.ts'
+import { fieldChange, fingerprint } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { dialChange } from './dial.ts'
-import type { Connection } from './party.ts'
+import { newConnection } from './connection.ts'
 import { farewell } from './peer-event.ts'
-import { connectionChange, type ConnectionRecord } from './records.ts'
+import { connectionChange } from './records.ts'
 import { undecided } from './owner-contract.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
@@ -62,38 +54,6 @@ export function inviteConnection(command: Command): Done {
     apply: () => vault.connections.set(id, connection),
     changes: [connectionChange(id, record)],
     rows: [eventRow(device, opened.event, { at: now, result: 'changed', connection: id })],
-  }
-}
-
-/** A connection that nothing was heard of yet. */
-export function newConnection(
-  vault: Vault,
-  begin: Pick<ConnectionRecord, 'alias' | 'kind' | 'status' | 'peer'>,
-  { now, random }: Pick<Command, 'now' | 'random'>,
-): Connection {
-  const id = parseConnectionId(`c-${random(8).toHex()}`)
-  const record: ConnectionRecord = {
-    ...begin,
-    peerKey: null,
-    hello: null,
-    contract: null,
-    acceptedAt: 0,
-    declined: [],
-    offer: null,
-  }
-  return {
-    party: 'connection',
-    id,
-    key: `connection/${id}`,
-    vault: vault.id,
-    record,
-    contract: undefined,
-    offered: undefined,
-    session: undefined,
-    bucket: fullBucket({ capacity: 0 }, 0),
-    toldBlocked: undefined,
-    greetings: fullBucket({ capacity: GREETINGS_PER_HOUR }, now),
-    authentication: undefined,
   }
 }
 

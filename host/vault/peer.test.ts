@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { EPOCH_OVERLAP_MS, EVENT_LIFE_MS_MAX, POST_AGAIN_MS, REKEY_MESSAGES } from '#host/limits.ts'
-import { noticesOf, type Peers, startPeers } from '#host/peers.fixture.ts'
+import { isQuiet, noticesOf, type Peers, readJson, startPeers } from '#host/peers.fixture.ts'
 import { connectService, HOUR_MS } from '#host/service.fixture.ts'
 import { until, type World } from '#host/world.fixture.ts'
 
@@ -15,6 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => peers[Symbol.asyncDispose]())
 
+beforeEach(() => void (peers.wire.up = true))
+
 let names = 0
 /** A connection whose aliases nobody else has. */
 async function connected() {
@@ -23,11 +25,7 @@ async function connected() {
   return { alice, bob, ...(await peers.connect({ alice, bob })) }
 }
 
-/** No event waits for an answer. */
-async function quiet(): Promise<boolean> {
-  const vaults = await Promise.all([alice.vault(), bob.vault()])
-  return vaults.every(({ system }) => system.scan({ prefix: 'post/', limit: 1 }).items.length === 0)
-}
+const quiet = async (): Promise<boolean> => (await isQuiet(alice)) && isQuiet(bob)
 const settled = () => until('every answer', quiet)
 
 async function taken(world: World, connection: string): Promise<string | undefined> {
@@ -39,12 +37,12 @@ async function taken(world: World, connection: string): Promise<string | undefin
 test('two vaults connect, each owner accepts the other’s light contract, and events go both ways', async () => {
   const { alice: atBob, bob: atAlice, ...ids } = await connected()
   const answered = noticesOf(alice, 'peer.answered')
-  const told = noticesOf(bob, 'relays.taken')
+  const told = noticesOf(bob, 'relays.taken', readJson)
   const sent = await alice.alice.run('relays.send', { to: atAlice, body: { n: 1 } })
   expect(sent).toMatchObject({ sent: true })
   const { body, ...notice } = (await answered.take()) as { body: Uint8Array }
   expect(notice).toMatchObject({ connection: ids.atAlice, alias: atAlice, type: 'relays.take', status: 'replied' })
-  expect(JSON.parse(new TextDecoder().decode(body))).toEqual({ taken: 1, body: { n: 1 } })
+  expect(readJson(body)).toEqual({ taken: 1, body: { n: 1 } })
   expect(await told.take()).toEqual({ n: 1 })
   expect(await bob.alice.run('relays.send', { to: atBob, body: 2 })).toMatchObject({ sent: true })
   await settled()
