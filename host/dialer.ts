@@ -88,7 +88,7 @@ export function openDialer(bus: Bus): Dialer {
       for (const key of [...greeted.keys()].filter(over)) greeted.delete(key)
     },
     async drain() {
-      for (const key of [...calls.keys()]) await hangUp(key)
+      for (const key of calls.keys()) await hangUp(key)
     },
   }
 }

@@ -205,8 +205,9 @@ test('effects are bounded together', () => {
   expect(seat.failure()).toMatchObject({ reason: 'output' })
 })
 
+const reaches = (to: string, type: string): boolean => to === 'bob' && type === 'a.b'
+
 test('outbox: another connection by its alias, when it takes the event', () => {
-  const reaches = (to: string, type: string): boolean => to === 'bob' && type === 'a.b'
   const body = new Uint8Array(2)
   const { call, seat } = world({ outbox: new Set(['connections']), reaches })
   for (const [to, type] of [

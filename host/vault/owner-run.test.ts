@@ -37,7 +37,7 @@ test('what only connections may send is no event of the owner, and the other way
 
 test('a profile and the lanes are silent about what only the owner may send', async () => {
   const { profile } = await world.vault()
-  const published = String(verifyProfile(profile.bytes).handlers)
+  const published = JSON.stringify(verifyProfile(profile.bytes).handlers)
   expect(published).toContain('relays.take')
   expect(published).not.toContain('relays.send')
   const { critical } = world.host.registry.lanes()

@@ -19,7 +19,6 @@ export const CONFIRM = parseEventType('connection.confirm')
 /** Says that the connection has ended. */
 const END = parseEventType('connection.end')
 
-type PeerEventType = typeof ANSWER | typeof CONFIRM | typeof END
 type Moment = Pick<Leaving, 'now' | 'random'>
 
 const confirmation = z.strictObject({

@@ -42,8 +42,6 @@ export function openPosts(entries: Iterable<readonly [name: string, value: Uint8
     const connection = parseConnectionId(name.slice(0, name.indexOf('/')))
     waiting.set(name, { connection, event, bytes: value.length, dueAt: 0, waitMs: POST_AGAIN_MS })
   }
-  const nameOf = (connection: ConnectionId, id: EventId): string => `${connection}/${id}`
-  const keyOf = (name: string) => ({ namespace: 'system', key: `post/${name}` }) as const
   const to = (connection: ConnectionId): Waiting[] =>
     [...waiting.values()].filter((post) => post.connection === connection)
 
@@ -77,4 +75,12 @@ export function openPosts(entries: Iterable<readonly [name: string, value: Uint8
       return posts.length < POSTS_MAX && posts.reduce((sum, { bytes }) => sum + bytes, 0) < POST_BYTES_MAX
     },
   }
+}
+
+function nameOf(connection: ConnectionId, id: EventId): string {
+  return `${connection}/${id}`
+}
+
+function keyOf(name: string): Pick<Change, 'namespace' | 'key'> {
+  return { namespace: 'system', key: `post/${name}` }
 }
