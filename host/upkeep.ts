@@ -19,11 +19,11 @@ export interface Moment {
 /** One round over the open vaults. */
 export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
   for (const vault of vaults.open()) {
-    await moment.dialer?.round(vault, moment)
-    await resend(vault, moment)
     await expireQuestions(vault, moment)
     await writeRows(vault, vault.refusals.due(moment.now), moment)
     await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
+    await resend(vault, moment)
+    await moment.dialer?.round(vault, moment)
   }
 }
 
