@@ -46,6 +46,26 @@ const questionNotice = z.object({
 })
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
 const ran = z.object({ reply: z.instanceof(Uint8Array).nullable() })
+const kept = z.object({
+  items: z.array(
+    z.object({
+      key: z.string(),
+      category: z.string().nullable(),
+      visibility: z.enum(['transparent', 'opaque']),
+      /** Bytes of the value. */
+      size: z.number(),
+      revision: z.number(),
+      /** Milliseconds since the epoch. */
+      updated: z.number(),
+      /** Null for what is opaque, or too large for a page. */
+      value: z.instanceof(Uint8Array).nullable(),
+    }),
+  ),
+  next: z.string().nullable(),
+  /** Keys and values together, and how many its contract allows. */
+  bytes: z.number(),
+  bytesMax: z.number(),
+})
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 const peerInvitation = invitation.extend({ sharing: sharingSchema })
@@ -63,6 +83,8 @@ export interface PeerTerms {
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
+export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice {
   readonly conversation: Conversation
@@ -88,6 +110,9 @@ export interface OwnerDevice {
    * the id of the one whose namespace the handler works on.
    */
   run(type: string, body: unknown, connection?: string): Promise<unknown>
+  /** What a connection keeps in the vault, by key. */
+  items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
+  removeItem(connection: string, key: string): Promise<void>
 }
 
 /** How long a command may be on its way. */
@@ -165,6 +190,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
+    async items(connection, range = {}) {
+      return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
+    },
+    removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
     async run(type, body, connection) {
       const about = connection === undefined ? {} : { connection }

@@ -31,6 +31,8 @@ export const refusalCodes = [
   'field-declined',
   'retention-expired',
   'rate-limited',
+  'category-undeclared',
+  'storage-full',
   'consent-denied',
   'consent-expired',
   // plugin: the handler and its limits

@@ -94,6 +94,10 @@ export const FRAME_BYTES_MAX = 8 * MiB
 export const KEY_BYTES_MAX = 512
 /** A value in a namespace. */
 export const VALUE_BYTES_MAX = 1 * MiB
+/** What one handler may keep of its own in one vault: state of an open vault is held in memory. */
+export const HANDLER_STORAGE_BYTES_MAX = 16 * MiB
+/** A category's name: it stands beside every item, and is a line the owner reads. */
+export const CATEGORY_CHARS_MAX = FIELD_NAME_CHARS_MAX
 /** Items in one scan page. */
 export const SCAN_ITEMS_MAX = 256
 /** One read while a log is indexed or a vault recovered: frames of many vaults lie mixed, most are under 2 KiB. */
@@ -119,8 +123,8 @@ export const HANDLER_DEADLINE_MS = 1_000
 export const HANDLER_DEADLINE_MS_MAX = 10_000
 /** Host calls in one event. */
 export const HOST_CALLS_MAX = 1_000
-/** A reply, an outgoing event or one lifted value. */
-export const HANDLER_OUTPUT_BYTES_MAX = 512 * KiB
+/** A reply, an outgoing event or one lifted value: 256 KiB of text that JSON doubles, and what is around it. */
+export const HANDLER_OUTPUT_BYTES_MAX = 640 * KiB
 /** All log lines of one event. */
 export const LOG_BYTES_MAX = 16 * KiB
 /** Random bytes in one call. */
@@ -264,6 +268,8 @@ export const EXTISM_ANSWER_BYTES = 64
 
 // vault --------------------------------------------------------------------------------------------------------------
 
+/** Values in one page of what a connection keeps, for its owner: with keys and numbers it fits one event. */
+export const ITEMS_PAGE_BYTES = 256 * KiB
 /** All writes of one commit: half a frame, so that the reply, the row and the windows always fit. */
 export const COMMIT_BYTES_MAX = 4 * MiB
 /** Unsealed messages (profile, hello) of one connection in an hour: they cost a signature check each. */

@@ -18,7 +18,7 @@ export interface Peers extends AsyncDisposable {
 /** Everything that the fixtures' handlers and ours take. */
 export const SHARED: Sharing = {
   events: ['relays.take', 'relays.hint', 'messaging.receive', 'location.update'],
-  store: { categories: ['messages'], bytesMax: 1_000_000 },
+  store: { categories: ['messages', 'location'], bytesMax: 4_000_000 },
   messages: true,
   authentication: true,
   requestsPerHour: 10_000,

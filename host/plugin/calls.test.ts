@@ -25,7 +25,13 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
   fc.record({ op: fc.constant('reach'), alias: text, type: text }),
 )
-const item = fc.record({ key: text, value: bytes, revision: fc.maxSafeNat() })
+const item = fc.record({
+  key: text,
+  value: bytes,
+  revision: fc.maxSafeNat(),
+  visibility: fc.constantFrom('transparent', 'opaque'),
+  category: fc.option(text, { nil: undefined }),
+})
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({ kind: fc.constantFrom('unavailable', 'over') }),
   fc.record({ kind: fc.constant('bytes'), bytes }),

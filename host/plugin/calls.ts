@@ -23,6 +23,8 @@ export interface StoredItem {
   readonly key: string
   readonly value: Uint8Array
   readonly revision: number
+  readonly visibility: 'transparent' | 'opaque'
+  readonly category: string | undefined
 }
 
 export type Answer =
@@ -122,17 +124,21 @@ export function decodeAnswer(from: FrameReader): Answer {
   }
 }
 
-/** Bytes an item takes in an answer, beyond its key and value. */
-export const ITEM_OVERHEAD_BYTES = 16
+/** Bytes an item takes in an answer, beyond its key, value and category. */
+export const ITEM_OVERHEAD_BYTES = 24
 
 function encodeItem(item: StoredItem, into: FrameWriter): void {
   into.text(item.key)
   into.bytes(item.value)
   into.u53(item.revision)
+  into.u8(item.visibility === 'opaque' ? 1 : 0)
+  encodeOptional(item.category, into)
 }
 
 function decodeItem(from: FrameReader): StoredItem {
-  return { key: from.text(), value: from.bytes(), revision: from.u53() }
+  const [key, value, revision] = [from.text(), from.bytes(), from.u53()]
+  const visibility = from.u8() === 1 ? 'opaque' : 'transparent'
+  return { key, value, revision, visibility, category: decodeOptional(from) }
 }
 
 function encodeOptional(value: string | undefined, into: FrameWriter): void {

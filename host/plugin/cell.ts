@@ -7,6 +7,7 @@ import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
+import { labelGrant } from './grant.ts'
 import { openDesk } from './imports.ts'
 import type { Effects, OwnerAnswer, SessionContext, Sources } from './port.ts'
 import { HandlerFailure } from './refusal.ts'
@@ -165,7 +166,7 @@ function cellJob({ registered, sources, context, body, answer, now }: Job, seque
     answer,
     now,
     session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
-    namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
+    namespaces: [...sources.namespaces].map(labelGrant),
     fields: sources.fields,
     publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
     outbox: [...sources.outbox],

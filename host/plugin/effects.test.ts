@@ -25,13 +25,14 @@ const report = { sequence: 1, outcome: done, hostCalls: 3, log: [], logCut: fals
 
 function judge(given: Partial<Report>, writable = true) {
   const { registered, sources } = jobFor(registry, 'notes', {
-    sources: { ...granting(memoryNamespace(), writable), outbox },
+    sources: { ...granting(memoryNamespace(), writable, { categories: ['notes'], bytesMax: 100 }), outbox },
   })
   const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
   return effectsOf(parseReport({ ...report, ...given }, 1), { registered, sources, desk, answered: false })
 }
 const code = (code: string): unknown => expect.objectContaining({ code })
 const write: Write = { label: 'connection', key: 'a', value: bytes('x') }
+const kept = (category?: string): Write => ({ ...write, attributes: { visibility: 'opaque', category } })
 const sent = { to: 'owner', type: 'note.added', body: bytes('{}') } as const
 
 test('a call that ended well leaves its effects, under the namespace’s own name', () => {
@@ -48,10 +49,18 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
   expect(judge({ outcome: { ...done, reply: undefined } }).reply).toBeUndefined()
 })
 
+test('attributes go with the change; none given leaves what there is', () => {
+  const [named, unnamed] = judge({ outcome: { ...done, writes: [kept('notes'), kept()] } }).changes
+  expect(named).toMatchObject({ visibility: 'opaque', category: 'notes' })
+  expect(unnamed).toMatchObject({ visibility: 'opaque', category: null })
+})
+
 test.each([
   ['writes where nothing was granted', { ...done, writes: [{ ...write, label: 'personal' }] }],
   ['writes under no key', { ...done, writes: [{ ...write, key: '' }] }],
   ['writes a key over the limit', { ...done, writes: [{ ...write, key: 'é'.repeat(KEY_BYTES_MAX / 2 + 1) }] }],
+  ['keeps what is not of the contract’s categories', { ...done, writes: [kept('cards')] }],
+  ['keeps what is of no category’s name', { ...done, writes: [kept('Notes')] }],
   ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
   ['sends to another connection without the right', { ...done, outgoing: [{ ...sent, to: 'connections' as const }] }],
   ['sends to the owner by an alias', { ...done, outgoing: [{ ...sent, alias: 'acme' }] }],

@@ -20,9 +20,26 @@ import type { Desk } from './imports.ts'
 import type { Effects, LogLine, OwnerQuestion, Sources } from './port.ts'
 import { type HandlerAnswer, HandlerFailure, HandlerRefusal } from './refusal.ts'
 import type { Registered } from './registry.ts'
-import { type FailReason, isEventType, type Outcome, type Report, type ReportedEvent, type Write } from './report.ts'
+import {
+  type FailReason,
+  isCategory,
+  isEventType,
+  type Outcome,
+  type Report,
+  type ReportedEvent,
+  type Write,
+} from './report.ts'
 
 const bytes = z.instanceof(Uint8Array)
+
+const writeSchema = z.object({
+  label: z.string(),
+  key: z.string(),
+  value: bytesUpTo(VALUE_BYTES_MAX).nullable(),
+  attributes: z
+    .object({ visibility: z.enum(['transparent', 'opaque']), category: z.union([z.string(), z.undefined()]) })
+    .optional(),
+})
 
 const reportSchema = z.object({
   sequence: z.number(),
@@ -30,7 +47,7 @@ const reportSchema = z.object({
     z.object({
       kind: z.literal('done'),
       reply: z.union([bytes, z.undefined()]),
-      writes: z.array(z.object({ label: z.string(), key: z.string(), value: bytesUpTo(VALUE_BYTES_MAX).nullable() })),
+      writes: z.array(writeSchema),
       outgoing: z.array(
         z.object({
           to: z.enum(['owner', 'connection', 'connections']),
@@ -152,8 +169,17 @@ function questionMistake({ text, choices }: OwnerQuestion, { registered, answere
 function grantMistake({ writes, outgoing }: Done, sources: Sources): string | undefined {
   if (writes.some(({ label }) => sources.namespaces.get(label)?.writable !== true)) return 'wrote outside its grant'
   if (writes.some(({ key }) => !isKey(key))) return `wrote under no key, or one over ${KEY_BYTES_MAX} bytes`
+  if (!writes.every((write) => mayBe(write, sources))) return 'wrote a category outside its grant'
   if (outgoing.some((event) => !maySend(event, sources))) return 'sends outside its grant'
   return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
+}
+
+/** The category it names, if it names one. What a key keeps unnamed is held against the contract by the commit. */
+function mayBe({ label, attributes }: Write, sources: Sources): boolean {
+  const category = attributes?.category
+  if (category === undefined) return true
+  const categories = sources.namespaces.get(label)?.cap?.categories ?? undefined
+  return isCategory(category) && (categories === undefined || categories.includes(category))
 }
 
 /** Whether the connection named takes the event is for the vault to say, when it is committed. */
@@ -182,9 +208,11 @@ function isAnswer({ code, message }: HandlerAnswer): boolean {
   return Buffer.byteLength(message) <= REFUSAL_MESSAGE_BYTES_MAX
 }
 
-function changeOf({ label, key, value }: Write, sources: Sources): Change[] {
+function changeOf({ label, key, value, attributes }: Write, sources: Sources): Change[] {
   const namespace = sources.namespaces.get(label)?.namespace.name
-  return namespace === undefined ? [] : [{ namespace, key, value }]
+  if (namespace === undefined) return []
+  if (attributes === undefined) return [{ namespace, key, value }]
+  return [{ namespace, key, value, visibility: attributes.visibility, category: attributes.category ?? null }]
 }
 
 /** @throws Refusal `handler-lied` when there is more than the manifest allows: the cell cuts, it does not overrun */

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 
 import { manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import { type ContractPermits, grantFor } from './grant.ts'
+import { type ContractPermits, grantFor, labelGrant } from './grant.ts'
 import type { Manifest } from './manifest.ts'
 import type { Registered } from './registry.ts'
 
-const all: ContractPermits = { store: true, messages: true, authentication: true }
+const cap = { categories: ['notes'], bytesMax: 10 }
+const all: ContractPermits = { store: cap, messages: true, authentication: true }
 const key = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
 const base = registryOf('data-access').lookup('data.request')!
 
@@ -17,6 +18,7 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
     permits: { ...all, ...permits },
     fields: new Map([['email', 'a@b.c']]),
     connection: memoryNamespace(),
+    handler: memoryNamespace('handler/test'),
     keys: new Map([
       ['connection', key],
       ['vault', key],
@@ -38,6 +40,24 @@ test('the connection’s namespace: writable when the manifest and the contract 
   expect(writable('rw', true)).toBe(true)
   expect(writable('rw', false)).toBe(false)
   expect(writable('r', true)).toBe(false)
+  expect(grant({ namespaces: { connection: 'rw' } }).namespaces.get('connection')?.cap).toBe(cap)
+})
+
+test('the handler’s own namespace: as the manifest says, whatever the contract says of storing', () => {
+  const { namespaces } = grant({ namespaces: { handler: 'rw' } }, { store: null })
+  expect([...namespaces.keys()]).toEqual(['handler'])
+  expect(namespaces.get('handler')).toMatchObject({ writable: true, namespace: { name: 'handler/test' } })
+  expect(grant({ namespaces: { handler: 'r' } }).namespaces.get('handler')?.writable).toBe(false)
+})
+
+test('a cell is told what a namespace may hold and what it holds', () => {
+  const namespace = memoryNamespace()
+  namespace.set('é', 'abc')
+  expect(labelGrant(['connection', { namespace, writable: true, cap }])).toEqual({
+    label: 'connection',
+    writable: true,
+    cap: { ...cap, bytesUsed: 5 },
+  })
 })
 
 test('keys: those of the manifest, if the contract permits authentication', () => {
@@ -57,5 +77,6 @@ test('outgoing targets: the connection only if the contract permits messages', (
 })
 
 function writable(right: 'r' | 'rw', store: boolean): boolean | undefined {
-  return grant({ namespaces: { connection: right } }, { store }).namespaces.get('connection')?.writable
+  return grant({ namespaces: { connection: right } }, { store: store ? cap : null }).namespaces.get('connection')
+    ?.writable
 }

@@ -1,13 +1,18 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
+import { HANDLER_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
-import type { Sources } from './port.ts'
+import type { Cap, GrantedNamespace, Sources } from './port.ts'
 import type { Registered } from './registry.ts'
+import type { LabelGrant } from './report.ts'
+
+/** What a handler may keep in a namespace of its own. */
+export const handlerCap: Cap = { categories: null, bytesMax: HANDLER_STORAGE_BYTES_MAX }
 
 /** The contract's permissions that narrow a manifest's needs. */
 export interface ContractPermits {
-  /** Without it a needed namespace is read only. */
-  readonly store: boolean
+  /** What the asker's namespace may hold; without it a needed one is read only. */
+  readonly store: Cap | null
   /** Without it no event goes to the connection. */
   readonly messages: boolean
   /** Without it no key signs. */
@@ -21,6 +26,8 @@ export interface GrantOptions {
   readonly fields: ReadonlyMap<string, string>
   /** The asker's own namespace; absent when the owner asks. */
   readonly connection: Namespace | undefined
+  /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
+  readonly handler: Namespace
   /** The connection's keys by alias. */
   readonly keys: Sources['keys']
   /** Whether another connection takes events of a type. */
@@ -29,19 +36,32 @@ export interface GrantOptions {
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
 export function grantFor(options: GrantOptions): Sources {
-  const { registered, permits, connection } = options
+  const { registered, permits, connection, handler } = options
   const { needs } = registered.manifest
-  const right = needs.namespaces.connection
-  const writable = right === 'rw' && permits.store
+  const rights = needs.namespaces
+  const namespaces = new Map<string, GrantedNamespace>()
+  if (rights.connection !== undefined && connection) {
+    namespaces.set('connection', {
+      namespace: connection,
+      writable: rights.connection === 'rw' && permits.store !== null,
+      ...(permits.store && { cap: permits.store }),
+    })
+  }
+  if (rights.handler !== undefined) {
+    namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw', cap: handlerCap })
+  }
   const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
     fields: needs.fields ? options.fields : new Map(),
-    namespaces: new Map(
-      right === undefined || !connection ? [] : [['connection', { namespace: connection, writable }]],
-    ),
+    namespaces,
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
     // What the asker's contract permits is about the asker: other connections have terms of their own.
     outbox: new Set(needs.outbox.filter((target) => target !== 'connection' || permits.messages)),
     ...(needs.outbox.includes('connections') && options.reaches ? { reaches: options.reaches } : {}),
   }
+}
+
+/** A granted namespace as its cell is told of it. */
+export function labelGrant([label, { namespace, writable, cap }]: readonly [string, GrantedNamespace]): LabelGrant {
+  return { label, writable, ...(cap && { cap: { ...cap, bytesUsed: namespace.bytes } }) }
 }

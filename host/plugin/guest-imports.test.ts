@@ -6,6 +6,7 @@ import { EFFECT_BYTES_MAX, KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, VA
 
 import { HostError } from './component/trap.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
+import { labelGrant } from './grant.ts'
 import { guestImports } from './guest-imports.ts'
 import { openDesk } from './imports.ts'
 import type { Sources } from './port.ts'
@@ -36,6 +37,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     eventType: 'a.b',
     deadlineMs: 5,
     approved: true,
+    connectionId: 'acme-1',
   } as const
   const job: CellJob = {
     sequence: 1,
@@ -44,7 +46,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     answer: undefined,
     now: 1_800_000_000_000,
     session,
-    namespaces: [...sources.namespaces].map(([label, { writable }]) => ({ label, writable })),
+    namespaces: [...sources.namespaces].map(labelGrant),
     fields: sources.fields,
     publicKeys: new Map([...sources.keys].map(([alias, { publicKey }]) => [alias, publicKey])),
     outbox: [...sources.outbox],
@@ -140,10 +142,11 @@ test('store: writes are kept back and read back', () => {
   expect(call('store', '[method]namespace.get', space, 'a')).toMatchObject({ revision: 3n })
   call('store', '[method]namespace.put', space, 'a', value, 3n)
   expect(() => call('store', '[method]namespace.put', space, 'a', value, 3n)).toThrow(err({ tag: 'conflict' }))
-  expect(call('store', '[method]namespace.get', space, 'a')).toEqual({ key: 'a', value, revision: 4n })
+  const item = { key: 'a', value, revision: 4n, visibility: 'transparent', category: undefined }
+  expect(call('store', '[method]namespace.get', space, 'a')).toEqual(item)
   call('store', '[method]namespace.delete', space, 'b')
   expect(call('store', '[method]namespace.scan', space, '', undefined, 10)).toEqual({
-    items: [{ key: 'a', value, revision: 4n }],
+    items: [item],
     next: undefined,
   })
   expect(namespace.get('a')?.revision).toBe(3)
@@ -151,6 +154,22 @@ test('store: writes are kept back and read back', () => {
     { label: 'connection', key: 'a', value },
     { label: 'connection', key: 'b', value: null },
   ])
+})
+
+test('store: what the contract lets a namespace hold', () => {
+  const { call, open, seat } = world(granting(memoryNamespace(), true, { categories: ['notes'], bytesMax: 10 }))
+  const space = open()
+  const put = (size: number, category: string) =>
+    call('store', '[method]namespace.put', space, 'a', new Uint8Array(size), undefined, {
+      visibility: 'opaque',
+      category,
+    })
+  expect(() => put(1, 'cards')).toThrow(err({ tag: 'wrong-category' }))
+  expect(() => put(10, 'notes')).toThrow(err({ tag: 'full', val: 10 }))
+  put(9, 'notes')
+  expect(call('store', '[method]namespace.get', space, 'a')).toMatchObject({ visibility: 'opaque', category: 'notes' })
+  const attributes = { visibility: 'opaque', category: 'notes' }
+  expect(seat.end().writes).toEqual([{ label: 'connection', key: 'a', value: new Uint8Array(9), attributes }])
 })
 
 test('store: reading does not give the right to write', () => {

@@ -14,7 +14,7 @@ import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
-import { isEventType, type ReportedEvent, type ReportedLine } from './report.ts'
+import { type Attributes, isEventType, type LabelGrant, type ReportedEvent, type ReportedLine } from './report.ts'
 import { fitsKey, type Seat, type Visit } from './visit.ts'
 
 type Interface = HostImports[string]
@@ -116,14 +116,14 @@ function outboxInterface(seat: Seat): Interface {
 /** A granted namespace in the guest's hand, of the one event it was given out in. */
 class NamespaceHandle {
   readonly #visit: Visit
-  readonly #granted: { readonly label: string; readonly writable: boolean }
+  readonly #granted: LabelGrant
 
-  constructor(visit: Visit, granted: { readonly label: string; readonly writable: boolean }) {
+  constructor(visit: Visit, granted: LabelGrant) {
     this.#visit = visit
     this.#granted = granted
   }
 
-  static granted(handle: unknown, visit: Visit): { readonly label: string; readonly writable: boolean } | undefined {
+  static granted(handle: unknown, visit: Visit): LabelGrant | undefined {
     return handle instanceof NamespaceHandle && handle.#visit === visit ? handle.#granted : undefined
   }
 }
@@ -134,7 +134,7 @@ function storeInterface(seat: Seat): Interface {
     if (granted === undefined) return seat.stop('lied', 'used a namespace of another event')
     if (!fitsKey(use.key)) throw new HostError({ tag: 'too-large', val: KEY_BYTES_MAX })
     if (use.writes === true && (!granted.writable || use.key === '')) throw new HostError({ tag: 'unavailable' })
-    const space = visit.overlays.get(granted.label) ?? overlay(baseReader(seat, granted.label))
+    const space = visit.overlays.get(granted.label) ?? overlay(baseReader(seat, granted.label), granted.cap)
     visit.overlays.set(granted.label, space)
     return space
   }
@@ -150,11 +150,12 @@ function storeInterface(seat: Seat): Interface {
       const item = spaceOf(seat.enter(), self, { key }).get(key)
       return item === undefined ? undefined : shown(item)
     },
-    '[method]namespace.put'(self: unknown, key: string, value: Uint8Array, expected: bigint | undefined) {
+    '[method]namespace.put'(self: unknown, key: string, value: Uint8Array, expected?: bigint, attributes?: Attributes) {
       const space = spaceOf(seat.enter(), self, { key, writes: true })
       if (value.length > VALUE_BYTES_MAX) throw new HostError({ tag: 'too-large', val: VALUE_BYTES_MAX })
       seat.charge(value.length + key.length)
-      if (!space.put(key, value, expected)) throw new HostError({ tag: 'conflict' })
+      const wrong = space.put(key, value, { expected, attributes })
+      if (wrong !== undefined) throw new HostError(wrong)
     },
     '[method]namespace.delete'(self: unknown, key: string) {
       const space = spaceOf(seat.enter(), self, { key, writes: true })
@@ -185,8 +186,8 @@ function baseReader(seat: Seat, label: string): BaseReader {
   }
 }
 
-function shown(item: StoredItem): { key: string; value: Uint8Array; revision: bigint } {
-  return { key: item.key, value: item.value, revision: BigInt(item.revision) }
+function shown(item: StoredItem): Omit<StoredItem, 'revision'> & { revision: bigint } {
+  return { ...item, revision: BigInt(item.revision) }
 }
 
 /** Guests choose these names: shown shortened and escaped. */

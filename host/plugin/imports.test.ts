@@ -17,7 +17,13 @@ test('a granted namespace is read', () => {
   const namespace = memoryNamespace()
   namespace.set('a', 'x', 3)
   const granted = desk(granting(namespace))
-  const item = { key: 'a', value: new TextEncoder().encode('x'), revision: 3 }
+  const item = {
+    key: 'a',
+    value: new TextEncoder().encode('x'),
+    revision: 3,
+    visibility: 'transparent',
+    category: undefined,
+  }
   expect(granted.answer({ op: 'get', label: 'connection', key: 'a' })).toEqual({ kind: 'item', item })
   expect(granted.answer({ op: 'get', label: 'connection', key: 'b' })).toEqual({ kind: 'item', item: undefined })
   expect(granted.answer(scan)).toEqual({ kind: 'page', items: [item], next: undefined })

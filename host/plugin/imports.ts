@@ -94,7 +94,7 @@ function scanPage(namespace: Namespace, call: ScanCall): Answer & { kind: 'page'
   // Room for the head of the answer and for `next`, which is a key.
   let room = CHANNEL_BYTES - KEY_BYTES_MAX - 2 * ITEM_OVERHEAD_BYTES
   for (const [key, item] of page.items) {
-    room -= Buffer.byteLength(key) + item.value.length + ITEM_OVERHEAD_BYTES
+    room -= Buffer.byteLength(key) + item.value.length + (item.category?.length ?? 0) + ITEM_OVERHEAD_BYTES
     if (room < 0) return { kind: 'page', items, next: items.at(-1)?.key }
     items.push(stored(key, item))
   }
@@ -102,5 +102,6 @@ function scanPage(namespace: Namespace, call: ScanCall): Answer & { kind: 'page'
 }
 
 function stored(key: string, item: Item): StoredItem {
-  return { key, value: item.value, revision: item.revision }
+  const { value, revision, visibility, category } = item
+  return { key, value, revision, visibility, category }
 }

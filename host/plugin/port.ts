@@ -10,6 +10,22 @@ export interface SessionContext {
   readonly eventId: string
   readonly eventType: string
   readonly approved: boolean
+  /** Stays the same when the owner renames the connection. */
+  readonly connectionId: string
+}
+
+/** What a namespace may hold: the contract's word for a connection's, a fixed bound for a handler's own. */
+export interface Cap {
+  /** Categories an item may be of; `null` for any. An item of none is the handler's own book-keeping. */
+  readonly categories: readonly string[] | null
+  /** Keys and values together. */
+  readonly bytesMax: number
+}
+
+export interface GrantedNamespace {
+  readonly namespace: Namespace
+  readonly writable: boolean
+  readonly cap?: Cap
 }
 
 /**
@@ -19,8 +35,8 @@ export interface SessionContext {
 export interface Sources {
   /** Admitted personal fields by name. */
   readonly fields: ReadonlyMap<string, string>
-  /** Granted namespaces by label (`connection`), each with its right. */
-  readonly namespaces: ReadonlyMap<string, { readonly namespace: Namespace; readonly writable: boolean }>
+  /** Granted namespaces by label (`connection`, `handler`), each with its right. */
+  readonly namespaces: ReadonlyMap<string, GrantedNamespace>
   /** Granted keys by alias. The secret stays behind `sign`. */
   readonly keys: ReadonlyMap<string, { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>
   /** Granted outgoing targets. */

@@ -1,4 +1,6 @@
 /** What crosses between host and cell around one event: the job in, the report out. */
+import { CATEGORY_CHARS_MAX } from '#host/limits.ts'
+
 import type { TrapReason } from './component/trap.ts'
 import type { OwnerAnswer, OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
@@ -13,7 +15,7 @@ export interface CellJob {
   readonly session: SessionRecord
   readonly answer: OwnerAnswer
   /** Labels of the grant. */
-  readonly namespaces: readonly { readonly label: string; readonly writable: boolean }[]
+  readonly namespaces: readonly LabelGrant[]
   readonly fields: ReadonlyMap<string, string>
   readonly publicKeys: ReadonlyMap<string, Uint8Array>
   readonly outbox: readonly string[]
@@ -28,6 +30,32 @@ interface SessionRecord {
   readonly eventType: string
   readonly deadlineMs: number
   readonly approved: boolean
+  readonly connectionId: string
+}
+
+/** One namespace of the grant, as the cell knows it. The host checks what the cell makes of it. */
+export interface LabelGrant {
+  readonly label: string
+  readonly writable: boolean
+  readonly cap?: Room
+}
+
+/** What a namespace may hold, and what it held when the event began. */
+export interface Room {
+  readonly categories: readonly string[] | null
+  readonly bytesMax: number
+  readonly bytesUsed: number
+}
+
+/** WIT `store.attributes`. */
+export interface Attributes {
+  readonly visibility: 'transparent' | 'opaque'
+  readonly category: string | undefined
+}
+
+/** The name of a category, as contracts have them. */
+export function isCategory(name: string): boolean {
+  return name.length <= CATEGORY_CHARS_MAX && /^[a-z][a-z0-9_]*$/u.test(name)
 }
 
 /** One buffered write; `null` deletes. */
@@ -35,6 +63,8 @@ export interface Write {
   readonly label: string
   readonly key: string
   readonly value: Uint8Array | null
+  /** Absent: the key keeps what it has. */
+  readonly attributes?: Attributes | undefined
 }
 
 export interface ReportedLine {

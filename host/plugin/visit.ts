@@ -113,5 +113,7 @@ function newVisit(job: CellJob): Visit {
 }
 
 function writesOf([label, space]: readonly [string, Overlay]): Write[] {
-  return [...space.writes()].map(([key, value]) => ({ label, key, value }))
+  return [...space.writes()].map(([key, write]) =>
+    write === null ? { label, key, value: null } : { label, key, value: write.value, attributes: write.attributes },
+  )
 }

@@ -5,8 +5,9 @@
 import { describeFunctions } from './component/describe.ts'
 import type { Plan } from './component/plan.ts'
 
-const storeError = 'variant {unavailable: _, conflict: _, too-large: u32}'
-const item = 'record {key: string, value: list<u8>, revision: u64}'
+const storeError = 'variant {unavailable: _, conflict: _, too-large: u32, wrong-category: _, full: u32}'
+const metadata = 'visibility: enum {transparent, opaque}, category: option<string>'
+const item = `record {key: string, value: list<u8>, revision: u64, ${metadata}}`
 const page = `record {items: list<${item}>, next: option<string>}`
 const self = 'self: borrow<trellis:handler/store@0.1.0/namespace>'
 const context = [
@@ -17,6 +18,7 @@ const context = [
   'event-type: string',
   'deadline-ms: u32',
   'approved: bool',
+  'connection-id: string',
 ].join(', ')
 const question = 'record {text: string, choices: list<string>}'
 const outcome = `variant {reply: list<u8>, accepted: _, suspended: ${question}}`
@@ -35,7 +37,8 @@ const importTypes = new Map([
   ],
   [
     'trellis:handler/store@0.1.0#[method]namespace.put',
-    `(${self}, key: string, value: list<u8>, expected: option<u64>) -> result<_, ${storeError}>`,
+    `(${self}, key: string, value: list<u8>, expected: option<u64>, attributes: option<record {${metadata}}>) -> ` +
+      `result<_, ${storeError}>`,
   ],
   ['trellis:handler/store@0.1.0#[method]namespace.delete', `(${self}, key: string) -> result<_, ${storeError}>`],
   [

@@ -3,8 +3,14 @@
 export type Visibility = 'transparent' | 'opaque'
 export type Sensitivity = 'data' | 'secret' | 'critical'
 
-/** `personal`, `system`, `audit`, `connection/<id>` or `sandbox/<id>`. */
-export type NamespaceName = 'personal' | 'system' | 'audit' | `connection/${string}` | `sandbox/${string}`
+/** `personal`, `system`, `audit`, `connection/<id>`, `handler/<handler id>` or `sandbox/<id>`. */
+export type NamespaceName =
+  | 'personal'
+  | 'system'
+  | 'audit'
+  | `connection/${string}`
+  | `handler/${string}`
+  | `sandbox/${string}`
 
 export interface Item {
   readonly value: Uint8Array
@@ -14,6 +20,13 @@ export interface Item {
   readonly updatedAt: number
   readonly visibility: Visibility
   readonly sensitivity: Sensitivity
+  /** What kind of thing it is, in the words of a contract. */
+  readonly category?: string | undefined
+}
+
+/** What an item counts for in its namespace's figure. */
+export function itemBytes(key: string, value: Uint8Array): number {
+  return Buffer.byteLength(key) + value.length
 }
 
 export interface Page {
@@ -25,6 +38,8 @@ export interface Page {
 /** One namespace, read only. Holding it is the permission; it cannot name another. */
 export interface Namespace {
   readonly name: NamespaceName
+  /** Keys and values together. A running figure: reading it costs nothing. */
+  readonly bytes: number
   get(key: string): Item | undefined
   /** Keys that start with `prefix`, in byte order, strictly after `after`; at most `limit`. */
   scan(options: { prefix: string; after?: string; limit: number }): Page
@@ -37,6 +52,8 @@ export interface Change {
   readonly value: Uint8Array | null
   readonly visibility?: Visibility
   readonly sensitivity?: Sensitivity
+  /** `null` takes it away. */
+  readonly category?: string | null | undefined
 }
 
 /** A revision the writer relied on: 0 means the key was absent. */

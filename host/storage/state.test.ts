@@ -36,14 +36,37 @@ describe('an item', () => {
   it('keeps the metadata that a write leaves out, until it is deleted', () => {
     const state = emptyState()
     const space = state.handle('system')
-    state.apply('system', { key: 'k', value: utf8('1'), visibility: 'opaque', sensitivity: 'critical' }, 1)
+    const first = { visibility: 'opaque', sensitivity: 'critical', category: 'notes' } as const
+    state.apply('system', { key: 'k', value: utf8('1'), ...first }, 1)
     state.apply('system', { key: 'k', value: utf8('2') }, 1)
-    expect(space.get('k')).toMatchObject({ visibility: 'opaque', sensitivity: 'critical' })
+    expect(space.get('k')).toMatchObject(first)
+    state.apply('system', { key: 'k', value: utf8('2'), category: null }, 1)
+    expect(space.get('k')).toMatchObject({ visibility: 'opaque', category: undefined })
     state.apply('system', { key: 'k', value: utf8('3'), sensitivity: 'secret' }, 1)
     expect(space.get('k')).toMatchObject({ visibility: 'opaque', sensitivity: 'secret' })
     state.apply('system', { key: 'k', value: null }, 1)
     state.apply('system', { key: 'k', value: utf8('4') }, 1)
     expect(space.get('k')).toMatchObject({ visibility: 'transparent', sensitivity: 'data' })
+  })
+})
+
+describe('a namespace', () => {
+  it('keeps the figure of its bytes: keys and values of what is there', () => {
+    const change = fc.record({
+      key: fc.constantFrom('a', 'é', 'b/c'),
+      value: fc.option(fc.uint8Array({ maxLength: 9 })),
+    })
+    fc.assert(
+      fc.property(fc.array(change), (changes) => {
+        const state = emptyState()
+        const space = state.handle('connection/a')
+        for (const { key, value } of changes) state.apply('connection/a', { key, value }, 1)
+        const { items } = space.scan({ prefix: '', limit: 9 })
+        const bytes = items.reduce((sum, [key, { value }]) => sum + utf8(key).length + value.length, 0)
+        expect(space.bytes).toBe(bytes)
+        expect(state.handle('connection/b').bytes).toBe(0)
+      }),
+    )
   })
 })
 

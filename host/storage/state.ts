@@ -1,7 +1,16 @@
 /** The state of one open vault: an ordered map per namespace, in memory. Deterministic: same writes, same state. */
 import { SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { compareUtf8, type KeyOrder, keyOrder } from './order.ts'
-import type { Expectation, Item, Namespace, NamespaceName, Page, Sensitivity, Visibility } from './port.ts'
+import {
+  type Expectation,
+  type Item,
+  itemBytes,
+  type Namespace,
+  type NamespaceName,
+  type Page,
+  type Sensitivity,
+  type Visibility,
+} from './port.ts'
 
 /** One write inside a namespace. What it leaves out stays as the key has it. */
 export interface Write {
@@ -10,6 +19,7 @@ export interface Write {
   readonly value: Uint8Array | null
   readonly visibility?: Visibility | undefined
   readonly sensitivity?: Sensitivity | undefined
+  readonly category?: string | null | undefined
 }
 
 export interface State {
@@ -24,6 +34,7 @@ export interface State {
 interface Space {
   readonly items: Map<string, Item>
   readonly order: KeyOrder
+  bytes: number
 }
 
 export function emptyState(): State {
@@ -33,6 +44,9 @@ export function emptyState(): State {
     handle(name) {
       return {
         name,
+        get bytes() {
+          return spaces.get(name)?.bytes ?? 0
+        },
         get: (key) => spaces.get(name)?.items.get(key),
         scan: (options) => scan(spaces.get(name), options),
       }
@@ -42,7 +56,7 @@ export function emptyState(): State {
     },
     apply(name, write, now) {
       let space = spaces.get(name)
-      if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder() }))
+      if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
       applyTo(space, write, now)
     },
     unmet(expected) {
@@ -55,8 +69,10 @@ export function emptyState(): State {
   }
 }
 
-function applyTo(space: Space, { key, value, visibility, sensitivity }: Write, now: number): void {
+function applyTo(space: Space, { key, value, visibility, sensitivity, category }: Write, now: number): void {
   const before = space.items.get(key)
+  if (before !== undefined) space.bytes -= itemBytes(key, before.value)
+  if (value !== null) space.bytes += itemBytes(key, value)
   if (value === null) {
     if (space.items.delete(key)) space.order.remove(key)
     return
@@ -69,6 +85,7 @@ function applyTo(space: Space, { key, value, visibility, sensitivity }: Write, n
     // The owner sees what nobody declared otherwise.
     visibility: visibility ?? before?.visibility ?? 'transparent',
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',
+    category: category === undefined ? before?.category : (category ?? undefined),
   })
 }
 

@@ -100,8 +100,8 @@ function checkChange({ namespace, key, value }: Change): void {
 /** One group per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function groupsOf(changes: readonly Change[]): Group[] {
   const groups = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity }
+  for (const { namespace, key, value, visibility, sensitivity, category } of changes) {
+    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category }
     const writes = groups.get(namespace)
     if (writes === undefined) groups.set(namespace, [write])
     else writes.push(write)

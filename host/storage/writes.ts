@@ -16,11 +16,18 @@ export interface SealedPart {
   readonly sealed: Uint8Array
 }
 
-/** `[key, value | null, metadata, …]`; metadata = 4 × visibility + sensitivity, 0 for what stays as it is. */
+const HAS_CATEGORY = 16
+
+/**
+ * `[key, value | null, metadata, …]`; metadata = 4 × visibility + sensitivity, 0 for what stays as it is, and 16 more
+ * when the category (`null`: none) follows.
+ */
 export function encodeWrites(writes: readonly Write[]): Uint8Array {
   const flat: (string | Uint8Array | number | null)[] = []
-  for (const { key, value, visibility, sensitivity } of writes) {
-    flat.push(key, value, 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity))
+  for (const { key, value, visibility, sensitivity, category } of writes) {
+    const metadata = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
+    if (category === undefined) flat.push(key, value, metadata)
+    else flat.push(key, value, metadata + HAS_CATEGORY, category)
   }
   return pack(flat)
 }
@@ -29,10 +36,14 @@ export function decodeWrites(bytes: Uint8Array): Write[] {
   const flat = listOf(unpack(bytes))
   const writes: Write[] = []
   for (let at = 0; at < flat.length; at += 3) {
-    const [key, value, metadata] = flat.slice(at, at + 3)
+    const [key, value, metadata, next] = flat.slice(at, at + 4)
     if (typeof key !== 'string' || typeof metadata !== 'number') throw unreadable()
     if (value !== null && !(value instanceof Uint8Array)) throw unreadable()
-    writes.push({ key, value, visibility: visibilities[metadata >> 2], sensitivity: sensitivities[metadata & 3] })
+    const category = metadata < HAS_CATEGORY ? undefined : next
+    if (category !== undefined && category !== null && typeof category !== 'string') throw unreadable()
+    if (metadata >= HAS_CATEGORY) at += 1
+    const visibility = visibilities[(metadata >> 2) & 3]
+    writes.push({ key, value, visibility, sensitivity: sensitivities[metadata & 3], category })
   }
   return writes
 }
@@ -67,9 +78,9 @@ function decodeParts(value: unknown): SealedPart[] {
   return parts
 }
 
-/** `personal`, `system`, `audit`, or `connection/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
+/** `personal`, `system`, `audit`, or `connection/`, `handler/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
 export function isNamespaceName(name: string): name is NamespaceName {
-  return /^(?:personal|system|audit|(?:connection|sandbox)\/[a-z0-9_-]{1,64})$/.test(name)
+  return /^(?:personal|system|audit|(?:connection|handler|sandbox)\/[a-z0-9_-]{1,64})$/.test(name)
 }
 
 function listOf(value: unknown): readonly unknown[] {

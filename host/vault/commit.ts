@@ -12,6 +12,7 @@ import type { Lane } from '#host/wire/envelope.ts'
 import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
+import { checkCaps } from './caps.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
@@ -62,8 +63,9 @@ export interface Leaving {
 }
 
 /**
- * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record:
- *   nothing has happened then; `storage-failed` is final for the log
+ * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record,
+ *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has happened then;
+ *   `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   const { vault, now, opened, changes = [], expected = [], rows } = leaving
@@ -71,6 +73,7 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
     const current = vault.store.namespace(namespace).get(key)?.revision ?? 0
     if (current !== revision) throw new Refusal('conflict', `${key} changed meanwhile`)
   }
+  checkCaps(vault, changes)
   if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
   const answers = (leaving.answers ?? []).filter(({ to }) => to.session).map((answer) => sealedAnswer(leaving, answer))
   const outgoing = (leaving.outgoing ?? []).filter(({ to }) => to.session).map((item) => sealed(leaving, item))

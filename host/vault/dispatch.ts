@@ -7,6 +7,7 @@ import type { Registered } from '#host/plugin/registry.ts'
 import type { Admitted } from './admit.ts'
 import type { Connection } from './party.ts'
 import { reachable } from './reach.ts'
+import { storeCap } from './caps.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -36,6 +37,7 @@ export async function dispatch(
       eventId: event.id,
       eventType: event.type,
       approved,
+      connectionId: connection.id,
     },
     body,
     answer: options.answer,
@@ -65,13 +67,14 @@ export function sourcesOf(event: {
   return grantFor({
     registered,
     permits: {
-      store: permissions?.store != null,
+      store: connection ? storeCap(connection) : null,
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },
     fields: values,
     connection: connection && vault.store.namespace(`connection/${connection.id}`),
     reaches: (to, type) => reachable(vault, to, type) !== undefined,
+    handler: vault.store.namespace(`handler/${registered.name}`),
     keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
   })
 }

@@ -38,6 +38,7 @@ export async function runHandler(command: Command): Promise<Done> {
     sources: sourcesOf({ opened, connection, registered, fields }),
     context: {
       connection: device.record.label,
+      connectionId: connection?.id ?? '',
       kind: 'owner',
       contractVersion: 0,
       eventId: opened.event.id,

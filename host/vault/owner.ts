@@ -10,12 +10,15 @@ import { acceptContract, rejectContract } from './owner-contract.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
+import { listItems, removeItem } from './owner-items.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
 
 const commands: Readonly<Record<string, (command: Command) => Done | Promise<Done>>> = {
   'connection.invite': inviteConnection,
+  'connection.items': listItems,
+  'connection.remove-item': removeItem,
   'connection.sever': severConnection,
   'contract.accept': acceptContract,
   'contract.reject': rejectContract,

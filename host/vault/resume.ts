@@ -6,6 +6,7 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { decodeEvent } from '#host/wire/event.ts'
 import { admit } from './admit.ts'
+import { checkCaps } from './caps.ts'
 import type { Answer, Leaving, Outgoing } from './commit.ts'
 import { outgoingOf, replyOf } from './complete.ts'
 import { dispatch } from './dispatch.ts'
@@ -73,6 +74,8 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       const next = opens({ ...admitted, question: effects.question }, now)
       return { ...next, answers: [], changes: [], expected: [...expected, ...effects.expected] }
     }
+    // Refused here it is the asker's answer; refused by the commit it would be the owner's.
+    checkCaps(vault, effects.changes)
     const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
     return {
       ...ended,

@@ -30,7 +30,7 @@ function countVisit(): number {
     using namespace = open('connection')
     const seen = namespace.get('visits')
     const visits = (seen === null ? 0 : Number(decodeUtf8(seen.value))) + 1
-    namespace.put('visits', encodeUtf8(String(visits)), undefined)
+    namespace.put('visits', encodeUtf8(String(visits)), undefined, undefined)
     return visits
   } catch (error) {
     if (payloadOf(error) === undefined) throw error

@@ -10,17 +10,30 @@ import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
 import { mistakes, z } from '#host/schema.ts'
 import { jsonMistakes } from './mistake.ts'
 
+const metadata = {
+  visibility: z.enum(['transparent', 'opaque']).optional(),
+  category: z.string().nullable().optional(),
+}
+
 const stored = z
   .union([
     z.string(),
-    z.strictObject({ json: z.json() }),
-    z.strictObject({ base64url: z.string().regex(/^[A-Za-z0-9_-]*$/u) }),
+    z.strictObject({ json: z.json(), ...metadata }),
+    z.strictObject({ base64url: z.string().regex(/^[A-Za-z0-9_-]*$/u), ...metadata }),
   ])
-  .describe('Text in UTF-8, or {"json": …} that is compared as JSON, or {"base64url": "…"} for bytes.')
+  .describe(
+    'Text in UTF-8, or {"json": …} that is compared as JSON, or {"base64url": "…"} for bytes; with its attributes.',
+  )
 
 const permits = z
   .strictObject({
-    store: z.boolean().default(true),
+    store: z
+      .union([
+        z.boolean(),
+        z.strictObject({ categories: z.array(z.string()).nullable(), bytesMax: z.number().int().min(0) }),
+      ])
+      .default(true)
+      .describe('Whether it may store, or which categories (null: any) and how many bytes.'),
     messages: z.boolean().default(true),
     authentication: z.boolean().default(true),
   })
@@ -35,6 +48,7 @@ const given = z.strictObject({
     .default({})
     .describe('What the owner keeps; a case admits what it asks for.'),
   store: z.record(z.string(), stored).default({}).describe('The asker’s own namespace, by key.'),
+  handlerStore: z.record(z.string(), stored).default({}).describe('The handler’s own namespace, by key.'),
   keys: z
     .strictObject({ connection: z.string().regex(/^[0-9a-f]{64}$/u) })
     .partial()
@@ -43,6 +57,7 @@ const given = z.strictObject({
   permits: permits.prefault({}),
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),
+  connectionId: z.string().default('acme-1').describe('Which connection it is, whatever the alias.'),
   kind: z.enum(['service', 'peer', 'owner']).default('service'),
   reaches: z
     .record(z.string(), z.array(z.string()))
@@ -82,7 +97,14 @@ const expected = z
       .describe('The question it asks the owner.'),
     refusal: refusal.optional().describe('The handler’s own no.'),
     failure: z.enum(refusalCodes).optional().describe('The host’s no: `handler-deadline`, `malformed-request` …'),
-    writes: z.record(z.string(), stored.nullable()).optional().describe('All that is written; null deletes.'),
+    writes: z
+      .record(z.string(), stored.nullable())
+      .optional()
+      .describe('All that is written for the asker; null deletes.'),
+    handlerWrites: z
+      .record(z.string(), stored.nullable())
+      .optional()
+      .describe('All that is written to the handler’s own namespace.'),
     outgoing: z.array(outgoing).optional().describe('All that is sent, in order.'),
     hostCallsMax: z.number().int().min(0).optional(),
   })

@@ -1,12 +1,11 @@
 /** What a case gives its handler: capabilities in memory, narrowed by the manifest as a vault would. */
 import { generateEd25519, signEd25519 } from '#host/crypto/ed25519.ts'
+import { CONTRACT_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import { grantFor } from '#host/plugin/grant.ts'
-import type { Sources } from '#host/plugin/port.ts'
+import type { Cap, Sources } from '#host/plugin/port.ts'
 import type { Registered } from '#host/plugin/registry.ts'
-import type { Item, Namespace } from '#host/storage/port.ts'
+import { type Item, itemBytes, type Namespace, type NamespaceName } from '#host/storage/port.ts'
 import type { Case, Stored } from './cases.ts'
-
-const NAME = 'connection/case'
 
 /** The live things behind one case's grant; `admitted` are the fields its request asks for. */
 export function sourcesOf({ given }: Case, registered: Registered, admitted: readonly string[]): Sources {
@@ -15,7 +14,15 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
   const reaches = (to: string, type: string): boolean =>
     Object.hasOwn(given.reaches, to) && given.reaches[to]?.includes(type) === true
-  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys, reaches })
+  return grantFor({
+    registered,
+    permits: { ...given.permits, store: capOf(given.permits.store) },
+    fields,
+    connection: namespaceOf('connection/case', given.store),
+    handler: namespaceOf(`handler/${registered.name}`, given.handlerStore),
+    keys,
+    reaches,
+  })
 }
 
 /** What a case writes for a value, as bytes. */
@@ -25,14 +32,22 @@ export function bytesOfStored(stored: Stored): Uint8Array {
   return Uint8Array.fromBase64(stored.base64url, { alphabet: 'base64url' })
 }
 
-function namespaceOf(store: Readonly<Record<string, Stored>>): Namespace {
+/** `true` stands for a contract that lets everything be stored that can be. */
+function capOf(store: Case['given']['permits']['store']): Cap | null {
+  if (typeof store === 'object') return store
+  return store ? { categories: null, bytesMax: CONTRACT_STORAGE_BYTES_MAX } : null
+}
+
+function namespaceOf(name: NamespaceName, store: Readonly<Record<string, Stored>>): Namespace {
   const items = new Map(
     Object.entries(store)
-      .map(([key, value]) => [key, itemOf(bytesOfStored(value))] as const)
+      .map(([key, value]) => [key, itemOf(value)] as const)
       .sort(inByteOrder),
   )
+  const bytes = [...items].reduce((sum, [key, { value }]) => sum + itemBytes(key, value), 0)
   return {
-    name: NAME,
+    name,
+    bytes,
     get: (key) => items.get(key),
     scan({ prefix, after, limit }) {
       const found = [...items].filter(([key]) => key.startsWith(prefix) && (after === undefined || key > after))
@@ -43,8 +58,10 @@ function namespaceOf(store: Readonly<Record<string, Stored>>): Namespace {
   }
 }
 
-function itemOf(value: Uint8Array): Item {
-  return { value, revision: 1, updatedAt: 0, visibility: 'transparent', sensitivity: 'data' }
+function itemOf(stored: Stored): Item {
+  const { visibility = 'transparent', category } = typeof stored === 'string' ? {} : stored
+  const value = bytesOfStored(stored)
+  return { value, revision: 1, updatedAt: 0, visibility, sensitivity: 'data', category: category ?? undefined }
 }
 
 function inByteOrder([left]: readonly [string, Item], [right]: readonly [string, Item]): number {

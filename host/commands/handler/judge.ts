@@ -43,7 +43,9 @@ export function differences({ expect }: Case, ended: Ended): string[] {
   const reply = ended.reply === undefined ? undefined : parsed(ended.reply)
   const isAsWanted = ended.reply === undefined ? expect.accepted === true : isDeepStrictEqual(reply, expect.reply)
   if (!isAsWanted) found.push(`expected ${wanted(expect)}, got ${ended.reply === undefined ? 'accepted' : said(reply)}`)
-  found.push(...writeDifferences(expect.writes, ended.changes))
+  const asker = ended.changes.filter((change) => !isOwn(change))
+  found.push(...writeDifferences(expect.writes, asker))
+  found.push(...writeDifferences(expect.handlerWrites, ended.changes.filter(isOwn)))
   const sent = ended.outgoing.map(shownOutgoing)
   if (expect.outgoing !== undefined && !isDeepStrictEqual(sent, expect.outgoing)) {
     found.push(`expected to send ${said(expect.outgoing)}, sent ${said(sent)}`)
@@ -53,6 +55,11 @@ export function differences({ expect }: Case, ended: Ended): string[] {
     found.push(`expected at most ${hostCallsMax} host calls, made ${ended.hostCalls}`)
   }
   return found
+}
+
+/** Written to the handler's own namespace. */
+function isOwn({ namespace }: Change): boolean {
+  return namespace.startsWith('handler/')
 }
 
 function refusalDifference(expect: Case['expect'], { answer }: HandlerRefusal): string[] {
@@ -67,20 +74,29 @@ function refusalDifference(expect: Case['expect'], { answer }: HandlerRefusal): 
 
 function writeDifferences(expected: Case['expect']['writes'], changes: readonly Change[]): string[] {
   if (expected === undefined) return []
-  const written = new Map(changes.map(({ key, value }) => [key, value]))
+  const written = new Map(changes.map((change) => [change.key, change]))
   const missing = Object.entries(expected).flatMap(([key, wanted]) => {
-    const value = written.get(key)
-    if (value !== undefined && isStored(value, wanted)) return []
-    const got = value === undefined ? 'it is not written' : value === null ? 'it is deleted' : `got ${text(value)}`
-    return [`expected ${said(wanted)} at ${said(key)}, ${got}`]
+    const change = written.get(key)
+    if (change !== undefined && isStored(change, wanted)) return []
+    return [`expected ${said(wanted)} at ${said(key)}, ${change === undefined ? 'it is not written' : got(change)}`]
   })
   const extra = [...written.keys()].filter((key) => !Object.hasOwn(expected, key))
   return [...missing, ...extra.map((key) => `expected nothing at ${said(key)}, which it writes`)]
 }
 
-function isStored(value: Uint8Array | null, wanted: Stored | null): boolean {
+function got({ value, visibility, category }: Change): string {
+  if (value === null) return 'it is deleted'
+  return `got ${text(value)}${visibility === undefined ? '' : `, ${visibility}, of ${category ?? 'no category'}`}`
+}
+
+/** Attributes are compared when the case names them. */
+function isStored({ value, visibility, category }: Change, wanted: Stored | null): boolean {
   if (value === null || wanted === null) return value === wanted
-  if (typeof wanted === 'object' && 'json' in wanted) return isDeepStrictEqual(parsed(value), wanted.json)
+  if (typeof wanted === 'object') {
+    if (wanted.visibility !== undefined && wanted.visibility !== visibility) return false
+    if (wanted.category !== undefined && wanted.category !== category) return false
+    if ('json' in wanted) return isDeepStrictEqual(parsed(value), wanted.json)
+  }
   return Buffer.compare(value, bytesOfStored(wanted)) === 0
 }
 

@@ -26,6 +26,7 @@ test('session and clock: in snake case, from the host', () => {
     ok: {
       connection: 'acme',
       kind: 'service',
+      connection_id: 'acme-1',
       contract_version: 2,
       event_id: 'e',
       event_type: 'a.b',
@@ -63,21 +64,34 @@ test('keys: the granted one signs; another alias is refused and ends the event',
   expect(seat.failure()).toMatchObject({ reason: 'not-granted' })
 })
 
+const plain = { visibility: 'transparent', category: null }
+
 test('store: reads through, keeps writes back, compares revisions', () => {
   const namespace = memoryNamespace()
   namespace.set('a', 'old', 7)
   const { user, seat } = openSeat(granting(namespace))
   const label = 'connection'
   const get = (key: string): unknown => user.answer('trellis_store_get', { label, key })
-  expect(get('a')).toEqual({ ok: { key: 'a', value: bytes('old'), revision: 7 } })
+  expect(get('a')).toEqual({ ok: { key: 'a', value: bytes('old'), revision: 7, ...plain } })
   expect(get('b')).toEqual({ ok: null })
   const put = (expected?: number | null): unknown =>
     user.answer('trellis_store_put', { label, key: 'a', value: bytes('new'), expected })
   expect(put(6)).toEqual({ err: 'conflict' })
   expect(put(7)).toEqual({ ok: null })
   expect(put(null)).toEqual({ ok: null })
+  const opaque = { visibility: 'opaque', category: 'notes' }
+  const written = { label, key: 'a', value: bytes('new') }
+  expect(user.answer('trellis_store_put', { ...written, attributes: opaque })).toEqual({ ok: null })
+  expect(user.answer('trellis_store_put', { ...written, attributes: { ...opaque, category: 'No' } })).toEqual({
+    err: 'wrong-category',
+  })
   expect(user.answer('trellis_store_delete', { label, key: 'c' })).toEqual({ ok: null })
-  const page = { ok: { items: [{ key: 'a', value: bytes('new'), revision: 8 }], next: null } }
+  const page = {
+    ok: {
+      items: [{ key: 'a', value: bytes('new'), revision: 8, visibility: 'opaque', category: 'notes' }],
+      next: null,
+    },
+  }
   expect(user.answer('trellis_store_scan', { label, prefix: '', limit: 10 })).toEqual(page)
   expect(namespace.get('a')?.revision).toBe(7)
   const { writes } = seat.end()
@@ -149,6 +163,9 @@ test.each([
   ['another alphabet', { value: '+/+/' }],
   ['bits left over', { value: 'AB' }],
   ['a space', { value: 'AA ' }],
+  ['attributes of no kind', { value: '', attributes: { visibility: 'hidden' } }],
+  ['attributes of too many kinds', { value: '', attributes: { visibility: 'opaque', other: 1 } }],
+  ['a category that is no text', { value: '', attributes: { visibility: 'opaque', category: 1 } }],
   ['a negative revision', { value: '', expected: -1 }],
   ['a broken revision', { value: '', expected: 0.5 }],
 ])('a value with %s ends the event', (_, change) => {

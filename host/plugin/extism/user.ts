@@ -9,11 +9,12 @@ import { LIFT_BYTES_MAX } from '#host/limits.ts'
 import { parseBody } from '../body.ts'
 import type { HostImports } from '../component/instantiate.ts'
 import { HostError, lied, Trap } from '../component/trap.ts'
+import type { Attributes } from '../report.ts'
 import type { Blocks } from './blocks.ts'
 import type { CoreTable } from './kernel.ts'
 
 /** What a member of a request may be; `?` when it may be missing. */
-type Kind = 'text' | 'bytes' | 'u32' | 'text?' | 'u53?'
+type Kind = 'text' | 'bytes' | 'u32' | 'text?' | 'u53?' | 'attributes?'
 
 interface UserFunction {
   /** The interface of `wit/` it belongs to: what the manifest must need. */
@@ -38,7 +39,7 @@ const table: Readonly<Record<string, UserFunction>> = {
   trellis_outbox_notify_owner: { owner: 'outbox', name: 'notify-owner', members: { type: 'text', body: 'bytes' } },
   trellis_outbox_send: { owner: 'outbox', name: 'send', members: { to: 'text', type: 'text', body: 'bytes' } },
   trellis_store_get: inNamespace('get', { key: 'text' }),
-  trellis_store_put: inNamespace('put', { key: 'text', value: 'bytes', expected: 'u53?' }),
+  trellis_store_put: inNamespace('put', { key: 'text', value: 'bytes', expected: 'u53?', attributes: 'attributes?' }),
   trellis_store_delete: inNamespace('delete', { key: 'text' }),
   trellis_store_scan: inNamespace('scan', { prefix: 'text', after: 'text?', limit: 'u32' }),
 }
@@ -151,9 +152,19 @@ function readValue(value: unknown, kind: Kind): unknown {
       return isCount(value) && value <= 0xffff_ffff ? value : undefined
     case 'u53?':
       return isCount(value) ? BigInt(value) : undefined
+    case 'attributes?':
+      return readAttributes(value)
     default:
       return unreachable(kind)
   }
+}
+
+function readAttributes(value: unknown): Attributes | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { visibility, category, ...rest } = Object.fromEntries(Object.entries(value)) as Record<string, unknown>
+  if ((visibility !== 'transparent' && visibility !== 'opaque') || Object.keys(rest).length > 0) return undefined
+  const name = category ?? undefined
+  return name === undefined || typeof name === 'string' ? { visibility, category: name } : undefined
 }
 
 function isCount(value: unknown): value is number {

@@ -70,7 +70,7 @@ export function sign(alias: string, message: Uint8Array): Answer {
   return answerAt(hostSign(request(`{"alias":${quoted(alias)},"message":"${encodeBase64url(message)}"}`)))
 }
 
-/** `null`, or `{"key", "value", "revision"}` with the value in base64url. */
+/** `null`, or `{"key", "value", "revision", "visibility", "category"}` with the value in base64url. */
 export function storeGet(label: string, key: string): Answer {
   return answerAt(hostGet(request(`{"label":${quoted(label)},"key":${quoted(key)}}`)))
 }

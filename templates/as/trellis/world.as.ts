@@ -1,7 +1,7 @@
 // The handler's world for AssemblyScript: the canonical ABI over `wit/`, so that a handler sees strings and bytes.
 // What is not used is not built in. An event starts from a fresh instance: nothing here has to be freed.
 
-// Where host functions leave what they return: the largest is 40 bytes.
+// Where host functions leave what they return: the largest is 56 bytes.
 const AREA: usize = memory.data(64, 8)
 const RETURNED: usize = memory.data(32, 8)
 
@@ -114,21 +114,21 @@ declare function storeOpen(label: usize, labelSize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.get")
 declare function storeGet(self: i32, key: usize, keySize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.put")
-declare function storePut(self: i32, key: usize, keySize: usize, value: usize, valueSize: usize, isExpected: i32, expected: u64, out: usize): void
+declare function storePut(self: i32, key: usize, keySize: usize, value: usize, valueSize: usize, isExpected: i32, expected: u64, isAttributed: i32, isOpaque: i32, isCategory: i32, category: usize, categorySize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.delete")
 declare function storeDelete(self: i32, key: usize, keySize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.scan")
 declare function storeScan(self: i32, prefix: usize, prefixSize: usize, isAfter: i32, after: usize, afterSize: usize, limit: u32, out: usize): void
 
 export class Item {
-  constructor(public key: string, public value: Uint8Array, public revision: u64) {}
+  constructor(public key: string, public value: Uint8Array, public revision: u64, /** The owner sees that it is there, not what it is. */ public isOpaque: bool, public category: string | null) {}
 }
 
 export class Page {
   constructor(public items: Item[], /** Pass it as `after` to read on. */ public next: string | null) {}
 }
 
-/** A namespace of the grant: `connection` is the asker's own. */
+/** A namespace of the grant: `connection` is the asker's own, `handler` this handler's own for all connections. */
 export class Namespace {
   private constructor(private handle: i32) {}
 
@@ -148,7 +148,17 @@ export class Namespace {
   put(key: string, value: Uint8Array, expected: i64 = -1): bool {
     const bytes = toBytes(key)
     const isExpected = expected >= 0 ? 1 : 0
-    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, AREA)
+    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 0, 0, 0, 0, 0, AREA)
+    return load<u8>(AREA) == 0
+  }
+
+  /** The same with attributes; false also when the contract lists no such category, or its bytes are used up. */
+  putAs(key: string, value: Uint8Array, isOpaque: bool, category: string | null, expected: i64 = -1): bool {
+    const bytes = toBytes(key)
+    const name = toBytes(category == null ? '' : category)
+    const isExpected = expected >= 0 ? 1 : 0
+    const isCategory = category == null ? 0 : 1
+    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 1, isOpaque ? 1 : 0, isCategory, name.dataStart, <usize>name.length, AREA)
     return load<u8>(AREA) == 0
   }
 
@@ -169,14 +179,16 @@ export class Namespace {
     const count = load<usize>(AREA, 8)
     const next = load<u8>(AREA, 12) == 1 ? takeText(load<usize>(AREA, 16), load<usize>(AREA, 20)) : null
     const items: Item[] = []
-    for (let at: usize = 0; at < count; at++) items.push(itemAt(first + 24 * at))
+    for (let at: usize = 0; at < count; at++) items.push(itemAt(first + 40 * at))
     return new Page(items, next)
   }
 }
 
 function itemAt(at: usize): Item {
   const key = takeText(load<usize>(at), load<usize>(at, 4))
-  return new Item(key, take(load<usize>(at, 8), load<usize>(at, 12)), load<u64>(at, 16))
+  const value = take(load<usize>(at, 8), load<usize>(at, 12))
+  const category = load<u8>(at, 28) == 1 ? takeText(load<usize>(at, 32), load<usize>(at, 36)) : null
+  return new Item(key, value, load<u64>(at, 16), load<u8>(at, 24) == 1, category)
 }
 
 // -- session ----------------------------------------------------------------------------------------------------------
@@ -194,6 +206,8 @@ export class Session {
   eventType: string = ''
   deadlineMs: u32 = 0
   approved: bool = false
+  /** Stays the same when the owner renames the connection. */
+  connectionId: string = ''
 }
 
 /** Who asks, told by the host. */
@@ -208,6 +222,7 @@ export function currentSession(): Session {
   session.eventType = takeText(load<usize>(AREA, 24), load<usize>(AREA, 28))
   session.deadlineMs = load<u32>(AREA, 32)
   session.approved = load<u8>(AREA, 36) == 1
+  session.connectionId = takeText(load<usize>(AREA, 40), load<usize>(AREA, 44))
   return session
 }
 

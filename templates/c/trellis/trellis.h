@@ -202,7 +202,7 @@ TR_KIT bool tr_field(tr_text name, tr_text *value) {
 
 // -- store ------------------------------------------------------------------------------------------------------------
 
-typedef enum { TR_OK, TR_ABSENT, TR_UNAVAILABLE, TR_CONFLICT, TR_TOO_LARGE } tr_status;
+typedef enum { TR_OK, TR_ABSENT, TR_UNAVAILABLE, TR_CONFLICT, TR_TOO_LARGE, TR_WRONG_CATEGORY, TR_FULL } tr_status;
 
 /// A namespace of the grant. Holding it is the permission.
 typedef struct {
@@ -213,6 +213,12 @@ typedef struct {
   tr_text key;
   tr_text value;
   uint64_t revision;
+  /// The owner sees that it is there, not what it is.
+  uint8_t is_opaque;
+  struct {
+    uint8_t is_there;
+    tr_text name;
+  } category;
 } tr_item;
 
 typedef struct {
@@ -264,14 +270,15 @@ TR_IMPORT("store", "[method]namespace.get")
 void tr_store_get(int32_t self, const char *key, uint32_t size, tr_item_result *out);
 TR_IMPORT("store", "[method]namespace.put")
 void tr_store_put(int32_t self, const char *key, uint32_t size, const char *value, uint32_t value_size,
-                  int32_t is_expected, uint64_t expected, tr_store_result *out);
+                  int32_t is_expected, uint64_t expected, int32_t is_attributed, int32_t is_opaque,
+                  int32_t is_category, const char *category, uint32_t category_size, tr_store_result *out);
 TR_IMPORT("store", "[method]namespace.delete")
 void tr_store_delete(int32_t self, const char *key, uint32_t size, tr_store_result *out);
 TR_IMPORT("store", "[method]namespace.scan")
 void tr_store_scan(int32_t self, const char *prefix, uint32_t size, int32_t is_after, const char *after,
                    uint32_t after_size, uint32_t limit, tr_page_result *out);
 
-/// `connection` is the asker's own namespace.
+/// `connection` is the asker's own namespace, `handler` this handler's own for all connections.
 TR_KIT bool tr_open(tr_text label, tr_namespace *space) {
   tr_store_result opened;
   tr_store_open(label.at, label.size, &opened);
@@ -293,7 +300,17 @@ TR_KIT tr_status tr_get(tr_namespace space, tr_text key, tr_item *item) {
 TR_KIT tr_status tr_put_at(tr_namespace space, tr_text key, tr_text value, uint64_t expected) {
   tr_store_result put;
   bool is_expected = expected != TR_ANY_REVISION;
-  tr_store_put(space.handle, key.at, key.size, value.at, value.size, is_expected, expected, &put);
+  tr_store_put(space.handle, key.at, key.size, value.at, value.size, is_expected, expected, 0, 0, 0, NULL, 0, &put);
+  return put.is_error ? (tr_status)(TR_UNAVAILABLE + put.as.error) : TR_OK;
+}
+
+/// With attributes; `category` may be NULL. At any revision with TR_ANY_REVISION.
+TR_KIT tr_status tr_put_as(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
+                           const tr_text *category) {
+  tr_store_result put;
+  tr_text name = category == NULL ? TR_TEXT("") : *category;
+  tr_store_put(space.handle, key.at, key.size, value.at, value.size, expected != TR_ANY_REVISION, expected, 1,
+               is_opaque, category != NULL, name.at, name.size, &put);
   return put.is_error ? (tr_status)(TR_UNAVAILABLE + put.as.error) : TR_OK;
 }
 
@@ -330,6 +347,8 @@ typedef struct {
   uint32_t deadline_ms;
   /// The owner approved this very request.
   uint8_t is_approved;
+  /// Stays the same when the owner renames the connection.
+  tr_text connection_id;
 } tr_session;
 
 TR_IMPORT("session", "current") void tr_session_current(tr_session *out);

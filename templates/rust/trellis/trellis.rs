@@ -211,6 +211,23 @@ pub mod store {
         Conflict,
         /// The key or the value is over the limit, in bytes.
         TooLarge(u32),
+        /// Nothing of this category may be kept here.
+        WrongCategory,
+        /// The contract's bytes are used up: so many are left.
+        Full(u32),
+    }
+
+    /// Whether the owner may see the value, or only that it is there.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum Visibility {
+        Transparent,
+        Opaque,
+    }
+
+    pub struct Attributes<'a> {
+        pub visibility: Visibility,
+        /// One of those the contract lists; none for the handler's own book-keeping.
+        pub category: Option<&'a str>,
     }
 
     pub struct Item {
@@ -218,6 +235,8 @@ pub mod store {
         pub value: Vec<u8>,
         /// Grows with every write of this key.
         pub revision: u64,
+        pub visibility: Visibility,
+        pub category: Option<String>,
     }
 
     impl Item {
@@ -239,17 +258,19 @@ pub mod store {
     #[derive(Clone, Copy)]
     struct RawError {
         tag: u8,
-        too_large: u32,
+        bytes: u32,
     }
 
     impl RawError {
-        const NONE: RawError = RawError { tag: 0, too_large: 0 };
+        const NONE: RawError = RawError { tag: 0, bytes: 0 };
 
         fn read(self) -> Error {
             match self.tag {
                 0 => Error::Unavailable,
                 1 => Error::Conflict,
-                _ => Error::TooLarge(self.too_large),
+                2 => Error::TooLarge(self.bytes),
+                3 => Error::WrongCategory,
+                _ => Error::Full(self.bytes),
             }
         }
     }
@@ -272,11 +293,26 @@ pub mod store {
         key: Span,
         value: Span,
         revision: u64,
+        visibility: u8,
+        category: MaybeSpan,
+    }
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct MaybeSpan {
+        is_there: u8,
+        text: Span,
     }
 
     impl RawItem {
         unsafe fn read(self) -> Item {
-            Item { key: self.key.text(), value: self.value.bytes(), revision: self.revision }
+            Item {
+                key: self.key.text(),
+                value: self.value.bytes(),
+                revision: self.revision,
+                visibility: if self.visibility == 1 { Visibility::Opaque } else { Visibility::Transparent },
+                category: if self.category.is_there == 1 { Some(self.category.text.text()) } else { None },
+            }
         }
     }
 
@@ -329,6 +365,7 @@ pub mod store {
         #[link_name = "[method]namespace.put"]
         fn raw_put(
             space: i32, key: *const u8, size: usize, value: *const u8, value_size: usize, is_expected: i32, expected: u64,
+            is_attributed: i32, visibility: i32, is_category: i32, category: *const u8, category_size: usize,
             out: *mut OpenResult,
         );
         #[link_name = "[method]namespace.delete"]
@@ -352,7 +389,7 @@ pub mod store {
         }
     }
 
-    /// `connection` is the asker's own namespace.
+    /// `connection` is the asker's own namespace, `handler` this handler's own for all connections.
     pub fn open(label: &str) -> Result<Namespace, Error> {
         let mut out = EMPTY;
         unsafe { raw_open(label.as_ptr(), label.len(), &mut out) };
@@ -377,13 +414,29 @@ pub mod store {
         }
 
         /// Compare-and-swap when `expected` is given (0: the key must be absent); else the last write wins.
+        /// A key keeps the attributes it has; a new one is transparent and of no category.
         pub fn put(&self, key: &str, value: &[u8], expected: Option<u64>) -> Result<(), Error> {
+            self.write(key, value, expected, None)
+        }
+
+        /// The same with attributes.
+        pub fn put_as(&self, key: &str, value: &[u8], expected: Option<u64>, as_: Attributes) -> Result<(), Error> {
+            self.write(key, value, expected, Some(as_))
+        }
+
+        fn write(&self, key: &str, value: &[u8], expected: Option<u64>, given: Option<Attributes>) -> Result<(), Error> {
             let mut out = EMPTY;
+            let is_attributed = given.is_some() as i32;
+            let given = given.unwrap_or(Attributes { visibility: Visibility::Transparent, category: None });
+            let (is_category, category) = (given.category.is_some() as i32, given.category.unwrap_or(""));
             let is_expected = expected.is_some() as i32;
             let expected = expected.unwrap_or(0);
             unsafe {
                 let (at, size) = (value.as_ptr(), value.len());
-                raw_put(self.0, key.as_ptr(), key.len(), at, size, is_expected, expected, &mut out);
+                raw_put(
+                    self.0, key.as_ptr(), key.len(), at, size, is_expected, expected, is_attributed,
+                    given.visibility as i32, is_category, category.as_ptr(), category.len(), &mut out,
+                );
             }
             done(out)
         }
@@ -434,6 +487,8 @@ pub mod session {
         pub deadline_ms: u32,
         /// True when the owner approved this very request.
         pub approved: bool,
+        /// Stays the same when the owner renames the connection.
+        pub connection_id: String,
     }
 
     #[repr(C)]
@@ -445,6 +500,7 @@ pub mod session {
         event_type: Span,
         deadline_ms: u32,
         approved: u8,
+        connection_id: Span,
     }
 
     #[link(wasm_import_module = "trellis:handler/session@0.1.0")]
@@ -467,6 +523,7 @@ pub mod session {
                 event_type: raw.event_type.text(),
                 deadline_ms: raw.deadline_ms,
                 approved: raw.approved == 1,
+                connection_id: raw.connection_id.text(),
             }
         }
     }

@@ -1,9 +1,9 @@
 declare module 'trellis:handler/store@0.1.0' {
   /**
-   * `connection` is the asker's own namespace.
+   * `connection` is the asker's own namespace; `handler` is this handler's own in this vault, one for all connections.
    */
   export function open(label: string): Namespace
-  export type Error = ErrorUnavailable | ErrorConflict | ErrorTooLarge
+  export type Error = ErrorUnavailable | ErrorConflict | ErrorTooLarge | ErrorWrongCategory | ErrorFull
   /**
    * No such label in the grant, or no right to do this there: the answer does not say which.
    */
@@ -23,6 +23,35 @@ declare module 'trellis:handler/store@0.1.0' {
     tag: 'too-large'
     val: number
   }
+  /**
+   * Nothing of this category may be kept here: the contract does not list it, or it is no name.
+   */
+  export interface ErrorWrongCategory {
+    tag: 'wrong-category'
+  }
+  /**
+   * The bytes that the contract allows are used up: so many are left.
+   */
+  export interface ErrorFull {
+    tag: 'full'
+    val: number
+  }
+  /**
+   * Whether the owner may see the value, or only that it is there.
+   * # Variants
+   *
+   * ## `"transparent"`
+   *
+   * ## `"opaque"`
+   */
+  export type Visibility = 'transparent' | 'opaque'
+  export interface Attributes {
+    visibility: Visibility
+    /**
+     * What kind of thing it is: one of those the contract lists; none for the handler's own book-keeping.
+     */
+    category: string | null
+  }
   export interface Item {
     key: string
     value: Uint8Array
@@ -30,6 +59,8 @@ declare module 'trellis:handler/store@0.1.0' {
      * Grows with every write of this key.
      */
     revision: number
+    visibility: Visibility
+    category: string | null
   }
   export interface Page {
     items: Array<Item>
@@ -46,9 +77,10 @@ declare module 'trellis:handler/store@0.1.0' {
     private constructor()
     get(key: string): Item | null
     /**
-     * Compare-and-swap when `expected` is given (0: the key must be absent); else the last write wins.
+     * Compare-and-swap when `expected` is given (0: the key must be absent); else the last write wins. Without
+     * `attributes` a key keeps those it has, and a new one is transparent and of no category.
      */
-    put(key: string, value: Uint8Array, expected: number | undefined): void
+    put(key: string, value: Uint8Array, expected: number | undefined, attributes: Attributes | undefined): void
     delete(key: string): void
     /**
      * Keys that start with `prefix`, in byte order, strictly after `after`; at most `limit`, and at most 256.
