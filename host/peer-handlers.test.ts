@@ -44,7 +44,9 @@ test('a message to a peer whose host is away arrives once, and its receipt comes
   expect(readJson(notice.body)).toEqual({ id, receivedAt: bob.clock.now })
   expect(await inbox(bob, atBob)).toMatchObject([{ id, text: 'See you at nine', attachments: [file] }])
   await until('nothing waits', () => isQuiet(alice))
-  const rows = (await bob.rows()).filter(({ eventType, result }) => eventType?.startsWith('messaging') && result === 'replied')
+  const rows = (await bob.rows()).filter(
+    ({ eventType, result }) => eventType?.startsWith('messaging') && result === 'replied',
+  )
   expect(rows.filter(({ eventType }) => eventType === 'messaging.receive')).toHaveLength(1)
 })
 
