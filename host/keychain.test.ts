@@ -160,16 +160,15 @@ test('no commit writes what a contract in force does not allow, whoever made it'
   await commit({ vault, now: world.now(), random, changes: [{ namespace, key: 'b', value: null }], rows: [] })
 })
 
-test('the owner sees every item, and the values of the transparent ones; takes one away; all of it audited', async () => {
+test('the owner sees every item, the values of the transparent ones, and takes one away; all is audited', async () => {
   const acme = await connectService(world, 'Acme', { changes: terms(200_000, 200_000) })
   const { connection } = acme.invitation
   const value = new Uint8Array(65_536).fill(7)
   const base64url = value.toBase64({ alphabet: 'base64url', omitPadding: true })
   await acme.ask('data.store', { ...receipt, key: 'a', json: { total: 12 } })
   world.clock.now += 1_000
-  expect((await acme.ask('data.store', { key: 'b', category: 'tokens', visibility: 'opaque', base64url })).status).toBe(
-    'replied',
-  )
+  const secret = { key: 'b', category: 'tokens', visibility: 'opaque', base64url }
+  expect((await acme.ask('data.store', secret)).status).toBe('replied')
   const page = await world.alice.items(connection, { prefix: 'ring/' })
   const [seen, hidden] = page.items
   expect(new TextDecoder().decode(seen?.value ?? undefined)).toBe('{"total":12}')
@@ -203,6 +202,8 @@ test('a page for the owner is bounded by its values, and loses none', async () =
   do {
     const page = await world.alice.items(acme.invitation.connection, after === null ? {} : { after })
     expect(page.items.length).toBeGreaterThan(0)
+    const bytes = page.items.reduce((sum, { value }) => sum + (value?.length ?? 0), 0)
+    expect(bytes).toBeLessThanOrEqual(ITEMS_PAGE_BYTES)
     seen.push(...page.items.map(({ key, value }) => [key, value?.length] as const))
     after = page.next
   } while (after !== null)

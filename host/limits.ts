@@ -97,7 +97,7 @@ export const VALUE_BYTES_MAX = 1 * MiB
 /** What one handler may keep of its own in one vault: state of an open vault is held in memory. */
 export const HANDLER_STORAGE_BYTES_MAX = 16 * MiB
 /** A category's name: it stands beside every item, and is a line the owner reads. */
-export const CATEGORY_CHARS_MAX = FIELD_NAME_CHARS_MAX
+export const CATEGORY_CHARS_MAX = 64
 /** Items in one scan page. */
 export const SCAN_ITEMS_MAX = 256
 /** One read while a log is indexed or a vault recovered: frames of many vaults lie mixed, most are under 2 KiB. */

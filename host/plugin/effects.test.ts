@@ -49,6 +49,18 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
   expect(judge({ outcome: { ...done, reply: undefined } }).reply).toBeUndefined()
 })
 
+test('a category is a name, also where any may be kept', () => {
+  const { registered, sources } = jobFor(registry, 'notes', { sources: granting(memoryNamespace()) })
+  const desk = openDesk(sources, { hostCallsMax: 10 })
+  const judge = (category: string) =>
+    effectsOf(
+      { ...report, outcome: { ...done, writes: [kept(category)] } },
+      { registered, sources, desk, answered: false },
+    )
+  expect(judge('anything').changes).toMatchObject([{ category: 'anything' }])
+  for (const category of ['Notes', '', 'x'.repeat(65)]) expect(() => judge(category)).toThrow(code('handler-lied'))
+})
+
 test('attributes go with the change; none given leaves what there is', () => {
   const [named, unnamed] = judge({ outcome: { ...done, writes: [kept('notes'), kept()] } }).changes
   expect(named).toMatchObject({ visibility: 'opaque', category: 'notes' })

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 
-import { CHANNEL_BYTES, KEY_BYTES_MAX, READ_KEYS_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  CATEGORY_CHARS_MAX,
+  CHANNEL_BYTES,
+  KEY_BYTES_MAX,
+  READ_KEYS_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import { encodeAnswer } from './calls.ts'
 import { frameWriter } from './frame.ts'
@@ -97,6 +104,9 @@ test('a page fits the channel, makes progress, and loses nothing', () => {
   const keys = ['a', 'b', 'c', 'd'.repeat(KEY_BYTES_MAX)]
   for (const key of keys) namespace.set(key, big)
   for (let at = 0; at < 300; at++) namespace.set(`z${String(at).padStart(3, '0')}`, 'x'.repeat(5_000))
+  // A category takes its place, too.
+  const category = 'c'.repeat(CATEGORY_CHARS_MAX)
+  for (const [key, item] of namespace.items) namespace.items.set(key, { ...item, category })
   const granted = desk(granting(namespace))
   const writer = frameWriter(new SharedArrayBuffer(CHANNEL_BYTES), 0)
   const seen: string[] = []

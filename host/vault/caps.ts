@@ -8,7 +8,7 @@ import type { Connection } from './party.ts'
 import type { Vault } from './vault.ts'
 
 /** What the contract in force lets a connection store; `null` when it may not. */
-export function storeCap({ contract }: Connection): Cap | null {
+export function storeCap({ contract }: Pick<Connection, 'contract'>): Cap | null {
   const store = contract?.contract.permissions.store
   if (!contract || !store) return null
   return { categories: store.categories, bytesMax: Math.min(store.bytesMax, contract.contract.limits.storageBytes) }

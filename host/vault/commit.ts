@@ -64,8 +64,8 @@ export interface Leaving {
 
 /**
  * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record,
- *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has happened then;
- *   `storage-failed` is final for the log
+ *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has
+ *   happened then; `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   const { vault, now, opened, changes = [], expected = [], rows } = leaving
