@@ -57,7 +57,7 @@ test.each([
   expect([sent, items.size]).toEqual([[], 0])
 })
 
-test('a message is kept, the owner told and the sender given a receipt; the same one again gets the same receipt', () => {
+test('a message is kept, the owner told, the sender given a receipt; a repeat gets the same one', () => {
   expect(run('messaging.receive', message('m'))).toEqual({ id: 'm', receivedAt: NOW })
   const told = { from: 'Bob', connection: 'c-bob', id: 'm', receivedAt: NOW, attachments: 0, preview: 'hello' }
   expect(sent).toEqual([{ to: 'owner', type: 'messaging.received', body: told }])
