@@ -88,8 +88,9 @@ test('a text over 256 KiB is not sent', async () => {
   expect(await isQuiet(alice)).toBe(true)
 })
 
+const where = () => bob.alice.run('location.where', {}, atBob)
+
 test('a peer sees where the owner is as precisely and for as long as the owner says', async () => {
-  const where = () => bob.alice.run('location.where', {}, atBob)
   const position = { latitude: 47.376_887, longitude: 8.541_694, at: alice.clock.now }
   const over = alice.clock.now + HOUR_MS
   const share = (request: object) => alice.alice.run('location.share', { to: 'Bob', ...request })

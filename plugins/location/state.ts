@@ -22,7 +22,7 @@ const LAST = 'last'
 const kept = { visibility: 'transparent', category: 'location' } as const
 
 export function shared(to: string): Terms | null {
-  return read<Terms>(open('handler'), shareKey(to))
+  return read(open('handler'), shareKey(to)) as Terms | null
 }
 
 export function remember(to: string, terms: Terms): void {
@@ -34,7 +34,7 @@ export function forget(to: string): void {
 }
 
 export function last(): Update | null {
-  return attempt(() => read<Update>(open('connection'), LAST))
+  return attempt(() => read(open('connection'), LAST)) as Update | null
 }
 
 /** In the place of what was there: no track is kept. That sharing stopped stays, against an older word that is late. */
@@ -42,9 +42,9 @@ export function keepLast(update: Update): void {
   attempt(() => open('connection').put(LAST, encodeUtf8(JSON.stringify(update)), undefined, kept))
 }
 
-function read<T>(space: Namespace, key: string): T | null {
+function read(space: Namespace, key: string): unknown {
   const item = space.get(key)
-  return item === null ? null : (JSON.parse(decodeUtf8(item.value)) as T)
+  return item === null ? null : (JSON.parse(decodeUtf8(item.value)) as unknown)
 }
 
 function shareKey(to: string): string {
