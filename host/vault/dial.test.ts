@@ -5,7 +5,7 @@ import { forgetfulStore } from '#client/transport.ts'
 import { pairDevice } from '#client/owner.ts'
 import { encodePeerOffer } from '#host/contracts/sharing.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
-import { DIAL_LIFE_MS, HELLO_AGAIN_MS } from '#host/limits.ts'
+import { DIAL_LIFE_MS, HELLO_AGAIN_MS, PROFILE_AGAIN_MS } from '#host/limits.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { isQuiet, noticesOf, type Peers, SHARED, startPeers } from '#host/peers.fixture.ts'
 import { connectService } from '#host/service.fixture.ts'
@@ -118,10 +118,13 @@ test('a profile of another vault than the invited one is not greeted', async () 
   const invitation = await bob.alice.invitePeer('False', terms)
   const from = peers.wire.crossed.length
   const atAlice = await alice.alice.connectPeer('False', { ...invitation, identity: random(32) }, terms)
-  await until('the profile', () =>
-    peers.wire.crossed.slice(from).some((subject) => subject === profileOf(invitation.connection)),
-  )
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  const told = () => peers.wire.crossed.slice(from).filter((subject) => subject === profileOf(invitation.connection))
+  await until('the profile', () => told().length > 0)
+  // It is not believed: it is asked for again.
+  await until('another one', () => {
+    peers.pass(PROFILE_AGAIN_MS)
+    return told().length > 2
+  })
   expect(await statusAt(alice, atAlice)).toBe('dialing')
   expect(await statusAt(bob, invitation.connection)).toBe('invited')
   await alice.alice.sever(atAlice)

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { EPOCH_OVERLAP_MS, EVENT_LIFE_MS_MAX, POST_AGAIN_MS, REKEY_MESSAGES } from '#host/limits.ts'
 import { isQuiet, noticesOf, type Peers, readJson, startPeers } from '#host/peers.fixture.ts'
 import { connectService, HOUR_MS } from '#host/service.fixture.ts'
-import { until, type World } from '#host/world.fixture.ts'
+import { encodeEvent } from '#host/wire/event.ts'
+import { newEventId, parseConnectionId } from '#host/wire/id.ts'
+import { random, until, type World } from '#host/world.fixture.ts'
+import { ANSWER, answerLane } from './party.ts'
 
 let peers: Peers
 let alice: World
@@ -191,4 +194,26 @@ test('a service is no vault: what vaults tell each other is no event of its', as
     expect(await acme.ask(type)).toMatchObject({ status: 'refused', code: 'unsupported-event' })
   }
   expect(await acme.ask('relays.take')).toMatchObject({ status: 'replied' })
+})
+
+test('an answer that cannot be read is answered by nobody', async () => {
+  const { bob: name, ...ids } = await connected()
+  peers.wire.up = false
+  await alice.alice.run('relays.send', { to: name })
+  const [post] = (await alice.vault()).posts.expired(Infinity)
+  const to = (await bob.vault()).connections.get(parseConnectionId(ids.atBob))
+  if (!post || !to?.session) throw new Error('nothing waits')
+  const { subject, bind } = answerLane(to, ANSWER)
+  const answer = {
+    ...post.event,
+    id: newEventId(random),
+    type: ANSWER,
+    causation: post.event.id,
+    body: new Uint8Array(3),
+  }
+  const heard = await alice.listen('MessageSpace.bob.fromService.>')
+  const data = to.session.seal(encodeEvent(answer), { bind, lane: 0, mid: random(16) })
+  expect((await alice.hand({ subject, data })).outcome).toBe('malformed')
+  expect(heard).toEqual([])
+  expect((await alice.vault()).posts.find(parseConnectionId(ids.atAlice), post.event.id)).toBeDefined()
 })
