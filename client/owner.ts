@@ -3,6 +3,7 @@ import { signAcceptance } from '#host/contracts/acceptance.ts'
 import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
 import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
+import { type Sharing, sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
@@ -56,6 +57,7 @@ const credentialEntry = z.object({
   addedAt: z.number(),
 })
 const credentialEntries = z.object({ credentials: z.array(credentialEntry) })
+const ran = z.object({ reply: z.instanceof(Uint8Array).nullable() })
 const kept = z.object({
   items: z.array(
     z.object({
@@ -88,6 +90,17 @@ const ownedKeys = z.object({ keys: z.array(ownedKey) })
 
 /** A key that handlers sign with, as its owner sees it. */
 export type OwnedKey = z.infer<typeof ownedKey>
+const peerInvitation = invitation.extend({ sharing: sharingSchema })
+const dialed = z.object({ connection: z.string() })
+
+/** An invitation to another vault, with what its owner would share. */
+export type PeerInvitation = z.infer<typeof peerInvitation>
+/** What the other owner reads who it is, and what this owner shares with them. */
+export interface PeerTerms {
+  readonly name: string
+  readonly sharing: Sharing
+}
+
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
 /** One credential of the vault. */
@@ -104,6 +117,10 @@ export interface OwnerDevice {
   /** Everything that waits for an answer: for a device that was away when it was told. */
   pending(): Promise<{ readonly questions: readonly Question[]; readonly offers: readonly Offer[] }>
   invite(alias: string, kind: 'service' | 'peer'): Promise<Invitation>
+  /** Invites another vault: the invitation goes to its owner by a channel that the broker is not. */
+  invitePeer(alias: string, own: PeerTerms): Promise<PeerInvitation>
+  /** Connects to the vault of an invitation, and gives the connection's id. Both owners still accept. */
+  connectPeer(alias: string, invitation: PeerInvitation, own: PeerTerms): Promise<string>
   /** Signs the acceptance here and tells the vault. */
   accept(offer: Offer, declined: readonly string[]): Promise<void>
   reject(offer: Offer): Promise<void>
@@ -112,6 +129,11 @@ export interface OwnerDevice {
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
+  /**
+   * Runs a handler's event on the own vault: JSON in, JSON out, `null` when there is nothing to say. `connection` is
+   * the id of the one whose namespace the handler works on.
+   */
+  run(type: string, body: unknown, connection?: string): Promise<unknown>
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
   removeItem(connection: string, key: string): Promise<void>
@@ -180,6 +202,15 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     async invite(alias, kind) {
       return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
     },
+    async invitePeer(alias, { name, sharing }) {
+      const body = { alias, kind: 'peer', name, sharing: sharingCbor(sharing) }
+      return check(peerInvitation, await command('connection.invite', body), 'malformed', 'invitation')
+    },
+    async connectPeer(alias, { sharing: theirs, ...place }, { name, sharing }) {
+      const invited = { ...place, sharing: sharingCbor(theirs) }
+      const body = { alias, invitation: invited, name, sharing: sharingCbor(sharing) }
+      return check(dialed, await command('peer.connect', body), 'malformed', 'connection').connection
+    },
     async accept(offer, declined) {
       const acceptance = signAcceptance(
         { contract: offer.signed, connection: offer.connection, declined, acceptedAt: now() },
@@ -208,6 +239,12 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       return check(credentialEntries, await command('credential.list', {}), 'malformed', 'the credentials').credentials
     },
     removeCredential: (alias) => done(command('credential.remove', { alias })),
+    async run(type, body, connection) {
+      const about = connection === undefined ? {} : { connection }
+      const request = { type, body: new TextEncoder().encode(JSON.stringify(body)), ...about }
+      const { reply } = check(ran, await command('handler.run', request), 'malformed', 'what the handler replied')
+      return reply && (JSON.parse(new TextDecoder().decode(reply)) as unknown)
+    },
   }
 }
 

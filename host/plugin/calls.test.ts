@@ -24,6 +24,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   }),
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
   fc.record({ op: fc.constant('prove'), alias: text, disclose: fc.array(text, { maxLength: 32 }), nonce: bytes }),
+  fc.record({ op: fc.constant('reach'), alias: text, type: text }),
 )
 const item = fc.record({
   key: text,

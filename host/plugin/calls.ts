@@ -9,6 +9,8 @@ export type Call =
   | ScanCall
   | { readonly op: 'sign'; readonly alias: string; readonly message: Uint8Array }
   | ProveCall
+  /** Whether an event of this type may be sent to the connection of this alias: no bytes, or `unavailable`. */
+  | { readonly op: 'reach'; readonly alias: string; readonly type: string }
 
 export interface ScanCall {
   readonly op: 'scan'
@@ -46,7 +48,7 @@ export type Answer =
   | { readonly kind: 'item'; readonly item: StoredItem | undefined }
   | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
 
-const ops = ['get', 'scan', 'sign', 'prove'] as const satisfies readonly Call['op'][]
+const ops = ['get', 'scan', 'sign', 'prove', 'reach'] as const satisfies readonly Call['op'][]
 const kinds = [
   'unavailable',
   'over',
@@ -75,6 +77,9 @@ export function encodeCall(call: Call, into: FrameWriter): void {
       into.u32(call.disclose.length)
       for (const name of call.disclose) into.text(name)
       return into.bytes(call.nonce)
+    case 'reach':
+      into.text(call.alias)
+      return into.text(call.type)
     default:
       return unreachable(call)
   }
@@ -95,6 +100,8 @@ export function decodeCall(from: FrameReader): Call {
       const disclose = Array.from({ length: namesIn(from) }, () => from.text())
       return { op, alias, disclose, nonce: from.bytes() }
     }
+    case 'reach':
+      return { op, alias: from.text(), type: from.text() }
     case undefined:
       throw new RangeError('no such host call')
     default:

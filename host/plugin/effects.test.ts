@@ -74,6 +74,8 @@ test.each([
   ['keeps what is not of the contract’s categories', { ...done, writes: [kept('cards')] }],
   ['keeps what is of no category’s name', { ...done, writes: [kept('Notes')] }],
   ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
+  ['sends to another connection without the right', { ...done, outgoing: [{ ...sent, to: 'connections' as const }] }],
+  ['sends to the owner by an alias', { ...done, outgoing: [{ ...sent, alias: 'acme' }] }],
   ['sends an event of no type', { ...done, outgoing: [{ ...sent, type: 'notes' }] }],
 ])('a cell that %s lies', (_name, outcome) => {
   expect(() => judge({ outcome })).toThrow(code('handler-lied'))

@@ -44,6 +44,7 @@ const grant = (
       ['gym', held('member')],
     ]),
     admitted: ['over_21', 'email'],
+    reaches: () => true,
   })
 }
 
@@ -127,6 +128,10 @@ test('outgoing targets: the connection only if the contract permits messages', (
   const outbox = ['owner', 'connection'] as const
   expect([...grant({ outbox }).outbox]).toEqual(['owner', 'connection'])
   expect([...grant({ outbox }, { messages: false }).outbox]).toEqual(['owner'])
+  const others = ['connections'] as const
+  expect([...grant({ outbox: others }, { messages: false }).outbox]).toEqual(['connections'])
+  expect(grant({ outbox: others }).reaches?.('bob', 'a.b')).toBe(true)
+  expect(grant({ outbox }).reaches).toBeUndefined()
 })
 
 const ofAlgorithm = { ed25519: 'identity', 'ecdsa-secp256k1': 'coins', bip340: 'taproot' } as const

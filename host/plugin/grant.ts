@@ -32,8 +32,8 @@ export interface GrantOptions {
   readonly permits: ContractPermits
   /** Values of the admitted fields. A field the owner does not keep is simply absent. */
   readonly fields: ReadonlyMap<string, string>
-  /** The asker's own namespace. */
-  readonly connection: Namespace
+  /** The asker's own namespace; absent when the owner asks. */
+  readonly connection: Namespace | undefined
   /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
   readonly handler: Namespace
   /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
@@ -42,6 +42,8 @@ export interface GrantOptions {
   readonly credentials: ReadonlyMap<string, HeldCredential>
   /** Names of the fields that the event was admitted for. */
   readonly admitted: readonly string[]
+  /** Whether another connection takes events of a type. */
+  readonly reaches?: NonNullable<Sources['reaches']>
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -50,7 +52,7 @@ export function grantFor(options: GrantOptions): Sources {
   const { needs } = registered.manifest
   const rights = needs.namespaces
   const namespaces = new Map<string, GrantedNamespace>()
-  if (rights.connection !== undefined) {
+  if (rights.connection !== undefined && connection) {
     namespaces.set('connection', {
       namespace: connection,
       writable: rights.connection === 'rw' && permits.store !== null,
@@ -65,7 +67,9 @@ export function grantFor(options: GrantOptions): Sources {
     namespaces,
     keys: keysFor(options),
     credentials: grantCredentials(options),
-    outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
+    // What the asker's contract permits is about the asker: other connections have terms of their own.
+    outbox: new Set(needs.outbox.filter((target) => target !== 'connection' || permits.messages)),
+    ...(needs.outbox.includes('connections') && options.reaches ? { reaches: options.reaches } : {}),
   }
 }
 

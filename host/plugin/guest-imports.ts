@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto'
 
 import {
+  ALIAS_CHARS_MAX,
   CREDENTIAL_CLAIMS_MAX,
   KEY_BYTES_MAX,
   NONCE_BYTES_MAX,
@@ -133,6 +134,12 @@ function outboxInterface(seat: Seat): Interface {
   return {
     'notify-owner': (type: string, body: Uint8Array) => post(seat.enter(), { to: 'owner', type, body }),
     emit: (type: string, body: Uint8Array) => post(seat.enter(), { to: 'connection', type, body }),
+    send(alias: string, type: string, body: Uint8Array) {
+      const visit = seat.enter()
+      const known = visit.job.outbox.includes('connections') && alias.length <= ALIAS_CHARS_MAX && isEventType(type)
+      if (!known || seat.ask({ op: 'reach', alias, type }).kind !== 'bytes') throw new HostError('unavailable')
+      post(visit, { to: 'connections', alias, type, body })
+    },
   }
 }
 

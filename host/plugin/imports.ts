@@ -64,6 +64,8 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
         if (!isSignable(key.algorithm, call.message.length)) return { kind: 'message-size' }
         return { kind: 'bytes', bytes: key.sign(call.message) }
       }
+      case 'reach':
+        return sources.reaches?.(call.alias, call.type) ? { kind: 'bytes', bytes: new Uint8Array(0) } : unavailable
       default:
         return unreachable(call)
     }

@@ -33,7 +33,7 @@ export interface KeyShown {
 /** WIT `session.context`, as the component gets it. */
 interface SessionRecord {
   readonly connection: string
-  readonly kind: 'service' | 'peer'
+  readonly kind: 'service' | 'peer' | 'owner'
   readonly contractVersion: number
   readonly eventId: string
   readonly eventType: string
@@ -82,7 +82,8 @@ export interface ReportedLine {
 }
 
 export interface ReportedEvent {
-  readonly to: 'owner' | 'connection'
+  readonly to: 'owner' | 'connection' | 'connections'
+  readonly alias?: string
   readonly type: string
   readonly body: Uint8Array
 }

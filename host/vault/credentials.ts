@@ -56,9 +56,9 @@ export function credentialChange(alias: string, record: CredentialRecord | null)
  */
 export function heldCredentials(
   vault: Vault,
-  { connection, needed, now }: { connection: Connection; needed: boolean; now: number },
+  { connection, needed, now }: { connection: Connection | undefined; needed: boolean; now: number },
 ): ReadonlyMap<string, HeldCredential> {
-  const { peerKey } = connection.record
+  const peerKey = connection?.record.peerKey
   if (!needed || !peerKey) return new Map()
   const audience = identityId(peerKey)
   const valid = storedCredentials(vault).filter(({ metadata: { expires } }) => expires === null || now < expires)

@@ -4,9 +4,11 @@ import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
+import type { Registered } from '#host/plugin/registry.ts'
 import type { Admitted } from './admit.ts'
-import { storeCap } from './caps.ts'
 import type { Connection } from './party.ts'
+import { reachable } from './reach.ts'
+import { storeCap } from './caps.ts'
 import type { Vault } from './vault.ts'
 import { heldCredentials } from './credentials.ts'
 
@@ -30,7 +32,7 @@ export async function dispatch(
   const effects = await options.pool.run({
     registered,
     tenant: opened.vault.id,
-    sources: sourcesOf(admitted, options.now),
+    sources: sourcesOf({ ...admitted, now: options.now }),
     context: {
       connection: connection.record.alias,
       kind: connection.record.kind,
@@ -47,7 +49,15 @@ export async function dispatch(
   return { admitted, effects }
 }
 
-function sourcesOf({ opened, connection, registered, fields }: Admitted, now: number): Sources {
+/** What stands behind the grant of one event; without a connection it is the owner's own. */
+export function sourcesOf(event: {
+  readonly opened: Pick<Admitted['opened'], 'vault'>
+  readonly connection: Connection | undefined
+  readonly registered: Registered
+  readonly fields: readonly { readonly name: string }[]
+  readonly now: number
+}): Sources {
+  const { opened, connection, registered, fields, now } = event
   const { vault } = opened
   const personal = vault.store.namespace('personal')
   const text = new TextDecoder()
@@ -56,16 +66,17 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted, now: nu
     const item = personal.get(`field/${name}`)
     if (item) values.set(name, text.decode(item.value))
   }
-  const permissions = connection.contract?.contract.permissions
+  const permissions = connection?.contract?.contract.permissions
   return grantFor({
     registered,
     permits: {
-      store: storeCap(connection),
+      store: connection ? storeCap(connection) : null,
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },
     fields: values,
-    connection: vault.store.namespace(`connection/${connection.id}`),
+    connection: connection && vault.store.namespace(`connection/${connection.id}`),
+    reaches: (to, type) => reachable(vault, to, type) !== undefined,
     handler: vault.store.namespace(`handler/${registered.name}`),
     keys: { get: (alias) => signerFor(alias, { vault, connection }) },
     credentials: heldCredentials(vault, {
@@ -77,7 +88,10 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted, now: nu
   })
 }
 
-function signerFor(alias: string, { vault, connection }: { vault: Vault; connection: Connection }): Signer | undefined {
+function signerFor(
+  alias: string,
+  { vault, connection }: { vault: Vault; connection: Connection | undefined },
+): Signer | undefined {
   if (alias !== CONNECTION_KEY) return vault.keys.get(alias)?.signer
-  return connection.authentication && ed25519Signer(connection.authentication)
+  return connection?.authentication && ed25519Signer(connection.authentication)
 }

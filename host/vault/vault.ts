@@ -16,6 +16,7 @@ import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
 import { publishedChange } from './published.ts'
+import { openPosts, type Posts } from './post.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
 export interface Vault extends AsyncDisposable {
@@ -33,6 +34,8 @@ export interface Vault extends AsyncDisposable {
   readonly keys: Map<string, SigningKeyEntry>
   readonly inbox: Inbox
   readonly outbox: Outbox
+  /** Events to peers that have no answer yet. */
+  readonly posts: Posts
   /** Event ids being worked on right now: a repeat waits for the first to end. */
   readonly working: Map<string, Promise<void>>
   /** Makes proofs and checks them, off this thread. */
@@ -104,6 +107,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     keys,
     inbox: openInbox(system, marks),
     outbox: openOutbox(letters),
+    posts: openPosts(entries(system, 'post/')),
     working: new Map(),
     prover,
     refusals: refusalMeter(),

@@ -20,9 +20,10 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'host/vault': vaultMay,
   'host/watch.ts': topMay,
   'host/lanes.ts': topMay,
-  'host/upkeep.ts': topMay,
+  'host/dialer.ts': topMay,
+  'host/upkeep.ts': [...topMay, 'host/dialer.ts'],
   'host/deliver.ts': [...topMay, 'host/watch.ts', 'host/lanes.ts', 'host/upkeep.ts'],
-  'host/host.ts': [...topMay, 'host/watch.ts', 'host/lanes.ts', 'host/upkeep.ts', 'host/deliver.ts'],
+  'host/host.ts': [...topMay, 'host/watch.ts', 'host/lanes.ts', 'host/dialer.ts', 'host/upkeep.ts', 'host/deliver.ts'],
   enclave: ['host/wire', 'host/crypto'],
   client: ['host/wire', 'host/crypto', 'host/contracts'],
   console: ['client'],
@@ -72,7 +73,7 @@ export function packageViolations(tree: Tree): string[] {
   const users = new Map<string, Map<string, Edge>>()
   for (const edge of edgesOf(tree)) {
     if (edge.to.kind !== 'package' || edge.to.name === 'node:') continue
-    if (isTest(edge.from) || /^(?:scripts|bench|plugins)\//.test(edge.from)) continue
+    if (isTest(edge.from) || /^(?:scripts|bench|plugins|examples)\//.test(edge.from)) continue
     const room = roomOf(edge.from)
     const rooms = users.get(edge.to.name) ?? new Map<string, Edge>()
     users.set(edge.to.name, rooms.set(room.endsWith('.ts') ? 'host' : room, edge))
@@ -109,7 +110,7 @@ export function deadFiles(tree: Tree): string[] {
     for (const next of neighbours.get(path) ?? []) visit(next)
   }
   const entries = [...tree.sources.keys()].filter((path) =>
-    /^(?:host\/main\.ts|enclave\/main\.ts|scripts\/.*|bench\/.*)$/.test(path),
+    /^(?:host\/main\.ts|enclave\/main\.ts|scripts\/.*|bench\/.*|examples\/.*)$/.test(path),
   )
   for (const path of entries) visit(path)
   return [...tree.sources.keys()].filter((path) => {

@@ -17,6 +17,8 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
       .map(([alias, credential]) => [alias, heldOf(alias, credential)] as const)
       .sort(inByteOrder),
   )
+  const reaches = (to: string, type: string): boolean =>
+    Object.hasOwn(given.reaches, to) && given.reaches[to]?.includes(type) === true
   return grantFor({
     registered,
     permits: { ...given.permits, store: capOf(given.permits.store) },
@@ -26,6 +28,7 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
     keys,
     credentials,
     admitted,
+    reaches,
   })
 }
 

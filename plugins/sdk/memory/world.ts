@@ -21,7 +21,7 @@ export interface MemoryItem {
 /** WIT `session.context`. */
 export interface MemorySession {
   readonly connection: string
-  readonly kind: 'service' | 'peer'
+  readonly kind: 'service' | 'peer' | 'owner'
   readonly contractVersion: number
   readonly eventId: string
   readonly eventType: string
@@ -58,6 +58,10 @@ export interface Grant {
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, Key>>
   readonly credentials?: Readonly<Record<string, HeldCredential>>
+  /** Other connections by alias, with the event types that each takes. */
+  readonly reaches?: Readonly<Record<string, readonly string[]>>
+  /** Takes what is sent. */
+  readonly sent?: { readonly to: string; readonly type: string; readonly body: unknown }[]
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
@@ -79,8 +83,16 @@ const session: MemorySession = {
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  const nothing = { namespaces: {}, fields: {}, keys: {}, credentials: {}, answer: { tag: 'none' }, now: 0 } as const
-  current = { ...nothing, ...granted, session: { ...session, ...granted.session } }
+  const nothing = {
+    namespaces: {},
+    fields: {},
+    keys: {},
+    credentials: {},
+    reaches: {},
+    answer: { tag: 'none' },
+    now: 0,
+  } as const
+  current = { ...nothing, sent: [], ...granted, session: { ...session, ...granted.session } }
 }
 
 grant({})
