@@ -223,6 +223,26 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
+    ...belongings(command),
+  }
+}
+
+/** What the vault keeps for its owner, and what is kept in it by others. */
+function belongings(
+  command: (type: string, body: Cbor) => Promise<Cbor>,
+): Pick<
+  OwnerDevice,
+  | 'items'
+  | 'removeItem'
+  | 'putField'
+  | 'createKey'
+  | 'keys'
+  | 'addCredential'
+  | 'credentials'
+  | 'removeCredential'
+  | 'run'
+> {
+  return {
     async items(connection, range = {}) {
       return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
     },

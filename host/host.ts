@@ -94,14 +94,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 
   await bus.provision(lanesOf(registry.lanes()))
-  // What the log did not take is not acknowledged: it comes again, to this folder's next host.
-  const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
-  const lanes = await bus.consume((delivery) => void take(delivery).catch(failed), { inFlight: BUS_IN_FLIGHT_MAX })
-  // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
-  const isCaptured = captured(registry.lanes())
-  const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
-    if (!isCaptured(message.subject)) void receive(message).catch(failed)
-  })
+  const inlet = await listen(bus, registry, { receive, failed })
   await reopen(vaults, options.warn)
   const dialer = openDialer(bus)
   const round = () => upkeep(vaults, { bus, now: now(), random, dialer })
@@ -110,7 +103,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const owned = parts.move()
 
   async function drain(): Promise<void> {
-    await Promise.all([lanes.drain(), rest.drain(), rounds.stop()])
+    await Promise.all([inlet.drain(), rounds.stop()])
     await dialer.drain()
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
@@ -132,6 +125,23 @@ export async function startHost(options: HostOptions): Promise<Host> {
       await closed
     },
   }
+}
+
+/** Takes up everything that is sent to this host's vaults. */
+async function listen(
+  bus: Bus,
+  registry: Registry,
+  { receive, failed }: { receive: (message: Message) => Promise<void>; failed: (error: unknown) => void },
+): Promise<{ drain(): Promise<unknown> }> {
+  // What the log did not take is not acknowledged: it comes again, to this folder's next host.
+  const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
+  const lanes = await bus.consume((delivery) => void take(delivery).catch(failed), { inFlight: BUS_IN_FLIGHT_MAX })
+  // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
+  const isCaptured = captured(registry.lanes())
+  const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
+    if (!isCaptured(message.subject)) void receive(message).catch(failed)
+  })
+  return { drain: () => Promise.all([lanes.drain(), rest.drain()]) }
 }
 
 /** What connections are to know of this image, and what an earlier run committed and did not publish, leaves first. */

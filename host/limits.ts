@@ -227,50 +227,6 @@ export const IMAGE_BYTES_MAX = 512 * MiB
 /** A path in an image. */
 export const IMAGE_PATH_CHARS_MAX = 255
 
-// component loader ---------------------------------------------------------------------------------------------------
-
-/** Nesting of components, and of instance types in one: QuickJS builds need 2. */
-export const COMPONENT_DEPTH_MAX = 8
-/** Core modules of a component, nested ones included: QuickJS builds have 8. */
-export const COMPONENT_MODULES_MAX = 32
-/** Items of all lists in a component, core modules included: bounds the heap of decoding (QuickJS builds: 3,800). */
-export const COMPONENT_ITEMS_MAX = 262_144
-/** A name in a component: mangled ones of C++ and Rust stay under it. */
-export const COMPONENT_NAME_BYTES_MAX = 1_024
-/** Definitions run while linking, nested components counted as often as they are instantiated (QuickJS: 2,300). */
-export const COMPONENT_LINK_STEPS_MAX = 16_384
-/** Nodes of one WIT type written out: bounds lifting code and flat signatures. */
-export const TYPE_NODES_MAX = 1_024
-/** Nesting of one WIT type: lifting recurses this deep. */
-export const TYPE_DEPTH_MAX = 32
-/** Core instances of a component: QuickJS builds have 8. */
-export const CORE_INSTANCES_MAX = 64
-/** Memories of a component's instances: each reserves 8 GB of addresses (QuickJS builds have 2). */
-export const CORE_MEMORIES_MAX = 4
-/** Tables of a component's instances: each may grow to `TABLE_ELEMENTS_MAX` (QuickJS builds have 2). */
-export const CORE_TABLES_MAX = 8
-/** Mutable globals of a component: each is copied at every reset (QuickJS: 12). */
-export const MUTABLE_GLOBALS_MAX = 1_024
-/** Elements of all tables together that a reset copies one by one, when the code can write them. */
-export const TABLE_COPY_ELEMENTS_MAX = 4_096
-/** Resource handles one instance holds at a time. */
-export const HANDLES_MAX = 1_024
-/** One line a guest prints: longer ones are cut here. */
-export const PRINT_LINE_BYTES_MAX = 1_024
-
-// extism -------------------------------------------------------------------------------------------------------------
-
-/** Blocks a plug-in shares with its host: a few values of the largest size. At most half of its memory's limit. */
-export const EXTISM_BLOCK_BYTES_MAX = 8 * MiB
-/** Blocks at a time: PDKs free few of them, and one event makes at most a thousand calls. */
-export const EXTISM_BLOCKS_MAX = 16_384
-/** What an instance keeps for blocks between events: most events need less. */
-export const EXTISM_IDLE_BYTES = 64 * KiB
-/** All variables of one call: Extism's own default. */
-export const EXTISM_VAR_BYTES_MAX = 1 * MiB
-/** What `{"reply": …}` adds to a reply, spaces included. */
-export const EXTISM_ANSWER_BYTES = 64
-
 // vault --------------------------------------------------------------------------------------------------------------
 
 /** Values in one page of what a connection keeps, for its owner: with keys and numbers it fits one event. */
@@ -343,42 +299,6 @@ export const DEV_ANSWER_MS_MAX = 15_000
 export const DEV_REQUESTS_PER_HOUR = 10_000
 /** Bytes a handler may store in the live vault. */
 export const DEV_STORAGE_BYTES = 1 * MiB
-
-// limits that stop ---------------------------------------------------------------------------------------------------
-
-/** Function entries and loop turns of one event when its manifest asks for nothing else: 0.3 s of the tightest loop. */
-export const HANDLER_FUEL = 250_000_000
-/** The fuel a manifest may ask for: the counter is a signed 32-bit number, some 3 s of the tightest loop. */
-export const HANDLER_FUEL_MAX = 2_147_483_647
-/** Functions of all core modules of a component: each costs the engine some 100 bytes (QuickJS builds: 1,800). */
-export const CORE_FUNCTIONS_MAX = 65_536
-/** Imports of all core modules of a component: each is an object at every instantiation (QuickJS builds: 250). */
-export const CORE_IMPORTS_MAX = 4_096
-/** Data and element segments of all core modules of a component: run when one is made (QuickJS builds: 5,900). */
-export const CORE_SEGMENTS_MAX = 65_536
-/** Open blocks in one function: compilers recurse or keep state for each (QuickJS builds: 282). */
-export const CODE_NESTING_MAX = 1_024
-/** Local variables of one function: each lengthens its frame, and compiling it (QuickJS builds: 86). */
-export const CODE_LOCALS_MAX = 4_096
-/** Targets of the branch tables of one core module: each is an edge for the compiler (QuickJS 11,300, Go 80,000). */
-export const CODE_BRANCHES_MAX = 262_144
-/** Code so short, with all it calls, that does not loop takes no fuel: its caller did; a probe would double it. */
-export const CODE_LEAF_BYTES_MAX = 128
-/** A function holds its fuel in a local variable when it has fewer calls than this per loop without one. */
-export const CODE_CALLS_PER_LOOP_MAX = 4
-/** Functions that take no fuel may call such functions, this deep: accessors behind accessors. */
-export const CODE_FREE_LEVELS_MAX = 4
-/** Events of one vault that wait for a cell: a quarter of the queue, and as many as a host has in hand of the bus. */
-export const POOL_TENANT_QUEUE_MAX = 256
-
-// cells --------------------------------------------------------------------------------------------------------------
-
-/** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes 0.05 ms. */
-export const ANSWER_PAUSES = 2_500
-/** After an event a cell looks this often for the next one before it sleeps: 0.05 ms in all, what waking it costs. */
-export const NEXT_JOB_TRIES = 12
-/** Pauses between two looks: 4 µs. */
-export const NEXT_JOB_PAUSES = 100
 
 // credentials --------------------------------------------------------------------------------------------------------
 

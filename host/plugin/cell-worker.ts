@@ -1,7 +1,8 @@
 /** The thread in which handlers run, one event at a time, each on an instance that holds nothing of another event. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 
-import { LIFT_BYTES_MAX, NEXT_JOB_PAUSES, NEXT_JOB_TRIES } from '#host/limits.ts'
+import { LIFT_BYTES_MAX } from '#host/limits.ts'
+import { NEXT_JOB_PAUSES, NEXT_JOB_TRIES } from '#host/plugin/limits.ts'
 
 import { type CellEnd, cellEnd } from './channel.ts'
 import { type Instance, instantiate } from './component/instantiate.ts'

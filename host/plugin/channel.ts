@@ -2,7 +2,8 @@
  * One host call at a time over shared memory: the cell writes a call, wakes the host and sleeps; the host writes the
  * answer over it and wakes the cell. Also the counters that must be readable while a cell does not answer.
  */
-import { ANSWER_PAUSES, CHANNEL_BYTES } from '#host/limits.ts'
+import { CHANNEL_BYTES } from '#host/limits.ts'
+import { ANSWER_PAUSES } from '#host/plugin/limits.ts'
 
 import { type Answer, type Call, decodeAnswer, decodeCall, encodeAnswer, encodeCall } from './calls.ts'
 import { frameReader, frameWriter } from './frame.ts'

@@ -1,6 +1,7 @@
 /** Events that wait for a cell, a line per tenant, taken in turns: who sends much waits behind their own. */
 import { Refusal } from '#host/errors.ts'
-import { POOL_QUEUE_MAX, POOL_TENANT_QUEUE_MAX } from '#host/limits.ts'
+import { POOL_QUEUE_MAX } from '#host/limits.ts'
+import { POOL_TENANT_QUEUE_MAX } from '#host/plugin/limits.ts'
 
 export interface Lanes<Item> {
   readonly length: number

@@ -5,19 +5,22 @@
  */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 
-import * as real from '#host/limits.ts'
+import * as common from '#host/limits.ts'
+import * as own from '#host/plugin/limits.ts'
 
 import { ACCEPTED, replyOf } from './fixtures/text.ts'
 
-type LimitName = keyof typeof real
+type LimitName = keyof typeof common | keyof typeof own
 type Constants = Partial<Record<LimitName, number>>
 
+const real = { ...common, ...own }
 const RAISED = 2 ** 31 - 1
 
 /** The loader and the pool with other constants. The threads they start are told theirs, or read the real ones. */
 async function openHouse(constants: Constants) {
   vi.resetModules()
-  vi.doMock('#host/limits.ts', () => ({ ...real, ...constants }))
+  vi.doMock('#host/limits.ts', () => ({ ...common, ...constants }))
+  vi.doMock('#host/plugin/limits.ts', () => ({ ...own, ...constants }))
   const { textRegistry } = await import('./fixtures/text.ts')
   const { createPool } = await import('./pool.ts')
   const stage = await import('./fixtures/stage.ts')
@@ -26,6 +29,7 @@ async function openHouse(constants: Constants) {
 
 afterEach(() => {
   vi.doUnmock('#host/limits.ts')
+  vi.doUnmock('#host/plugin/limits.ts')
   vi.resetModules()
 })
 

@@ -4,8 +4,6 @@ import { Refusal } from '#host/errors.ts'
 import {
   HANDLER_DEADLINE_MS,
   HANDLER_DEADLINE_MS_MAX,
-  HANDLER_FUEL,
-  HANDLER_FUEL_MAX,
   HANDLER_MEMORY_BYTES,
   HANDLER_MEMORY_BYTES_MAX,
   HANDLER_OUTPUT_BYTES_MAX,
@@ -15,6 +13,7 @@ import {
   MANIFEST_EVENTS_MAX,
   MANIFEST_KEYS_MAX,
 } from '#host/limits.ts'
+import { HANDLER_FUEL, HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
 import { mistakes, z } from '#host/schema.ts'
 
 import { parseBody } from './body.ts'

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { HANDLER_FUEL_MAX, POOL_QUEUE_MAX, POOL_TENANT_QUEUE_MAX } from '#host/limits.ts'
+import { POOL_QUEUE_MAX } from '#host/limits.ts'
+import { HANDLER_FUEL_MAX, POOL_TENANT_QUEUE_MAX } from '#host/plugin/limits.ts'
 
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { createPool, type Pool } from './pool.ts'

@@ -4,14 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { metadataShow } from '@bytecodealliance/jco-transpile/wasm-tools'
 
 import { Refusal } from '#host/errors.ts'
-import {
-  COMPONENT_BYTES_MAX,
-  COMPONENT_MODULES_MAX,
-  CORE_MEMORIES_MAX,
-  CORE_TABLES_MAX,
-  HANDLER_MEMORY_BYTES_MAX,
-  TABLE_ELEMENTS_MAX,
-} from '#host/limits.ts'
+import { COMPONENT_BYTES_MAX, HANDLER_MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX } from '#host/limits.ts'
+import { COMPONENT_MODULES_MAX, CORE_MEMORIES_MAX, CORE_TABLES_MAX } from '#host/plugin/limits.ts'
 import { type CoreModule, readCoreModule } from '#host/plugin/component/core-module.ts'
 import { openQuota } from '#host/plugin/component/cursor.ts'
 import { decodeComponent } from '#host/plugin/component/decode.ts'

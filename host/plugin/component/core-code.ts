@@ -12,7 +12,7 @@ import {
   CODE_LEAF_BYTES_MAX,
   CODE_LOCALS_MAX,
   CODE_NESTING_MAX,
-} from '#host/limits.ts'
+} from '#host/plugin/limits.ts'
 
 import { type Cursor, expectEnd, invalid, openPart, readByte, readBytes, readU32 } from './cursor.ts'
 

@@ -1,6 +1,6 @@
 /** Reads WebAssembly's binary primitives. Every read is bounded; what does not fit is refused with its position. */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_ITEMS_MAX, COMPONENT_NAME_BYTES_MAX } from '#host/limits.ts'
+import { COMPONENT_ITEMS_MAX, COMPONENT_NAME_BYTES_MAX } from '#host/plugin/limits.ts'
 
 /** A window of bytes with a reading position. */
 export interface Cursor {

@@ -1,6 +1,6 @@
 /** Types of the component binary. Source: component-model, Binary.md, "Type Definitions". */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_DEPTH_MAX } from '#host/limits.ts'
+import { COMPONENT_DEPTH_MAX } from '#host/plugin/limits.ts'
 
 import { type Cursor, invalid, readByte, readName, readOptional, readS33, readU32, readVector } from './cursor.ts'
 import { readAlias, readExternName } from './decode-names.ts'

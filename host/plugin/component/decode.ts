@@ -1,6 +1,6 @@
 /** From component bytes to definitions. Source: component-model, Binary.md (version 0x0d, layer 1). */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_DEPTH_MAX, COMPONENT_MODULES_MAX } from '#host/limits.ts'
+import { COMPONENT_DEPTH_MAX, COMPONENT_MODULES_MAX } from '#host/plugin/limits.ts'
 
 import {
   type Cursor,

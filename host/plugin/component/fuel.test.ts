@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { CODE_LEAF_BYTES_MAX } from '#host/limits.ts'
+import { CODE_LEAF_BYTES_MAX } from '#host/plugin/limits.ts'
 
 import { readCoreModule } from './core-module.ts'
 import { openQuota } from './cursor.ts'

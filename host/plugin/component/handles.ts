@@ -1,5 +1,5 @@
 /** Handle tables. Source: component-model, CanonicalABI.md, "Resource State" and "canon resource.*". */
-import { HANDLES_MAX } from '#host/limits.ts'
+import { HANDLES_MAX } from '#host/plugin/limits.ts'
 
 import { lied, Trap } from './trap.ts'
 

@@ -1,6 +1,6 @@
 /** Resolves type definitions, and checks what is given against what is declared. */
 import { Refusal, unreachable } from '#host/errors.ts'
-import { COMPONENT_LINK_STEPS_MAX, TYPE_DEPTH_MAX, TYPE_NODES_MAX } from '#host/limits.ts'
+import { COMPONENT_LINK_STEPS_MAX, TYPE_DEPTH_MAX, TYPE_NODES_MAX } from '#host/plugin/limits.ts'
 
 import type { CoreModule } from './core-module.ts'
 import { invalid } from './cursor.ts'

@@ -1,7 +1,7 @@
 /** From component bytes to something that can be instantiated: decoded, vetted, linked, patched and compiled. */
 import { Refusal } from '#host/errors.ts'
+import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
 import {
-  COMPONENT_BYTES_MAX,
   CORE_FUNCTIONS_MAX,
   CORE_IMPORTS_MAX,
   CORE_INSTANCES_MAX,
@@ -11,7 +11,7 @@ import {
   HANDLER_FUEL,
   MUTABLE_GLOBALS_MAX,
   TABLE_COPY_ELEMENTS_MAX,
-} from '#host/limits.ts'
+} from '#host/plugin/limits.ts'
 
 import { type CoreModule, readCoreModule } from './core-module.ts'
 import { invalid, openQuota } from './cursor.ts'

@@ -2,7 +2,7 @@
  * What QuickJS-built components import of WASI 0.2, answered from a fixed table. None of it reaches the machine: no
  * files, no environment, no entropy; time is the event's, output goes to the event's log. All else traps by name.
  */
-import { PRINT_LINE_BYTES_MAX } from '#host/limits.ts'
+import { PRINT_LINE_BYTES_MAX } from '#host/plugin/limits.ts'
 
 import { Trap } from './trap.ts'
 

@@ -1,6 +1,6 @@
 /** What a plug-in's `handle` left, as the outcome a component would have given. */
 import { Refusal } from '#host/errors.ts'
-import { EXTISM_ANSWER_BYTES } from '#host/limits.ts'
+import { EXTISM_ANSWER_BYTES } from '#host/plugin/limits.ts'
 
 import { parseBody } from '../body.ts'
 import { Trap } from '../component/trap.ts'

@@ -3,7 +3,7 @@
  * size per instance, emptied after every event. Sizes are rounded up to powers of two, so that what is freed fits what
  * is asked for next.
  */
-import { EXTISM_BLOCKS_MAX, EXTISM_IDLE_BYTES } from '#host/limits.ts'
+import { EXTISM_BLOCKS_MAX, EXTISM_IDLE_BYTES } from '#host/plugin/limits.ts'
 
 import { lied, Trap } from '../component/trap.ts'
 

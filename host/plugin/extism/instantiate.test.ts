@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
-import { EXTISM_ANSWER_BYTES, EXTISM_BLOCKS_MAX, EXTISM_IDLE_BYTES, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { EXTISM_ANSWER_BYTES, EXTISM_BLOCKS_MAX, EXTISM_IDLE_BYTES } from '#host/plugin/limits.ts'
 
 import { granting, memoryNamespace } from '../fixtures/stage.ts'
 import { openBlocks } from './blocks.ts'

@@ -1,5 +1,6 @@
 /** Extism's `extism:host/env`: input, output, blocks, variables and log of one call. Nothing outlives the call. */
-import { EXTISM_VAR_BYTES_MAX, LIFT_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { LIFT_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { EXTISM_VAR_BYTES_MAX } from '#host/plugin/limits.ts'
 
 import { lied, Trap } from '../component/trap.ts'
 import type { Blocks } from './blocks.ts'

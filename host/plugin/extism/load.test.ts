@@ -1,7 +1,8 @@
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools'
 import { expect, test } from 'vitest'
 
-import { COMPONENT_BYTES_MAX, EXTISM_BLOCK_BYTES_MAX } from '#host/limits.ts'
+import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
+import { EXTISM_BLOCK_BYTES_MAX } from '#host/plugin/limits.ts'
 
 import { buildRegistry } from '../registry.ts'
 import { entryOf, extismManifest, pluginBytes } from './fixtures/wat.ts'

@@ -1,6 +1,7 @@
 /** From a plug-in's bytes to something that can be instantiated: vetted, patched and compiled. */
 import { Refusal } from '#host/errors.ts'
-import { COMPONENT_BYTES_MAX, EXTISM_BLOCK_BYTES_MAX } from '#host/limits.ts'
+import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
+import { EXTISM_BLOCK_BYTES_MAX } from '#host/plugin/limits.ts'
 
 import { type CoreModule, readCoreModule } from '../component/core-module.ts'
 import { openQuota } from '../component/cursor.ts'
