@@ -78,6 +78,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
       eventId: 'event-1',
       eventType: 'rmw.run',
       approved: false,
+      connectionId: 'bench-1',
     },
     body: BODY,
     now: Date.now(),

@@ -17,6 +17,7 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
     permits: { ...all, ...permits },
     fields: new Map([['email', 'a@b.c']]),
     connection: memoryNamespace(),
+    handler: memoryNamespace('handler/test'),
     keys: new Map([
       ['connection', key],
       ['vault', key],
@@ -37,6 +38,13 @@ test('the connection’s namespace: writable when the manifest and the contract 
   expect(writable('rw', true)).toBe(true)
   expect(writable('rw', false)).toBe(false)
   expect(writable('r', true)).toBe(false)
+})
+
+test('the handler’s own namespace: as the manifest says, whatever the contract says of storing', () => {
+  const { namespaces } = grant({ namespaces: { handler: 'rw' } }, { store: false })
+  expect([...namespaces.keys()]).toEqual(['handler'])
+  expect(namespaces.get('handler')).toMatchObject({ writable: true, namespace: { name: 'handler/test' } })
+  expect(grant({ namespaces: { handler: 'r' } }).namespaces.get('handler')?.writable).toBe(false)
 })
 
 test('keys: those of the manifest, if the contract permits authentication', () => {

@@ -21,20 +21,28 @@ export interface GrantOptions {
   readonly fields: ReadonlyMap<string, string>
   /** The asker's own namespace. */
   readonly connection: Namespace
+  /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
+  readonly handler: Namespace
   /** The connection's keys by alias. */
   readonly keys: Sources['keys']
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
 export function grantFor(options: GrantOptions): Sources {
-  const { registered, permits, connection } = options
+  const { registered, permits, connection, handler } = options
   const { needs } = registered.manifest
-  const right = needs.namespaces.connection
-  const writable = right === 'rw' && permits.store
+  const rights = needs.namespaces
+  const namespaces = new Map<string, { readonly namespace: Namespace; readonly writable: boolean }>()
+  if (rights.connection !== undefined) {
+    namespaces.set('connection', { namespace: connection, writable: rights.connection === 'rw' && permits.store })
+  }
+  if (rights.handler !== undefined) {
+    namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw' })
+  }
   const aliases = permits.authentication ? needs.keys.map(({ alias }) => alias) : []
   return {
     fields: needs.fields ? options.fields : new Map(),
-    namespaces: new Map(right === undefined ? [] : [['connection', { namespace: connection, writable }]]),
+    namespaces,
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
     outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
   }

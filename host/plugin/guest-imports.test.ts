@@ -36,6 +36,7 @@ function world(granted: Partial<Sources> = {}, asksMax = 100) {
     eventType: 'a.b',
     deadlineMs: 5,
     approved: true,
+    connectionId: 'acme-1',
   } as const
   const job: CellJob = {
     sequence: 1,

@@ -66,7 +66,10 @@ const needs = z
   .strictObject({
     fields: z.boolean().default(false).describe('The personal fields the event was admitted for.'),
     namespaces: z
-      .strictObject({ connection: right.optional().describe('The asker’s own namespace.') })
+      .strictObject({
+        connection: right.optional().describe('The asker’s own namespace.'),
+        handler: right.optional().describe('The handler’s own namespace in this vault, one for all connections.'),
+      })
       .readonly()
       .default({}),
     keys: z

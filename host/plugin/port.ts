@@ -9,6 +9,8 @@ export interface SessionContext {
   readonly eventId: string
   readonly eventType: string
   readonly approved: boolean
+  /** Stays the same when the owner renames the connection. */
+  readonly connectionId: string
 }
 
 /**
@@ -18,7 +20,7 @@ export interface SessionContext {
 export interface Sources {
   /** Admitted personal fields by name. */
   readonly fields: ReadonlyMap<string, string>
-  /** Granted namespaces by label (`connection`), each with its right. */
+  /** Granted namespaces by label (`connection`, `handler`), each with its right. */
   readonly namespaces: ReadonlyMap<string, { readonly namespace: Namespace; readonly writable: boolean }>
   /** Granted keys by alias. The secret stays behind `sign`. */
   readonly keys: ReadonlyMap<string, { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>

@@ -64,7 +64,7 @@ export function buildRegistry(entries: readonly { manifest: Manifest; component:
 export function neededInterfaces(needs: Needs): ReadonlySet<string> {
   const needed = new Set<string>()
   if (needs.fields) needed.add('fields')
-  if (needs.namespaces.connection !== undefined) needed.add('store')
+  if (Object.values(needs.namespaces).some((right) => right !== undefined)) needed.add('store')
   if (needs.keys.length > 0) needed.add('keys')
   if (needs.outbox.length > 0) needed.add('outbox')
   for (const name of ['approval', 'session', 'clock', 'random', 'log'] as const) if (needs[name]) needed.add(name)

@@ -28,6 +28,7 @@ interface SessionRecord {
   readonly eventType: string
   readonly deadlineMs: number
   readonly approved: boolean
+  readonly connectionId: string
 }
 
 /** One buffered write; `null` deletes. */

@@ -17,6 +17,7 @@ const context = [
   'event-type: string',
   'deadline-ms: u32',
   'approved: bool',
+  'connection-id: string',
 ].join(', ')
 const question = 'record {text: string, choices: list<string>}'
 const outcome = `variant {reply: list<u8>, accepted: _, suspended: ${question}}`

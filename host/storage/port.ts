@@ -3,8 +3,14 @@
 export type Visibility = 'transparent' | 'opaque'
 export type Sensitivity = 'data' | 'secret' | 'critical'
 
-/** `personal`, `system`, `audit`, `connection/<id>` or `sandbox/<id>`. */
-export type NamespaceName = 'personal' | 'system' | 'audit' | `connection/${string}` | `sandbox/${string}`
+/** `personal`, `system`, `audit`, `connection/<id>`, `handler/<handler id>` or `sandbox/<id>`. */
+export type NamespaceName =
+  | 'personal'
+  | 'system'
+  | 'audit'
+  | `connection/${string}`
+  | `handler/${string}`
+  | `sandbox/${string}`
 
 export interface Item {
   readonly value: Uint8Array

@@ -67,9 +67,9 @@ function decodeParts(value: unknown): SealedPart[] {
   return parts
 }
 
-/** `personal`, `system`, `audit`, or `connection/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
+/** `personal`, `system`, `audit`, or `connection/`, `handler/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
 export function isNamespaceName(name: string): name is NamespaceName {
-  return /^(?:personal|system|audit|(?:connection|sandbox)\/[a-z0-9_-]{1,64})$/.test(name)
+  return /^(?:personal|system|audit|(?:connection|handler|sandbox)\/[a-z0-9_-]{1,64})$/.test(name)
 }
 
 function listOf(value: unknown): readonly unknown[] {

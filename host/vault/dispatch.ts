@@ -33,6 +33,7 @@ export async function dispatch(
       eventId: event.id,
       eventType: event.type,
       approved,
+      connectionId: connection.id,
     },
     body,
     answer: options.answer,
@@ -61,6 +62,7 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     },
     fields: values,
     connection: vault.store.namespace(`connection/${connection.id}`),
+    handler: vault.store.namespace(`handler/${registered.name}`),
     keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
   })
 }

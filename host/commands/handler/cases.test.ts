@@ -79,6 +79,7 @@ const effects: Effects = {
   changes: [
     { namespace: 'connection/case', key: 'k', value: encoder.encode('{"n": 1}') },
     { namespace: 'connection/case', key: 'gone', value: null },
+    { namespace: 'handler/x', key: 'n', value: encoder.encode('7') },
   ],
   expected: [],
   outgoing: [{ to: 'owner', type: 'x.told', body: encoder.encode('{"n":1}') }],
@@ -93,6 +94,7 @@ test.each([
   [{ reply: { a: [2], b: 1 }, writes: { k: { json: { n: 1 } }, gone: null } }, effects],
   [{ reply: { a: [2], b: 1 }, writes: { k: '{"n": 1}', gone: null } }, effects],
   [{ reply: { a: [2], b: 1 }, outgoing: [{ to: 'owner', type: 'x.told', body: { n: 1 } }], hostCallsMax: 3 }, effects],
+  [{ reply: { a: [2], b: 1 }, handlerWrites: { n: '7' } }, effects],
   [{ accepted: true }, { ...effects, reply: undefined }],
   [{ suspended: asked }, { ...effects, reply: undefined, question: asked }],
   [{ refusal: { code: 'too-late' } }, refused],
@@ -112,6 +114,7 @@ test.each([
   [{ reply: { a: [2], b: 1 }, writes: { k: { json: { n: 2 } }, gone: null } }, effects, /at "k"/],
   [{ reply: { a: [2], b: 1 }, writes: { k: '{"n":1}', gone: null } }, effects, /at "k"/],
   [{ reply: { a: [2], b: 1 }, writes: { k: '{"n": 1}', gone: 'x' } }, effects, /"gone", it is deleted/],
+  [{ reply: { a: [2], b: 1 }, handlerWrites: {} }, effects, /nothing at "n"/],
   [{ reply: { a: [2], b: 1 }, outgoing: [] }, effects, /expected to send \[\]/],
   [{ reply: { a: [2], b: 1 }, hostCallsMax: 2 }, effects, /at most 2 host calls, made 3/],
   [{ refusal: { code: 'too-late', retry: false } }, refused, /"retry":false.*"retry":true/],

@@ -35,6 +35,7 @@ const given = z.strictObject({
     .default({})
     .describe('What the owner keeps; a case admits what it asks for.'),
   store: z.record(z.string(), stored).default({}).describe('The asker’s own namespace, by key.'),
+  handlerStore: z.record(z.string(), stored).default({}).describe('The handler’s own namespace, by key.'),
   keys: z
     .strictObject({ connection: z.string().regex(/^[0-9a-f]{64}$/u) })
     .partial()
@@ -43,6 +44,7 @@ const given = z.strictObject({
   permits: permits.prefault({}),
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),
+  connectionId: z.string().default('acme-1').describe('Which connection it is, whatever the alias.'),
   kind: z.enum(['service', 'peer']).default('service'),
   contractVersion: z.number().int().min(1).default(1),
   eventId: z.string().default('event-1'),
@@ -73,7 +75,14 @@ const expected = z
       .describe('The question it asks the owner.'),
     refusal: refusal.optional().describe('The handler’s own no.'),
     failure: z.enum(refusalCodes).optional().describe('The host’s no: `handler-deadline`, `malformed-request` …'),
-    writes: z.record(z.string(), stored.nullable()).optional().describe('All that is written; null deletes.'),
+    writes: z
+      .record(z.string(), stored.nullable())
+      .optional()
+      .describe('All that is written for the asker; null deletes.'),
+    handlerWrites: z
+      .record(z.string(), stored.nullable())
+      .optional()
+      .describe('All that is written to the handler’s own namespace.'),
     outgoing: z.array(outgoing).optional().describe('All that is sent, in order.'),
     hostCallsMax: z.number().int().min(0).optional(),
   })

@@ -3,17 +3,22 @@ import { generateEd25519, signEd25519 } from '#host/crypto/ed25519.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Sources } from '#host/plugin/port.ts'
 import type { Registered } from '#host/plugin/registry.ts'
-import type { Item, Namespace } from '#host/storage/port.ts'
+import type { Item, Namespace, NamespaceName } from '#host/storage/port.ts'
 import type { Case, Stored } from './cases.ts'
-
-const NAME = 'connection/case'
 
 /** The live things behind one case's grant; `admitted` are the fields its request asks for. */
 export function sourcesOf({ given }: Case, registered: Registered, admitted: readonly string[]): Sources {
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const { connection } = given.keys
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
-  return grantFor({ registered, permits: given.permits, fields, connection: namespaceOf(given.store), keys })
+  return grantFor({
+    registered,
+    permits: given.permits,
+    fields,
+    connection: namespaceOf('connection/case', given.store),
+    handler: namespaceOf(`handler/${registered.name}`, given.handlerStore),
+    keys,
+  })
 }
 
 /** What a case writes for a value, as bytes. */
@@ -23,14 +28,14 @@ export function bytesOfStored(stored: Stored): Uint8Array {
   return Uint8Array.fromBase64(stored.base64url, { alphabet: 'base64url' })
 }
 
-function namespaceOf(store: Readonly<Record<string, Stored>>): Namespace {
+function namespaceOf(name: NamespaceName, store: Readonly<Record<string, Stored>>): Namespace {
   const items = new Map(
     Object.entries(store)
       .map(([key, value]) => [key, itemOf(bytesOfStored(value))] as const)
       .sort(inByteOrder),
   )
   return {
-    name: NAME,
+    name,
     get: (key) => items.get(key),
     scan({ prefix, after, limit }) {
       const found = [...items].filter(([key]) => key.startsWith(prefix) && (after === undefined || key > after))

@@ -43,7 +43,9 @@ export function differences({ expect }: Case, ended: Ended): string[] {
   const reply = ended.reply === undefined ? undefined : parsed(ended.reply)
   const isAsWanted = ended.reply === undefined ? expect.accepted === true : isDeepStrictEqual(reply, expect.reply)
   if (!isAsWanted) found.push(`expected ${wanted(expect)}, got ${ended.reply === undefined ? 'accepted' : said(reply)}`)
-  found.push(...writeDifferences(expect.writes, ended.changes))
+  const asker = ended.changes.filter((change) => !isOwn(change))
+  found.push(...writeDifferences(expect.writes, asker))
+  found.push(...writeDifferences(expect.handlerWrites, ended.changes.filter(isOwn)))
   const sent = ended.outgoing.map(shownOutgoing)
   if (expect.outgoing !== undefined && !isDeepStrictEqual(sent, expect.outgoing)) {
     found.push(`expected to send ${said(expect.outgoing)}, sent ${said(sent)}`)
@@ -53,6 +55,11 @@ export function differences({ expect }: Case, ended: Ended): string[] {
     found.push(`expected at most ${hostCallsMax} host calls, made ${ended.hostCalls}`)
   }
   return found
+}
+
+/** Written to the handler's own namespace. */
+function isOwn({ namespace }: Change): boolean {
+  return namespace.startsWith('handler/')
 }
 
 function refusalDifference(expect: Case['expect'], { answer }: HandlerRefusal): string[] {

@@ -79,11 +79,11 @@ async function endOf(one: Case, { registry, pool }: { registry: Registry; pool: 
     if (registered === undefined) throw new Refusal('unsupported-event', `the manifest declares no ${one.event}`)
     const request = readRequest(registered, new TextEncoder().encode(JSON.stringify(one.request)))
     if (request.kind === 'malformed') throw new Refusal('malformed-request', request.why)
-    const { connection, kind, contractVersion, eventId, approved, answer, now } = one.given
+    const { connection, connectionId, kind, contractVersion, eventId, approved, answer, now } = one.given
     return await pool.run({
       registered,
       sources: sourcesOf(one, registered, request.fields),
-      context: { connection, kind, contractVersion, eventId, eventType: one.event, approved },
+      context: { connection, kind, contractVersion, eventId, eventType: one.event, approved, connectionId },
       body: request.body,
       answer,
       tenant: 'case',

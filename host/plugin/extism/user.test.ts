@@ -26,6 +26,7 @@ test('session and clock: in snake case, from the host', () => {
     ok: {
       connection: 'acme',
       kind: 'service',
+      connection_id: 'acme-1',
       contract_version: 2,
       event_id: 'e',
       event_type: 'a.b',

@@ -3,7 +3,34 @@
  * one. A test says what is granted, then calls `handle`.
  */
 
+/** What a namespace holds at a key. */
+export interface MemoryItem {
+  readonly value: Uint8Array
+  readonly revision: number
+}
+
+/** WIT `session.context`. */
+export interface MemorySession {
+  readonly connection: string
+  readonly kind: 'service' | 'peer'
+  readonly contractVersion: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly deadlineMs: number
+  readonly approved: boolean
+  readonly connectionId: string
+}
+
+/** A granted namespace. Its map lives on from event to event; a test reads it and fills it. */
+export interface MemoryNamespace {
+  readonly items: Map<string, MemoryItem>
+  readonly writable: boolean
+}
+
 export interface Grant {
+  readonly session?: Partial<MemorySession>
+  /** By label: `connection`, `handler`. */
+  readonly namespaces?: Readonly<Record<string, MemoryNamespace>>
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
   /** What the owner answered to this handler's question. */
@@ -12,16 +39,28 @@ export interface Grant {
   readonly now?: number
 }
 
-let current: Required<Grant>
+let current: Required<Grant> & { readonly session: MemorySession }
+
+const session: MemorySession = {
+  connection: 'acme',
+  kind: 'service',
+  contractVersion: 1,
+  eventId: 'event-1',
+  eventType: 'test.run',
+  deadlineMs: 1_000,
+  approved: false,
+  connectionId: 'acme-1',
+}
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  current = { fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, ...granted }
+  const nothing = { namespaces: {}, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0 } as const
+  current = { ...nothing, ...granted, session: { ...session, ...granted.session } }
 }
 
 grant({})
 
-export function granted(): Required<Grant> {
+export function granted(): typeof current {
   return current
 }
 

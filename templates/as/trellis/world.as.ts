@@ -1,7 +1,7 @@
 // The handler's world for AssemblyScript: the canonical ABI over `wit/`, so that a handler sees strings and bytes.
 // What is not used is not built in. An event starts from a fresh instance: nothing here has to be freed.
 
-// Where host functions leave what they return: the largest is 40 bytes.
+// Where host functions leave what they return: the largest is 48 bytes.
 const AREA: usize = memory.data(64, 8)
 const RETURNED: usize = memory.data(32, 8)
 
@@ -128,7 +128,7 @@ export class Page {
   constructor(public items: Item[], /** Pass it as `after` to read on. */ public next: string | null) {}
 }
 
-/** A namespace of the grant: `connection` is the asker's own. */
+/** A namespace of the grant: `connection` is the asker's own, `handler` this handler's own for all connections. */
 export class Namespace {
   private constructor(private handle: i32) {}
 
@@ -192,6 +192,8 @@ export class Session {
   eventType: string = ''
   deadlineMs: u32 = 0
   approved: bool = false
+  /** Stays the same when the owner renames the connection. */
+  connectionId: string = ''
 }
 
 /** Who asks, told by the host. */
@@ -205,6 +207,7 @@ export function currentSession(): Session {
   session.eventType = takeText(load<usize>(AREA, 24), load<usize>(AREA, 28))
   session.deadlineMs = load<u32>(AREA, 32)
   session.approved = load<u8>(AREA, 36) == 1
+  session.connectionId = takeText(load<usize>(AREA, 40), load<usize>(AREA, 44))
   return session
 }
 

@@ -271,7 +271,7 @@ TR_IMPORT("store", "[method]namespace.scan")
 void tr_store_scan(int32_t self, const char *prefix, uint32_t size, int32_t is_after, const char *after,
                    uint32_t after_size, uint32_t limit, tr_page_result *out);
 
-/// `connection` is the asker's own namespace.
+/// `connection` is the asker's own namespace, `handler` this handler's own for all connections.
 TR_KIT bool tr_open(tr_text label, tr_namespace *space) {
   tr_store_result opened;
   tr_store_open(label.at, label.size, &opened);
@@ -329,6 +329,8 @@ typedef struct {
   uint32_t deadline_ms;
   /// The owner approved this very request.
   uint8_t is_approved;
+  /// Stays the same when the owner renames the connection.
+  tr_text connection_id;
 } tr_session;
 
 TR_IMPORT("session", "current") void tr_session_current(tr_session *out);

@@ -352,7 +352,7 @@ pub mod store {
         }
     }
 
-    /// `connection` is the asker's own namespace.
+    /// `connection` is the asker's own namespace, `handler` this handler's own for all connections.
     pub fn open(label: &str) -> Result<Namespace, Error> {
         let mut out = EMPTY;
         unsafe { raw_open(label.as_ptr(), label.len(), &mut out) };
@@ -432,6 +432,8 @@ pub mod session {
         pub deadline_ms: u32,
         /// True when the owner approved this very request.
         pub approved: bool,
+        /// Stays the same when the owner renames the connection.
+        pub connection_id: String,
     }
 
     #[repr(C)]
@@ -443,6 +445,7 @@ pub mod session {
         event_type: Span,
         deadline_ms: u32,
         approved: u8,
+        connection_id: Span,
     }
 
     #[link(wasm_import_module = "trellis:handler/session@0.1.0")]
@@ -464,6 +467,7 @@ pub mod session {
                 event_type: raw.event_type.text(),
                 deadline_ms: raw.deadline_ms,
                 approved: raw.approved == 1,
+                connection_id: raw.connection_id.text(),
             }
         }
     }

@@ -25,5 +25,9 @@ declare module 'trellis:handler/session@0.1.0' {
      * True when the owner approved this very request.
      */
     approved: boolean
+    /**
+     * Which connection it is, for as long as it lasts: the alias may change or be given again, this does not.
+     */
+    connectionId: string
   }
 }

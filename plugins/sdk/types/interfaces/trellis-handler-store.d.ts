@@ -1,6 +1,6 @@
 declare module 'trellis:handler/store@0.1.0' {
   /**
-   * `connection` is the asker's own namespace.
+   * `connection` is the asker's own namespace; `handler` is this handler's own in this vault, one for all connections.
    */
   export function open(label: string): Namespace
   export type Error = ErrorUnavailable | ErrorConflict | ErrorTooLarge

@@ -1,0 +1,5 @@
+import { granted, type MemorySession } from './world.ts'
+
+export function current(): MemorySession {
+  return granted().session
+}
