@@ -12,7 +12,7 @@ export interface MemoryItem {
 /** WIT `session.context`. */
 export interface MemorySession {
   readonly connection: string
-  readonly kind: 'service' | 'peer'
+  readonly kind: 'service' | 'peer' | 'owner'
   readonly contractVersion: number
   readonly eventId: string
   readonly eventType: string
@@ -27,6 +27,13 @@ export interface MemoryNamespace {
   readonly writable: boolean
 }
 
+/** A notice or an event on its way. */
+export interface MemorySent {
+  readonly to: 'owner' | 'connection'
+  readonly type: string
+  readonly body: Uint8Array
+}
+
 export interface Grant {
   readonly session?: Partial<MemorySession>
   /** By label: `connection`, `handler`. */
@@ -37,6 +44,9 @@ export interface Grant {
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
   readonly now?: number
+  /** What the handler sends is pushed here; null when the grant has no outbox. */
+  readonly outbox?: MemorySent[] | null
+  readonly random?: (length: number) => Uint8Array
 }
 
 let current: Required<Grant> & { readonly session: MemorySession }
@@ -54,8 +64,12 @@ const session: MemorySession = {
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  const nothing = { namespaces: {}, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0 } as const
-  current = { ...nothing, ...granted, session: { ...session, ...granted.session } }
+  const nothing = { namespaces: {}, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, outbox: null } as const
+  current = { ...nothing, random: noRandom, ...granted, session: { ...session, ...granted.session } }
+}
+
+function noRandom(): never {
+  throw new Error('the test gives no random bytes')
 }
 
 grant({})
