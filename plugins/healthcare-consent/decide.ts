@@ -57,26 +57,35 @@ const nothing: Verdict = { decision: 'deny', by: null, open: [] }
 
 /** The order of the rules does not matter. `now` is in ms since the epoch. */
 export function decide(rules: readonly Rule[], question: Question, now: number): Verdict {
-  const leaves = rules.flatMap((rule) => leavesOfRule(rule, question, now)).sort(inOrder)
-  const leaf = leaves.find(({ effect }) => effect === 'deny') ?? leaves[0]
+  let leaf: Leaf | undefined
+  for (const rule of rules) {
+    for (const other of leavesOfRule(rule, question, now)) leaf = leaf === undefined ? other : first(leaf, other)
+  }
   if (leaf === undefined) return nothing
   return { decision: leaf.effect, by: { consent: leaf.consent, at: leaf.at }, open: leaf.open }
 }
 
+/** The one that decides: a deny; of two alike the one whose place comes first, whatever the order in the store. */
+function first(left: Leaf, right: Leaf): Leaf {
+  if (left.effect !== right.effect) return left.effect === 'deny' ? left : right
+  if (left.consent !== right.consent) return left.consent < right.consent ? left : right
+  return left.at <= right.at ? left : right
+}
+
 /**
- * The first moment after `now` at which the same question may be answered otherwise, as far as the consents that are
- * there tell; undefined when there is none.
+ * A moment after `now` until which the decisions stay what they are, as far as the consents that are there tell:
+ * undefined when they stay for ever. Where few rules are in question it is the first moment at which they change.
  */
 export function holdsUntil(rules: readonly Rule[], questions: readonly Question[], now: number): number | undefined {
   const answersAt = (time: number): string => questions.map((one) => decide(rules, one, time).decision).join()
   const today = answersAt(now)
   const turns = [...new Set(rules.flatMap(turnsOf))].filter((turn) => turn > now).sort((left, right) => left - right)
-  const looked = turns.slice(0, TURNS_MAX)
-  return looked.find((turn) => answersAt(turn) !== today) ?? turns[TURNS_MAX]
+  const looks = Math.floor(LOOKED_RULES_MAX / (rules.length * questions.length))
+  return turns.slice(0, looks).find((turn) => answersAt(turn) !== today) ?? turns[looks]
 }
 
-/** Moments looked at: where more are known, the next one after them is the answer. */
-const TURNS_MAX = 4
+/** Rules looked at to find out when a decision changes: as many again as the largest check has to look at. */
+const LOOKED_RULES_MAX = 1_024
 
 /** Leaves out the rules that can never apply to any of the questions, whatever the time. */
 export function relevant(rules: readonly Rule[], questions: readonly Question[]): readonly Rule[] {
@@ -84,14 +93,10 @@ export function relevant(rules: readonly Rule[], questions: readonly Question[])
     const effect = opposite(rule.decision)
     return questions.some(
       (question) =>
-        mayHold(rule, question, rule.decision) &&
-        (rule.isBase || rule.but.some((node) => mayHold(node, question, effect))),
+        hold(rule, question, { effect: rule.decision }) !== never &&
+        (rule.isBase || rule.but.some((node) => hold(node, question, { effect }) !== never)),
     )
   })
-}
-
-function mayHold({ from: _from, to: _to, ...when }: When, question: Question, effect: Effect): boolean {
-  return hold(when, question, { effect, now: 0 }).certainty !== 'no'
 }
 
 function turnsOf({ from, to, but = [] }: Pick<Node, 'from' | 'to' | 'but'>): number[] {
@@ -141,12 +146,15 @@ interface Holding {
   readonly open: readonly string[]
 }
 
-function hold(when: When, question: Question, level: { effect: Effect; now: number }): Holding {
-  const { record } = question
-  const isNow = (when.from ?? 0) <= level.now && level.now < (when.to ?? Infinity)
-  if (!isNow || !among(when.types, record.type) || !among(when.actions, question.action)) return never
-  const purposes = level.effect === 'deny' ? lineOf(question.purpose) : [question.purpose]
-  if (anyOf(when.purposes, purposes) === 'no') return never
+/** Without a time: whether it may ever hold. */
+function hold(when: When, question: Question, { effect, now }: { effect: Effect; now?: number }): Holding {
+  const { record, purpose } = question
+  if (now !== undefined && ((when.from ?? now) > now || now >= (when.to ?? Infinity))) return never
+  if (!among(when.types, record.type) || !among(when.actions, question.action)) return never
+  const isMeant =
+    among(when.purposes, purpose) || (effect === 'deny' && lineOf(purpose).some((code) => among(when.purposes, code)))
+  if (!isMeant) return never
+  if (!isSpecial(when)) return always
   const conditions: readonly [string, Certainty][] = [
     ['actor', actorHolds(when.actors, question)],
     ['documentTypes', anyOf(when.documents, record.documents)],
@@ -160,6 +168,12 @@ function hold(when: When, question: Question, level: { effect: Effect; now: numb
 }
 
 const never: Holding = { certainty: 'no', open: [] }
+const always: Holding = { certainty: 'yes', open: [] }
+
+/** Whether there is a condition that may stay open. */
+function isSpecial({ actors, documents, labels, codes, data }: When): boolean {
+  return (actors ?? documents ?? labels ?? codes ?? data) !== undefined
+}
 
 function among(wanted: readonly string[] | undefined, stated: string): boolean {
   return wanted === undefined || wanted.includes(stated)
@@ -185,10 +199,4 @@ function recordHolds(wanted: readonly string[] | undefined, { type, reference }:
 
 function opposite(effect: Effect): Effect {
   return effect === 'permit' ? 'deny' : 'permit'
-}
-
-/** Deterministic, whatever the order in the store. */
-function inOrder(left: Leaf, right: Leaf): number {
-  if (left.consent !== right.consent) return left.consent < right.consent ? -1 : 1
-  return left.at === right.at ? 0 : left.at < right.at ? -1 : 1
 }

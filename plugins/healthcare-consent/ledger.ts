@@ -2,8 +2,8 @@
  * The consents of this vault, in the handler's own namespace:
  *
  * - `consent/<id>`: the consent and how it came about; revoked ones stay, with their end.
- * - `rule/<connection>/<id>`, `rule/<anyone>/<id>`: what is in force, by whom it concerns. A check reads two shelves.
- * - `count/<connection>`: how many rules are on a shelf.
+ * - `rule/<connection>/<0-f>`, `rule/<anyone>/<0-f>`: the rules in force, by whom they concern, spread by the id's last
+ *   digit. A check reads two shelves, whatever else is there.
  * - `from/<connection>/<id>`: what a connection brought in, and may read again.
  * - `emergency`: what the owner wants to happen in an emergency.
  */
@@ -16,9 +16,10 @@ import type { Fields } from './fields.ts'
 import { ANYONE, compile, endOf, type Rule } from './rules.ts'
 import { parseConsent } from './fhir.ts'
 
-/** Rules on one shelf: a check reads them all, and an event may read 4,096 keys. */
-const SHELF_RULES_MAX = 1_024
-const PAGE_ITEMS = 256
+/** All rules of one shelf as JSON: some thousand of one provision each, which a check reads in 20 ms. */
+const SHELF_BYTES_MAX = 262_144
+/** Parts of a shelf, one for each last digit of an id. */
+const SHELF_PARTS = 16
 /** Consents in one answer: each is 16 KiB at most. */
 const READ_PAGE_ITEMS = 16
 
@@ -49,7 +50,7 @@ export interface Ledger {
   record(id: string, entry: Entry): void
   /** Takes its rules out of force, at once. */
   revoke(id: string, entry: Entry, now: number): void
-  /** All that concerns a connection. @throws refusal `too-many-consents` */
+  /** All that concerns a connection. */
   rulesFor(connection: string): readonly Rule[]
   /** A page of the ids that a connection brought in, or of all for the owner. */
   ids(from: string | undefined, after: string | undefined): { readonly ids: readonly string[]; readonly next?: string }
@@ -60,36 +61,32 @@ export interface Ledger {
 export function openLedger(now: number): Ledger {
   const space = open('handler')
   const read = (key: string): unknown => valueOf(space.get(key)?.value)
-  const write = (key: string, value: unknown): void => space.put(key, encodeUtf8(JSON.stringify(value)), undefined)
-  const put = (id: string, shelf: string, rule: Rule): void => {
-    let count = (read(`count/${shelf}`) as number | undefined) ?? 0
-    if (count >= SHELF_RULES_MAX) count -= dropOver(space, { shelf, now })
-    if (count >= SHELF_RULES_MAX) {
-      refuse(
-        'too-many-consents',
-        `${SHELF_RULES_MAX} consents hold for one connection: revoke what is no longer needed`,
-      )
-    }
-    write(`rule/${shelf}/${id}`, rule)
-    write(`count/${shelf}`, count + 1)
+  const write = (key: string, value: unknown): void => {
+    space.put(key, encodeUtf8(JSON.stringify(value)), undefined)
   }
   return {
     entry: (id) => read(`consent/${id}`) as Entry | undefined,
     record(id, entry) {
       write(`consent/${id}`, entry)
       if (entry.from !== OWNER) write(`from/${entry.from}/${id}`, null)
-      for (const [shelf, rule] of compile(parseConsent(entry.consent), id)) put(id, shelf, rule)
-    },
-    revoke(id, entry, now) {
-      write(`consent/${id}`, { ...entry, consent: { ...entry.consent, status: 'inactive' }, revokedAt: now })
-      for (const shelf of compile(parseConsent(entry.consent), id).keys()) {
-        // A rule that was over may have been dropped to make room.
-        if (space.get(`rule/${shelf}/${id}`) === null) continue
-        space.delete(`rule/${shelf}/${id}`)
-        write(`count/${shelf}`, (read(`count/${shelf}`) as number) - 1)
+      for (const [shelf, rule] of compile(parseConsent(entry.consent), id)) {
+        const part = rulesIn(space, partOf(shelf, id)).filter((other) => (endOf(other) ?? Infinity) > now)
+        write(partOf(shelf, id), [...part, rule])
+        checkRoom(space, shelf)
       }
     },
-    rulesFor: (connection) => [connection, ANYONE].flatMap((shelf) => shelfOf(space, shelf)),
+    revoke(id, entry, at) {
+      write(`consent/${id}`, { ...entry, consent: { ...entry.consent, status: 'inactive' }, revokedAt: at })
+      for (const shelf of compile(parseConsent(entry.consent), id).keys()) {
+        const part = rulesIn(space, partOf(shelf, id))
+        write(
+          partOf(shelf, id),
+          part.filter(({ consent }) => consent !== id),
+        )
+      }
+    },
+    rulesFor: (connection) =>
+      [connection, ANYONE].flatMap((shelf) => partsOf(space, shelf).flatMap((part) => valueOf(part) as Rule[])),
     ids(from, after) {
       const prefix = from === undefined ? 'consent/' : `from/${from}/`
       const page = space.scan(prefix, after === undefined ? undefined : `${prefix}${after}`, READ_PAGE_ITEMS)
@@ -101,24 +98,23 @@ export function openLedger(now: number): Ledger {
   }
 }
 
-function shelfOf(space: Namespace, shelf: string): Rule[] {
-  const rules: Rule[] = []
-  let after: string | undefined
-  for (let read = 0; read < SHELF_RULES_MAX; read += PAGE_ITEMS) {
-    const page = space.scan(`rule/${shelf}/`, after, PAGE_ITEMS)
-    for (const { value } of page.items) rules.push(valueOf(value) as Rule)
-    if (page.next === null) return rules
-    after = page.next
-  }
-  // A deny may be among what was not read.
-  return refuse('too-many-consents', 'more consents hold for this connection than can be read')
+function partOf(shelf: string, id: string): string {
+  return `rule/${shelf}/${id.slice(-1)}`
 }
 
-/** Makes room on a full shelf: rules whose time is over. @returns how many went */
-function dropOver(space: Namespace, { shelf, now }: { shelf: string; now: number }): number {
-  const over = shelfOf(space, shelf).filter((rule) => (endOf(rule) ?? Infinity) <= now)
-  for (const { consent } of over) space.delete(`rule/${shelf}/${consent}`)
-  return over.length
+function rulesIn(space: Namespace, key: string): readonly Rule[] {
+  return (valueOf(space.get(key)?.value) as readonly Rule[] | undefined) ?? []
+}
+
+function partsOf(space: Namespace, shelf: string): readonly Uint8Array[] {
+  return space.scan(`rule/${shelf}/`, undefined, SHELF_PARTS).items.map(({ value }) => value)
+}
+
+/** Writes of this call count: what does not fit is not kept, since a refusal drops them all. */
+function checkRoom(space: Namespace, shelf: string): void {
+  const bytes = partsOf(space, shelf).reduce((sum, { length }) => sum + length, 0)
+  if (bytes <= SHELF_BYTES_MAX) return
+  refuse('too-many-consents', 'no more consents fit for this connection: the owner has to revoke what is not needed')
 }
 
 function valueOf(value: Uint8Array | undefined): unknown {
