@@ -2,6 +2,7 @@
 import { signAcceptance } from '#host/contracts/acceptance.ts'
 import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
+import { type Sharing, sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
@@ -44,7 +45,19 @@ const questionNotice = z.object({
   expires: z.number(),
 })
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
+const ran = z.object({ reply: z.instanceof(Uint8Array).nullable() })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
+
+const peerInvitation = invitation.extend({ sharing: sharingSchema })
+const dialed = z.object({ connection: z.string() })
+
+/** An invitation to another vault, with what its owner would share. */
+export type PeerInvitation = z.infer<typeof peerInvitation>
+/** What the other owner reads who it is, and what this owner shares with them. */
+export interface PeerTerms {
+  readonly name: string
+  readonly sharing: Sharing
+}
 
 /** A contract to decide on, verified on the device: what it says is what its publisher signed. */
 export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContract }
@@ -58,6 +71,10 @@ export interface OwnerDevice {
   /** Everything that waits for an answer: for a device that was away when it was told. */
   pending(): Promise<{ readonly questions: readonly Question[]; readonly offers: readonly Offer[] }>
   invite(alias: string, kind: 'service' | 'peer'): Promise<Invitation>
+  /** Invites another vault: the invitation goes to its owner by a channel that the broker is not. */
+  invitePeer(alias: string, own: PeerTerms): Promise<PeerInvitation>
+  /** Connects to the vault of an invitation, and gives the connection's id. Both owners still accept. */
+  connectPeer(alias: string, invitation: PeerInvitation, own: PeerTerms): Promise<string>
   /** Signs the acceptance here and tells the vault. */
   accept(offer: Offer, declined: readonly string[]): Promise<void>
   reject(offer: Offer): Promise<void>
@@ -66,6 +83,11 @@ export interface OwnerDevice {
   deny(question: Question): Promise<void>
   sever(connection: string): Promise<void>
   putField(name: string, value: string): Promise<void>
+  /**
+   * Runs a handler's event on the own vault: JSON in, JSON out, `null` when there is nothing to say. `connection` is
+   * the id of the one whose namespace the handler works on.
+   */
+  run(type: string, body: unknown, connection?: string): Promise<unknown>
 }
 
 /** How long a command may be on its way. */
@@ -122,6 +144,15 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     async invite(alias, kind) {
       return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
     },
+    async invitePeer(alias, { name, sharing }) {
+      const body = { alias, kind: 'peer', name, sharing: sharingCbor(sharing) }
+      return check(peerInvitation, await command('connection.invite', body), 'malformed', 'invitation')
+    },
+    async connectPeer(alias, { sharing: theirs, ...place }, { name, sharing }) {
+      const invited = { ...place, sharing: sharingCbor(theirs) }
+      const body = { alias, invitation: invited, name, sharing: sharingCbor(sharing) }
+      return check(dialed, await command('peer.connect', body), 'malformed', 'connection').connection
+    },
     async accept(offer, declined) {
       const acceptance = signAcceptance(
         { contract: offer.signed, connection: offer.connection, declined, acceptedAt: now() },
@@ -135,6 +166,12 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
     putField: (name, value) => done(command('field.put', { name, value })),
+    async run(type, body, connection) {
+      const about = connection === undefined ? {} : { connection }
+      const request = { type, body: new TextEncoder().encode(JSON.stringify(body)), ...about }
+      const { reply } = check(ran, await command('handler.run', request), 'malformed', 'what the handler replied')
+      return reply && (JSON.parse(new TextDecoder().decode(reply)) as unknown)
+    },
   }
 }
 

@@ -19,6 +19,7 @@ import { once } from '#host/vault/once.ts'
 import { checkTime, type Opened, open, type Rekeying } from '#host/vault/open.ts'
 import type { Letter } from '#host/vault/outbox.ts'
 import { obey } from '#host/vault/owner.ts'
+import { hearPeer, isPeerEvent } from '#host/vault/peer-event.ts'
 import { present, PUBLISH } from '#host/vault/present.ts'
 import { publish } from '#host/vault/publish.ts'
 import { refuse } from '#host/vault/refuse.ts'
@@ -92,6 +93,7 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
     return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
   }
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
+  if (isPeerEvent(opened)) return watch.timed('settle', hearPeer(opened, party, moment(host)))
   const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })
   watch.step('admit')
   if (admitted.kind === 'asking') return watch.timed('suspend', suspend(admitted, moment(host)))

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 
 import { deliver } from './deliver.ts'
+import { openDialer } from './dialer.ts'
 import { Refusal } from './errors.ts'
 import { BUS_IN_FLIGHT_MAX, TICK_MS } from './limits.ts'
 import type { Bus, Delivery, Message } from './messaging/port.ts'
@@ -59,7 +60,7 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random } = options
+  const { folder, bus, now, random, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
   const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
@@ -80,7 +81,6 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   const down = Promise.withResolvers<Refusal>()
   const deliverer = { bus, registry, pool, vault: (id: string) => vaults.find(id), now, random }
-  const tell = options.tell ?? (() => {})
   const receive = (message: Message) =>
     deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
 
@@ -100,12 +100,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
     if (!isCaptured(message.subject)) void receive(message).catch(failed)
   })
   await reopen(vaults, options.warn)
-  await upkeep(vaults, { bus, now: now(), random })
-  const rounds = repeat(() => upkeep(vaults, { bus, now: now(), random }).catch(failed), TICK_MS)
+  const dialer = openDialer(bus)
+  const round = () => upkeep(vaults, { bus, now: now(), random, dialer })
+  await round()
+  const rounds = repeat(() => round().catch(failed), TICK_MS)
   const owned = parts.move()
 
   async function drain(): Promise<void> {
     await Promise.all([lanes.drain(), rest.drain(), rounds.stop()])
+    await dialer.drain()
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
   }

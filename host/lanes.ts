@@ -9,7 +9,15 @@ export interface Classes {
 
 /** What the host answers itself. A profile is asked for again; everything else must not get lost. */
 const own: Classes = {
-  critical: ['connection.hello', 'contract.publish', 'session.rekey'],
+  critical: [
+    'connection.hello',
+    'connection.accept',
+    'connection.confirm',
+    'connection.end',
+    'contract.publish',
+    'session.answer',
+    'session.rekey',
+  ],
   bestEffort: ['profile.get'],
 }
 

@@ -283,6 +283,22 @@ export const RELAY_AFTER_MS = 2_000
 export const BUS_IN_FLIGHT_MAX = 256
 /** How often the host looks for questions that ran out, letters that stayed and refusals to count. */
 export const TICK_MS = 1_000
+/** The owner's name for a connection. */
+export const ALIAS_CHARS_MAX = 64
+/** An event that a peer did not answer is sent again after this, and then after twice as long each time. */
+export const POST_AGAIN_MS = 30_000
+/** The longest pause: a peer whose host was away for a day hears within the hour that something waits. */
+export const POST_AGAIN_MS_MAX = 3_600_000
+/** Events that wait for one peer: as many as its receive window takes in any order. */
+export const POSTS_MAX = 1_024
+/** Bytes of the events that wait for one peer: held in memory. */
+export const POST_BYTES_MAX = 16 * MiB
+/** A hello to another vault is sent again this often, far from its limit of greetings, until its owner has decided. */
+export const HELLO_AGAIN_MS = 5 * 60_000
+/** A vault is asked for its profile this often until it answers. */
+export const PROFILE_AGAIN_MS = 2_000
+/** An invitation that leads nowhere is given up after this. */
+export const DIAL_LIFE_MS = 7 * 24 * 3_600_000
 /** One personal field. */
 export const FIELD_VALUE_CHARS_MAX = 4_096
 /** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */

@@ -1,7 +1,9 @@
 /** What happens without an event: questions run out, letters are offered again, counted refusals get their row. */
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
-import { commit } from './vault/commit.ts'
+import type { Dialer } from './dialer.ts'
+import { commit, unkeptEvent } from './vault/commit.ts'
+import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
@@ -15,11 +17,13 @@ export interface Moment {
 }
 
 /** One round over the open vaults. */
-export async function upkeep(vaults: Vaults, moment: Moment): Promise<void> {
+export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
   for (const vault of vaults.open()) {
     await expireQuestions(vault, moment)
     await writeRows(vault, vault.refusals.due(moment.now), moment)
     await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
+    await resend(vault, moment)
+    await moment.dialer?.round(vault, moment)
   }
 }
 
@@ -29,6 +33,16 @@ export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
     await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
     await commit({ vault, ...moment, rows: vault.refusals.drain() })
   }
+}
+
+/** Events to peers that have no answer yet: again, sealed anew, until they expire. */
+async function resend(vault: Vault, { bus, now, random }: Moment): Promise<void> {
+  const letters = [...(await expirePosts(vault, { now, random }))]
+  for (const { connection, event } of vault.posts.due(now)) {
+    const to = vault.connections.get(connection)
+    if (to?.session) letters.push(unkeptEvent(event, { to, random }))
+  }
+  await publish(letters, { bus, outbox: vault.outbox })
 }
 
 async function expireQuestions(vault: Vault, { bus, now, random }: Moment): Promise<void> {

@@ -3,7 +3,7 @@
  * and services that connect. Time alone is the test's.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,8 @@ const monotonic = (): number => performance.now()
 export interface WorldOptions {
   /** Handlers we ship, or fixtures, by name. */
   readonly handlers: readonly string[]
+  /** Whose vault it is: Alice's, if it is not said. */
+  readonly vault?: string
   readonly cells?: number
   /** Devices beside the phone that is paired from the start. */
   readonly devices?: readonly string[]
@@ -86,14 +88,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const clock = { now: 1_800_000_000_000 }
   const now = (): number => clock.now
   const keys = new Map(['phone', ...(options.devices ?? [])].map((device) => [device, generateSigningKey()]))
-  const identity = await found(folder, keys, clock.now)
+  const { vault: name = VAULT } = options
+  const identity = await found(folder, { name, keys, now: clock.now })
   const broker = parts.use(await memoryBroker({ log: memoryLog(), ...(options.chaos && { chaos: options.chaos }) }))
   const listener = parts.use(broker.connect())
-  const warnings: string[] = []
-  const traces: Trace[] = []
+  const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
   const runner = parts.use(
-    await startRunner({ folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
+    await startRunner({ name, folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
   )
 
   const offers = mailbox<Offer>()
@@ -102,7 +104,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const signing = keys.get(device)
     if (!signing) throw new Error(`${device} is no device of this world`)
     const transport = broker.connect()
-    return pairDevice({ vault: VAULT, identity, device, signing, transport, store: forgetfulStore(), now, random })
+    return pairDevice({ vault: name, identity, device, signing, transport, store: forgetfulStore(), now, random })
   }
   const alice = await pair('phone')
   alice.onOffer(offers.put)
@@ -162,13 +164,14 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
 }
 
 interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now'> {
+  readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]
   readonly warnings: string[]
 }
 
 /** The host, one after another on one folder. */
-async function startRunner({ broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
+async function startRunner({ name, broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
   const tell = (trace: Trace): void => void traces.push(trace)
   const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
@@ -183,7 +186,7 @@ async function startRunner({ broker, traces, warnings, ...options }: RunnerOptio
   return {
     host: () => running.host,
     async vault() {
-      const vault = await running.host.vaults.find(VAULT)
+      const vault = await running.host.vaults.find(name)
       if (!vault) throw new Error('the vault is gone')
       return vault
     },
@@ -255,17 +258,20 @@ const noPool: Pool = {
   [Symbol.asyncDispose]: () => Promise.resolve(),
 }
 
-/** Alice's vault with her devices, as an installation makes it. */
-async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now: number): Promise<Uint8Array> {
+/** A vault with its owner's devices, as an installation makes it. */
+async function found(
+  folder: string,
+  { name, keys, now }: { name: string; keys: ReadonlyMap<string, SigningKey>; now: number },
+): Promise<Uint8Array> {
   await using opened = await openFolder(folder, { create: true })
   const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({
     id,
-    label: `Alice's ${id}`,
+    label: `${name.slice(0, 1).toUpperCase()}${name.slice(1)}'s ${id}`,
     verifyKey: verifyKey.raw,
   }))
   if (!first) throw new Error('a vault has a device')
   const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }
-  const vault = await opened.vaults.create(VAULT, { device: first, fields, now })
+  const vault = await opened.vaults.create(name, { device: first, fields, now })
   const records = others.map(({ id, label, verifyKey }) => ({
     namespace: 'system' as const,
     key: `devices/${id}`,
@@ -277,7 +283,7 @@ async function found(folder: string, keys: ReadonlyMap<string, SigningKey>, now:
 
 /** Built before the tests run: `scripts/test-setup.ts`. */
 function handlerFiles(name: string): HandlerFiles {
-  const isShipped = name === 'data-access' || name === 'auth-challenge'
+  const isShipped = existsSync(new URL(`manifests/${name}.json`, root))
   return {
     name,
     manifest: fileOf(isShipped ? `manifests/${name}.json` : `host/plugin/fixtures/${name}/manifest.json`),

@@ -23,6 +23,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     limit: fc.nat(),
   }),
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
+  fc.record({ op: fc.constant('reach'), alias: text, type: text }),
 )
 const item = fc.record({ key: text, value: bytes, revision: fc.maxSafeNat() })
 const answer: fc.Arbitrary<Answer> = fc.oneof(

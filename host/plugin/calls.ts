@@ -7,6 +7,8 @@ export type Call =
   | { readonly op: 'get'; readonly label: string; readonly key: string }
   | ScanCall
   | { readonly op: 'sign'; readonly alias: string; readonly message: Uint8Array }
+  /** Whether an event of this type may be sent to the connection of this alias: no bytes, or `unavailable`. */
+  | { readonly op: 'reach'; readonly alias: string; readonly type: string }
 
 export interface ScanCall {
   readonly op: 'scan'
@@ -33,7 +35,7 @@ export type Answer =
   | { readonly kind: 'item'; readonly item: StoredItem | undefined }
   | { readonly kind: 'page'; readonly items: readonly StoredItem[]; readonly next: string | undefined }
 
-const ops = ['get', 'scan', 'sign'] as const satisfies readonly Call['op'][]
+const ops = ['get', 'scan', 'sign', 'reach'] as const satisfies readonly Call['op'][]
 const kinds = ['unavailable', 'over', 'bytes', 'item', 'page'] as const satisfies readonly Answer['kind'][]
 
 export function encodeCall(call: Call, into: FrameWriter): void {
@@ -50,6 +52,9 @@ export function encodeCall(call: Call, into: FrameWriter): void {
     case 'sign':
       into.text(call.alias)
       return into.bytes(call.message)
+    case 'reach':
+      into.text(call.alias)
+      return into.text(call.type)
     default:
       return unreachable(call)
   }
@@ -65,6 +70,8 @@ export function decodeCall(from: FrameReader): Call {
       return { op, label: from.text(), prefix: from.text(), limit: from.u32(), after: decodeOptional(from) }
     case 'sign':
       return { op, alias: from.text(), message: from.bytes() }
+    case 'reach':
+      return { op, alias: from.text(), type: from.text() }
     case undefined:
       throw new RangeError('no such host call')
     default:

@@ -53,6 +53,8 @@ test.each([
   ['writes under no key', { ...done, writes: [{ ...write, key: '' }] }],
   ['writes a key over the limit', { ...done, writes: [{ ...write, key: 'é'.repeat(KEY_BYTES_MAX / 2 + 1) }] }],
   ['sends to whom it may not', { ...done, outgoing: [{ ...sent, to: 'connection' as const }] }],
+  ['sends to another connection without the right', { ...done, outgoing: [{ ...sent, to: 'connections' as const }] }],
+  ['sends to the owner by an alias', { ...done, outgoing: [{ ...sent, alias: 'acme' }] }],
   ['sends an event of no type', { ...done, outgoing: [{ ...sent, type: 'notes' }] }],
 ])('a cell that %s lies', (_name, outcome) => {
   expect(() => judge({ outcome })).toThrow(code('handler-lied'))

@@ -20,7 +20,7 @@ import type { Desk } from './imports.ts'
 import type { Effects, LogLine, OwnerQuestion, Sources } from './port.ts'
 import { type HandlerAnswer, HandlerFailure, HandlerRefusal } from './refusal.ts'
 import type { Registered } from './registry.ts'
-import { type FailReason, isEventType, type Outcome, type Report, type Write } from './report.ts'
+import { type FailReason, isEventType, type Outcome, type Report, type ReportedEvent, type Write } from './report.ts'
 
 const bytes = z.instanceof(Uint8Array)
 
@@ -31,7 +31,14 @@ const reportSchema = z.object({
       kind: z.literal('done'),
       reply: z.union([bytes, z.undefined()]),
       writes: z.array(z.object({ label: z.string(), key: z.string(), value: bytesUpTo(VALUE_BYTES_MAX).nullable() })),
-      outgoing: z.array(z.object({ to: z.enum(['owner', 'connection']), type: z.string(), body: bytes })),
+      outgoing: z.array(
+        z.object({
+          to: z.enum(['owner', 'connection', 'connections']),
+          alias: z.exactOptional(z.string()),
+          type: z.string(),
+          body: bytes,
+        }),
+      ),
     }),
     z.object({
       kind: z.literal('suspended'),
@@ -145,8 +152,13 @@ function questionMistake({ text, choices }: OwnerQuestion, { registered, answere
 function grantMistake({ writes, outgoing }: Done, sources: Sources): string | undefined {
   if (writes.some(({ label }) => sources.namespaces.get(label)?.writable !== true)) return 'wrote outside its grant'
   if (writes.some(({ key }) => !isKey(key))) return `wrote under no key, or one over ${KEY_BYTES_MAX} bytes`
-  if (outgoing.some(({ to }) => !sources.outbox.has(to))) return 'sends outside its grant'
+  if (outgoing.some((event) => !maySend(event, sources))) return 'sends outside its grant'
   return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
+}
+
+/** Whether the connection named takes the event is for the vault to say, when it is committed. */
+function maySend({ to, alias }: ReportedEvent, sources: Sources): boolean {
+  return sources.outbox.has(to) && (to === 'connections') === (alias !== undefined)
 }
 
 /** What the store takes as a key. */

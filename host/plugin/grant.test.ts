@@ -22,6 +22,7 @@ const grant = (needs: Partial<Manifest['needs']>, permits: Partial<ContractPermi
       ['connection', key],
       ['vault', key],
     ]),
+    reaches: () => true,
   })
 }
 
@@ -57,6 +58,10 @@ test('outgoing targets: the connection only if the contract permits messages', (
   const outbox = ['owner', 'connection'] as const
   expect([...grant({ outbox }).outbox]).toEqual(['owner', 'connection'])
   expect([...grant({ outbox }, { messages: false }).outbox]).toEqual(['owner'])
+  const others = ['connections'] as const
+  expect([...grant({ outbox: others }, { messages: false }).outbox]).toEqual(['connections'])
+  expect(grant({ outbox: others }).reaches?.('bob', 'a.b')).toBe(true)
+  expect(grant({ outbox }).reaches).toBeUndefined()
 })
 
 function writable(right: 'r' | 'rw', store: boolean): boolean | undefined {

@@ -19,12 +19,14 @@ export interface GrantOptions {
   readonly permits: ContractPermits
   /** Values of the admitted fields. A field the owner does not keep is simply absent. */
   readonly fields: ReadonlyMap<string, string>
-  /** The asker's own namespace. */
-  readonly connection: Namespace
+  /** The asker's own namespace; absent when the owner asks. */
+  readonly connection: Namespace | undefined
   /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
   readonly handler: Namespace
   /** The connection's keys by alias. */
   readonly keys: Sources['keys']
+  /** Whether another connection takes events of a type. */
+  readonly reaches?: NonNullable<Sources['reaches']>
 }
 
 /** Absent and forbidden look alike: what is not in the answer cannot be reached. */
@@ -33,7 +35,7 @@ export function grantFor(options: GrantOptions): Sources {
   const { needs } = registered.manifest
   const rights = needs.namespaces
   const namespaces = new Map<string, { readonly namespace: Namespace; readonly writable: boolean }>()
-  if (rights.connection !== undefined) {
+  if (rights.connection !== undefined && connection) {
     namespaces.set('connection', { namespace: connection, writable: rights.connection === 'rw' && permits.store })
   }
   if (rights.handler !== undefined) {
@@ -44,6 +46,8 @@ export function grantFor(options: GrantOptions): Sources {
     fields: needs.fields ? options.fields : new Map(),
     namespaces,
     keys: new Map([...options.keys].filter(([alias]) => aliases.some((granted) => granted === alias))),
-    outbox: new Set(needs.outbox.filter((target) => target === 'owner' || permits.messages)),
+    // What the asker's contract permits is about the asker: other connections have terms of their own.
+    outbox: new Set(needs.outbox.filter((target) => target !== 'connection' || permits.messages)),
+    ...(needs.outbox.includes('connections') && options.reaches ? { reaches: options.reaches } : {}),
   }
 }

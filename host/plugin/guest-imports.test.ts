@@ -206,6 +206,26 @@ test('effects are bounded together', () => {
   expect(seat.failure()).toMatchObject({ reason: 'output' })
 })
 
+const reaches = (to: string, type: string): boolean => to === 'bob' && type === 'a.b'
+
+test('outbox: another connection by its alias, when it takes the event', () => {
+  const body = new Uint8Array(2)
+  const { call, seat } = world({ outbox: new Set(['connections']), reaches })
+  for (const [to, type] of [
+    ['eve', 'a.b'],
+    ['bob', 'a.c'],
+    ['bob', 'A b'],
+    ['b'.repeat(100_000), 'a.b'],
+  ]) {
+    expect(() => call('outbox', 'send', to, type, body)).toThrow(err('unavailable'))
+  }
+  expect(() => call('outbox', 'send', 'bob', 'a.b', new Uint8Array(1_001))).toThrow(err('limit'))
+  call('outbox', 'send', 'bob', 'a.b', body)
+  expect(seat.end().outgoing).toEqual([{ to: 'connections', alias: 'bob', type: 'a.b', body }])
+  const without = world({ outbox: new Set(['connection']), reaches })
+  expect(() => without.call('outbox', 'send', 'bob', 'a.b', body)).toThrow(err('unavailable'))
+})
+
 test('outbox: the granted targets, so many and so large', () => {
   const { call, seat } = world({ outbox: new Set(['owner']) })
   const body = new Uint8Array(1_000)

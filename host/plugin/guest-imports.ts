@@ -1,7 +1,14 @@
 /** The world as a cell offers it to a component. Reads go to the host; everything else is kept back. */
 import { randomFillSync } from 'node:crypto'
 
-import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, RANDOM_BYTES_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
+import {
+  ALIAS_CHARS_MAX,
+  KEY_BYTES_MAX,
+  OUTBOX_ITEMS_MAX,
+  RANDOM_BYTES_MAX,
+  SIGN_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '#host/limits.ts'
 
 import type { StoredItem } from './calls.ts'
 import type { HostImports } from './component/instantiate.ts'
@@ -97,6 +104,12 @@ function outboxInterface(seat: Seat): Interface {
   return {
     'notify-owner': (type: string, body: Uint8Array) => post(seat.enter(), { to: 'owner', type, body }),
     emit: (type: string, body: Uint8Array) => post(seat.enter(), { to: 'connection', type, body }),
+    send(alias: string, type: string, body: Uint8Array) {
+      const visit = seat.enter()
+      const known = visit.job.outbox.includes('connections') && alias.length <= ALIAS_CHARS_MAX && isEventType(type)
+      if (!known || seat.ask({ op: 'reach', alias, type }).kind !== 'bytes') throw new HostError('unavailable')
+      post(visit, { to: 'connections', alias, type, body })
+    },
   }
 }
 

@@ -59,6 +59,8 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
         if (key === undefined || call.message.length > SIGN_BYTES_MAX) return unavailable
         return { kind: 'bytes', bytes: key.sign(call.message) }
       }
+      case 'reach':
+        return sources.reaches?.(call.alias, call.type) ? { kind: 'bytes', bytes: new Uint8Array(0) } : unavailable
       default:
         return unreachable(call)
     }

@@ -43,6 +43,14 @@ const event = z
     delivery: z
       .enum(['critical', 'best-effort'])
       .describe('`critical` is kept until the host has committed it; `best-effort` may be lost.'),
+    from: z
+      .array(z.enum(['connection', 'owner']))
+      .min(1)
+      .max(2)
+      .refine((senders) => new Set(senders).size === senders.length, 'names a sender twice')
+      .readonly()
+      .default(['connection'])
+      .describe('Who may send it: a connection under its contract, or the owner from a device of theirs.'),
     permission: z
       .enum(['data', 'authentication', 'store', 'messages', 'payment'])
       .nullable()
@@ -90,12 +98,12 @@ const needs = z
       .default([])
       .describe('Keys the handler may use. The secret never reaches it.'),
     outbox: z
-      .array(z.enum(['owner', 'connection']))
-      .max(2)
+      .array(z.enum(['owner', 'connection', 'connections']))
+      .max(3)
       .refine((targets) => new Set(targets).size === targets.length, 'names a target twice')
       .readonly()
       .default([])
-      .describe('Whom it may send events and notices to.'),
+      .describe('Whom it may send to: the owner, the connection that asked, other connections by their alias.'),
     approval: z.boolean().default(false).describe('To ask the owner about a request before it is answered.'),
     session: z.boolean().default(false).describe('Who asks, and under which contract version.'),
     clock: z.boolean().default(false),
@@ -179,7 +187,9 @@ export interface PublishedManifest {
 }
 
 export function publishedManifest(manifest: Manifest): PublishedManifest {
-  const { handler, version, summary, author, events } = manifest
+  const { handler, version, summary, author } = manifest
+  // What only the owner may send is nobody else's to know.
+  const events = manifest.events.filter(({ from }) => from.includes('connection'))
   return { handler, version, summary, author, events }
 }
 

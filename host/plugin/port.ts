@@ -4,7 +4,8 @@ import type { Change, Expectation, Namespace } from '#host/storage/port.ts'
 /** Who asks and under what, as the handler's `session` interface shows it. */
 export interface SessionContext {
   readonly connection: string
-  readonly kind: 'service' | 'peer'
+  /** `owner`: one of the owner's devices runs the handler on its own vault. */
+  readonly kind: 'service' | 'peer' | 'owner'
   readonly contractVersion: number
   readonly eventId: string
   readonly eventType: string
@@ -25,8 +26,13 @@ export interface Sources {
   /** Granted keys by alias. The secret stays behind `sign`. */
   readonly keys: ReadonlyMap<string, { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>
   /** Granted outgoing targets. */
-  readonly outbox: ReadonlySet<'owner' | 'connection'>
+  readonly outbox: ReadonlySet<Target>
+  /** Whether an event of this type may leave to the connection of this alias; asked anew for every event sent. */
+  readonly reaches?: (to: string, type: string) => boolean
 }
+
+/** `connections`: another connection than the one that asked, by the owner's alias. */
+export type Target = 'owner' | 'connection' | 'connections'
 
 /** What a handler asks the owner, about the request it was called for. */
 export interface OwnerQuestion {
@@ -39,7 +45,9 @@ export interface OwnerQuestion {
 export type OwnerAnswer = { readonly choice: string | null } | undefined
 
 export interface Outgoing {
-  readonly to: 'owner' | 'connection'
+  readonly to: Target
+  /** Which of the `connections`, and there only. */
+  readonly alias?: string
   readonly type: string
   readonly body: Uint8Array
 }

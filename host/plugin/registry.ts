@@ -23,10 +23,13 @@ export interface Registered extends Handler {
   readonly checkReply: SchemaCheck
 }
 
+export type Sender = ManifestEvent['from'][number]
+
 export interface Registry {
   readonly handlers: readonly Handler[]
-  lookup(type: string): Registered | undefined
-  /** Event types by delivery class, sorted. */
+  /** Who answers an event type of a sender (else of a connection); what only others may send is as if not there. */
+  lookup(type: string, from?: Sender): Registered | undefined
+  /** Event types that connections may send, by delivery class, sorted. */
   lanes(): { readonly critical: readonly string[]; readonly bestEffort: readonly string[] }
   published(): readonly PublishedManifest[]
 }
@@ -53,11 +56,23 @@ export function buildRegistry(entries: readonly { manifest: Manifest; component:
   }
   if (found.length > 0) throw new Refusal('component-invalid', found.join('; '))
 
-  const published = handlers.map(({ manifest }) => publishedManifest(manifest))
+  const published = handlers
+    .map(({ manifest }) => publishedManifest(manifest))
+    .filter(({ events }) => events.length > 0)
   const laneOf = (delivery: ManifestEvent['delivery']): string[] =>
-    [...byType.values()].flatMap(({ event }) => (event.delivery === delivery ? [event.type] : [])).sort()
+    [...byType.values()]
+      .flatMap(({ event }) => (event.delivery === delivery && isFrom(event, 'connection') ? [event.type] : []))
+      .sort()
   const lanes = { critical: laneOf('critical'), bestEffort: laneOf('best-effort') }
-  return { handlers, lookup: (type) => byType.get(type), lanes: () => lanes, published: () => published }
+  const lookup: Registry['lookup'] = (type, from = 'connection') => {
+    const found = byType.get(type)
+    return found && isFrom(found.event, from) ? found : undefined
+  }
+  return { handlers, lookup, lanes: () => lanes, published: () => published }
+}
+
+function isFrom({ from }: ManifestEvent, sender: Sender): boolean {
+  return from.includes(sender)
 }
 
 /** The interfaces of the world that a manifest's needs come to. A build narrows the world to these. */

@@ -22,7 +22,7 @@ export interface CellJob {
 /** WIT `session.context`, as the component gets it. */
 interface SessionRecord {
   readonly connection: string
-  readonly kind: 'service' | 'peer'
+  readonly kind: 'service' | 'peer' | 'owner'
   readonly contractVersion: number
   readonly eventId: string
   readonly eventType: string
@@ -44,7 +44,8 @@ export interface ReportedLine {
 }
 
 export interface ReportedEvent {
-  readonly to: 'owner' | 'connection'
+  readonly to: 'owner' | 'connection' | 'connections'
+  readonly alias?: string
   readonly type: string
   readonly body: Uint8Array
 }

@@ -11,7 +11,7 @@ const page = `record {items: list<${item}>, next: option<string>}`
 const self = 'self: borrow<trellis:handler/store@0.1.0/namespace>'
 const context = [
   'connection: string',
-  'kind: enum {service, peer}',
+  'kind: enum {service, peer, owner}',
   'contract-version: u32',
   'event-id: string',
   'event-type: string',
@@ -51,6 +51,10 @@ const importTypes = new Map([
     '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>',
   ],
   ['trellis:handler/outbox@0.1.0#emit', '(event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>'],
+  [
+    'trellis:handler/outbox@0.1.0#send',
+    '(to: string, event-type: string, body: list<u8>) -> result<_, enum {unavailable, limit}>',
+  ],
   ['trellis:handler/approval@0.1.0#current', '() -> variant {none: _, yes: _, chosen: string}'],
   ['trellis:handler/clock@0.1.0#now', '() -> u64'],
   ['trellis:handler/random@0.1.0#bytes', '(length: u32) -> list<u8>'],

@@ -57,7 +57,7 @@ export function admit(
   const { event } = opened
   const { record, contract, offered } = connection
   if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
-  const registered = registry.lookup(event.type)
+  const registered = registry.lookup(event.type, 'connection')
   const request = registered && readRequest(registered, event.body)
   const verdict = judge(
     {

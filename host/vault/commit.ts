@@ -5,15 +5,16 @@
  * it returns may leave: it is durable.
  */
 import { Refusal } from '#host/errors.ts'
-import { COMMIT_BYTES_MAX, OUTGOING_LIFE_MS } from '#host/limits.ts'
+import { BEST_EFFORT_AGE_MS_MAX, COMMIT_BYTES_MAX, EVENT_LIFE_MS_MAX, OUTGOING_LIFE_MS } from '#host/limits.ts'
 import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
+import type { Lane } from '#host/wire/envelope.ts'
 import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
-import { answerLane, type Party } from './party.ts'
+import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
 import { encodeRecord } from './records.ts'
 import { upkeep, type Upkeep } from './rekey.ts'
 import type { Vault } from './vault.ts'
@@ -24,6 +25,8 @@ export interface Outgoing {
   readonly type: EventType
   readonly body: Uint8Array
   readonly causation: EventId | null
+  /** For peers with a vault of their own: `best-effort` is sent once and not kept. Else it is `critical`. */
+  readonly delivery?: 'critical' | 'best-effort'
 }
 
 /** An answer to one event, kept under its id. */
@@ -86,7 +89,10 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
     record.push(vault.inbox.mark(to, event.id, { exp: event.exp, reply: encodeReply(reply) }))
     keep(message)
   }
-  for (const { message } of outgoing) keep(message)
+  for (const { to, event, isKept, message } of outgoing) {
+    if (isKept && to.party === 'connection') record.push(vault.posts.keep({ connection: to.id, event }, now))
+    keep(message)
+  }
   for (const message of leaving.plain ?? []) keep(message)
   const parties = new Set([...(opened ? [opened.party] : []), ...[...answers, ...outgoing].map(({ to }) => to)])
   for (const party of parties) {
@@ -119,7 +125,7 @@ export function unkeptAnswer(answer: Answer, moment: Pick<Leaving, 'now' | 'rand
 
 function sealedAnswer(moment: Pick<Leaving, 'now' | 'random'>, answer: Answer): Answer & { message: Message } {
   const { to, event, reply } = answer
-  const item = { to, type: event.type, body: encodeReply(reply), causation: event.id }
+  const item = { to, type: answerType(to, event.type), body: encodeReply(reply), causation: event.id }
   return { ...answer, message: sealed(moment, item).message }
 }
 
@@ -131,22 +137,54 @@ function keepUp(moment: Pick<Leaving, 'now' | 'random'>, party: Party, record: C
   return messages
 }
 
-function sealed({ now, random }: Pick<Leaving, 'now' | 'random'>, item: Outgoing): { to: Party; message: Message } {
-  const { to, type, body, causation } = item
-  if (!to.session) throw new Error(`${to.key} has no session`)
-  const { subject, bind } = answerLane(to, type)
-  const contractVersion = to.party === 'connection' ? (to.contract?.contract.version ?? 0) : 0
+interface SealedEvent {
+  readonly to: Party
+  readonly event: VineEvent
+  readonly message: Message
+  /** Whether it is sent again until it is answered. */
+  readonly isKept: boolean
+}
+
+function sealed(moment: Pick<Leaving, 'now' | 'random'>, item: Outgoing): SealedEvent {
+  const { to, type, body, causation, delivery = 'critical' } = item
+  const isCritical = delivery === 'critical'
+  const ts = moment.now
   const event: VineEvent = {
-    id: newEventId(random),
+    id: newEventId(moment.random),
     type,
-    ts: now,
-    exp: now + OUTGOING_LIFE_MS,
-    contractVersion,
+    ts,
+    exp: ts + lifeMs(to, isCritical),
+    contractVersion: versionFor(to),
     causation,
     body,
   }
-  const envelope = to.session.seal(encodeEvent(event), { bind, lane: 0, mid: random(16) })
-  return { to, message: { subject, envelope } }
+  const message = sealedEvent(event, { to, lane: isCritical ? 0 : 1, random: moment.random })
+  return { to, event, message, isKept: isCritical && placeOf(to) !== undefined && type !== ANSWER }
+}
+
+function sealedEvent(
+  event: VineEvent,
+  { to, lane, random }: { to: Party; lane: Lane; random: Leaving['random'] },
+): Message {
+  if (!to.session) throw new Error(`${to.key} has no session`)
+  const { subject, bind } = answerLane(to, event.type)
+  return { subject, envelope: to.session.seal(encodeEvent(event), { bind, lane, mid: random(16) }) }
+}
+
+/** An event sealed anew, which leaves without being kept: it is kept as a post. */
+export function unkeptEvent(event: VineEvent, options: { to: Party; random: Leaving['random'] }): Letter {
+  return { key: '', ...sealedEvent(event, { ...options, lane: 0 }) }
+}
+
+function lifeMs(to: Party, isCritical: boolean): number {
+  if (!isCritical) return BEST_EFFORT_AGE_MS_MAX
+  return placeOf(to) ? EVENT_LIFE_MS_MAX : OUTGOING_LIFE_MS
+}
+
+/** The version of the contract that the receiver knows us by, or that we know them by. */
+function versionFor(to: Party): number {
+  if (to.party === 'device') return 0
+  return placeOf(to) ? (to.record.peer?.asks?.version ?? 0) : (to.contract?.contract.version ?? 0)
 }
 
 function sizeOf(changes: readonly Change[]): number {

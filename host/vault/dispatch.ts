@@ -3,7 +3,10 @@ import { signEd25519 } from '#host/crypto/ed25519.ts'
 import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
+import type { Registered } from '#host/plugin/registry.ts'
 import type { Admitted } from './admit.ts'
+import type { Connection } from './party.ts'
+import { reachable } from './reach.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -42,7 +45,14 @@ export async function dispatch(
   return { admitted, effects }
 }
 
-function sourcesOf({ opened, connection, registered, fields }: Admitted): Sources {
+/** What stands behind the grant of one event; without a connection it is the owner's own. */
+export function sourcesOf(event: {
+  readonly opened: Pick<Admitted['opened'], 'vault'>
+  readonly connection: Connection | undefined
+  readonly registered: Registered
+  readonly fields: readonly { readonly name: string }[]
+}): Sources {
+  const { opened, connection, registered, fields } = event
   const { vault } = opened
   const personal = vault.store.namespace('personal')
   const text = new TextDecoder()
@@ -51,8 +61,8 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
     const item = personal.get(`field/${name}`)
     if (item) values.set(name, text.decode(item.value))
   }
-  const permissions = connection.contract?.contract.permissions
-  const key = connection.authentication
+  const permissions = connection?.contract?.contract.permissions
+  const key = connection?.authentication
   return grantFor({
     registered,
     permits: {
@@ -61,8 +71,9 @@ function sourcesOf({ opened, connection, registered, fields }: Admitted): Source
       authentication: permissions?.authentication ?? false,
     },
     fields: values,
-    connection: vault.store.namespace(`connection/${connection.id}`),
+    connection: connection && vault.store.namespace(`connection/${connection.id}`),
     handler: vault.store.namespace(`handler/${registered.name}`),
+    reaches: (to, type) => reachable(vault, to, type) !== undefined,
     keys: new Map(key && [['connection', { publicKey: key.publicKey, sign: (message) => signEd25519(key, message) }]]),
   })
 }

@@ -5,6 +5,7 @@
  */
 import { readHello, accept, type HelloOffer } from '#host/contracts/handshake.ts'
 import { verifyContract } from '#host/contracts/contract.ts'
+import { decodePeerOffer, signSharing } from '#host/contracts/sharing.ts'
 import { takeToken } from '#host/contracts/rate.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { exportSession } from '#host/crypto/session.ts'
@@ -18,6 +19,7 @@ import { parseEventType } from '#host/wire/id.ts'
 import { buildSubject, type MessageSubject, type OwnerSubject, type Subject } from '#host/wire/subject.ts'
 import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
+import { takeAccept } from './dial.ts'
 import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { answerLane, type Connection, type Device, type Party } from './party.ts'
@@ -39,7 +41,8 @@ const deviceOffer = z.strictObject({ device: z.string().max(64) })
 /** Event types that come unsealed. They carry nothing of the owner's and need nobody's contract. */
 export function isGreeting(subject: Subject): boolean {
   if (subject.type === 'profile.get') return true
-  return subject.type === (subject.space === 'message' ? 'connection.hello' : 'device.hello')
+  if (subject.space === 'owner') return subject.type === 'device.hello'
+  return subject.type === 'connection.hello' || subject.type === 'connection.accept'
 }
 
 /** @throws Refusal `unknown-connection`, `rate-limited`, `handshake-failed`, `contract-invalid`, `device-unknown` */
@@ -53,6 +56,7 @@ export async function greet(greeting: Greeting): Promise<readonly Letter[]> {
   if ('refusedUntil' in draw) throw new Refusal('rate-limited', 'too many greetings this hour')
   connection.greetings = draw.bucket
   if (subject.type === 'profile.get') return [profile]
+  if (subject.type === 'connection.accept') return takeAccept(vault, connection, greeting)
   const known = greeted(vault, data)
   if (known) return known
   return propose(greeting, subject, connection)
@@ -67,13 +71,15 @@ async function propose(
   const { vault, data, now, random } = greeting
   if (connection.record.status !== 'invited') throw new Refusal('connection-inactive', 'this invitation was used')
   const offer = readGreeting(vault, data)
-  const offered = verifyContract(offer.offer, offer.peerKey)
+  const { contract, ...peer } = offerOf(vault, connection, { offer: offer.offer, now })
+  const offered = verifyContract(contract, offer.peerKey)
   const record = {
     ...connection.record,
+    ...peer,
     status: 'proposed',
     peerKey: offer.peerKey,
     hello: data,
-    offer: { contract: offer.offer, event: null },
+    offer: { contract, event: null },
   } as const
   return commit({
     vault,
@@ -87,7 +93,7 @@ async function propose(
     outgoing: notices(
       vault,
       'contract.presented',
-      presented(connection, { bytes: offer.offer, signed: offered, publisher: offer.peerKey }),
+      presented(connection, { bytes: contract, signed: offered, publisher: offer.peerKey }),
     ),
     rows: [
       row({
@@ -102,6 +108,18 @@ async function propose(
       }),
     ],
   })
+}
+
+/** What a hello offers: a contract, or between vaults what each side asks of the other. */
+function offerOf(
+  vault: Vault,
+  { record: { peer } }: Connection,
+  { offer, now }: { offer: Uint8Array; now: number },
+): { contract: Uint8Array } & Pick<Connection['record'], 'peer'> {
+  if (!peer) return { contract: offer }
+  const { contract, sharing, place } = decodePeerOffer(offer)
+  const signed = signSharing(sharing, { name: peer.name, vault: vault.id, signing: vault.signing, now })
+  return { contract, peer: { ...peer, place, asks: { sharing, contract: signed, version: 1, accepted: false } } }
 }
 
 /** The hello of a device that the vault knows: answered at once, with a session of its own. */

@@ -1,18 +1,32 @@
 /** The owner's word on connections and fields: invite, sever, put. */
 import { Refusal } from '#host/errors.ts'
-import { FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, GREETINGS_PER_HOUR } from '#host/limits.ts'
+import { ALIAS_CHARS_MAX, FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, SERVICE_NAME_CHARS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
-import { fullBucket } from '#host/contracts/rate.ts'
-import { parseConnectionId } from '#host/wire/id.ts'
+import { sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
 import { fieldChange, fingerprint } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
-import type { Connection } from './party.ts'
-import { connectionChange, type ConnectionRecord } from './records.ts'
+import { dialChange } from './dial.ts'
+import { newConnection } from './connection.ts'
+import { farewell } from './peer-event.ts'
+import { connectionChange } from './records.ts'
 import { undecided } from './owner-contract.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
 
-const invite = z.strictObject({ alias: z.string().min(1).max(64), kind: z.enum(['service', 'peer']) })
+const invite = z
+  .strictObject({
+    alias: z.string().min(1).max(ALIAS_CHARS_MAX),
+    kind: z.enum(['service', 'peer']),
+    /** For a peer with a vault: what the other owner reads who invites, and what is shared with them. */
+    name: z.exactOptional(z.string().min(1).max(SERVICE_NAME_CHARS_MAX)),
+    sharing: z.exactOptional(sharingSchema),
+  })
+  .refine(
+    ({ kind, name, sharing }) => (name === undefined) === (sharing === undefined) && (!sharing || kind === 'peer'),
+    {
+      error: 'name and sharing go together, and with a peer',
+    },
+  )
 const named = z.strictObject({ connection: z.string() })
 const put = z.strictObject({
   name: z
@@ -25,35 +39,18 @@ const put = z.strictObject({
 /** Opens a place for one other side to say hello in. The answer is the invitation, to be handed over out of band. */
 export function inviteConnection(command: Command): Done {
   const { vault, device, opened, now, random } = command
-  const { alias, kind } = readCommand(invite, command)
-  const id = parseConnectionId(`c-${random(8).toHex()}`)
-  const record: ConnectionRecord = {
-    alias,
-    kind,
-    status: 'invited',
-    peerKey: null,
-    hello: null,
-    contract: null,
-    acceptedAt: 0,
-    declined: [],
-    offer: null,
-  }
-  const connection: Connection = {
-    party: 'connection',
-    id,
-    key: `connection/${id}`,
-    vault: vault.id,
-    record,
-    contract: undefined,
-    offered: undefined,
-    session: undefined,
-    bucket: fullBucket({ capacity: 0 }, 0),
-    toldBlocked: undefined,
-    greetings: fullBucket({ capacity: GREETINGS_PER_HOUR }, now),
-    authentication: undefined,
-  }
+  const { alias, kind, name, sharing } = readCommand(invite, command)
+  const place = { place: null, asks: null, identity: null, since: now }
+  const peer = name !== undefined && sharing ? { peer: { name, sharing, ...place } } : {}
+  const connection = newConnection(vault, { alias, kind, status: 'invited', ...peer }, { now, random })
+  const { id, record } = connection
   return {
-    body: { vault: vault.id, connection: id, identity: fingerprint(vault) },
+    body: {
+      vault: vault.id,
+      connection: id,
+      identity: fingerprint(vault),
+      ...(sharing ? { sharing: sharingCbor(sharing) } : {}),
+    },
     apply: () => vault.connections.set(id, connection),
     changes: [connectionChange(id, record)],
     rows: [eventRow(device, opened.event, { at: now, result: 'changed', connection: id })],
@@ -67,13 +64,20 @@ export function severConnection(command: Command): Done {
   const record = { ...connection.record, status: 'severed', offer: null } as const
   const ended = denyAll({ vault, connection, now })
   const over = new Refusal('connection-inactive', 'the connection has ended')
+  const last = farewell(vault, connection)
   return {
     apply: () => {
       connection.record = record
       connection.offered = undefined
     },
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, over)],
-    changes: [connectionChange(connection.id, record), ...ended.flatMap(({ changes }) => changes)],
+    outgoing: last.outgoing ?? [],
+    changes: [
+      connectionChange(connection.id, record),
+      ...(record.peer ? [dialChange(connection, null)] : []),
+      ...ended.flatMap(({ changes }) => changes),
+      ...(last.changes ?? []),
+    ],
     rows: [
       eventRow(device, opened.event, { at: now, result: 'changed', connection: connection.id, reason: 'severed' }),
       ...ended.map(({ row }) => row),

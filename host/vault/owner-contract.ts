@@ -14,6 +14,8 @@ import type { Answer } from './commit.ts'
 import { rememberGreeting } from './greet.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { answerLane, type Connection } from './party.ts'
+import { confirm } from './owner-peer.ts'
+import { farewell } from './peer-event.ts'
 import { connectionChange, type ConnectionRecord } from './records.ts'
 import { refusedReply } from './refuse.ts'
 import { denyAll } from './resume.ts'
@@ -62,7 +64,7 @@ export function acceptContract(command: Command): Done {
     connectionChange(connection.id, next),
     { namespace: 'system', key: `acceptance/${connection.id}/${offered.contract.version}`, value: body.acceptance },
   ] as const
-  const done = record.status === 'proposed' ? welcome(command, connection, terms) : renew(connection, terms)
+  const done = record.status === 'proposed' ? first(command, connection, terms) : renew(connection, terms)
   return {
     ...done,
     apply: () => {
@@ -83,10 +85,16 @@ export function rejectContract(command: Command): Done {
   const next: ConnectionRecord = { ...record, status: 'severed', offer: null }
   const ended = denyAll({ vault, connection, now })
   const declined = new Refusal('connection-inactive', 'the owner declined this contract version')
+  const last = farewell(vault, connection)
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, declined)],
-    changes: [connectionChange(connection.id, next), ...ended.flatMap(({ changes }) => changes)],
+    outgoing: last.outgoing ?? [],
+    changes: [
+      connectionChange(connection.id, next),
+      ...ended.flatMap(({ changes }) => changes),
+      ...(last.changes ?? []),
+    ],
     rows: [
       eventRow(device, opened.event, {
         at: now,
@@ -105,9 +113,15 @@ export function undecided(connection: Connection, refusal: Refusal): Answer[] {
   return event ? [{ to: connection, event, reply: refusedReply(refusal) }] : []
 }
 
+/** The first contract of a connection that said hello to us, or of one that we said hello to. */
+function first(command: Command, connection: Connection, terms: Terms): Partial<Done> {
+  return connection.session ? confirm(command, connection, decision(terms)) : welcome(command, connection, terms)
+}
+
 /** The first contract: the handshake is finished, and the connection gets a session and a key of its own. */
 function welcome({ vault, random, now }: Command, connection: Connection, terms: Terms): Partial<Done> {
-  const { hello } = connection.record
+  const { hello, peer } = connection.record
+  const asks = peer?.asks
   const envelope = hello && decodeEnvelope(hello)
   if (!hello || envelope?.kind !== 'hello') throw new Error('a proposed connection keeps its hello')
   const seed = random(ED25519_BYTES)
@@ -119,7 +133,11 @@ function welcome({ vault, random, now }: Command, connection: Connection, terms:
     profileHash: envelope.profileHash,
     signing: vault.signing,
     now,
-    decision: encodeCbor({ ...decision(terms), authentication: authentication.publicKey }),
+    decision: encodeCbor({
+      ...decision(terms),
+      authentication: authentication.publicKey,
+      ...(asks ? { contract: asks.contract } : {}),
+    }),
   })
   const answer = { subject: answerLane(connection, parseEventType('connection.accept')).subject, envelope: message }
   return {

@@ -1,5 +1,6 @@
 /** OwnerSpace: what the owner's devices may tell their vault. Sealed by a device, answered to that device. */
 import { Refusal } from '#host/errors.ts'
+import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
@@ -7,6 +8,8 @@ import { approveRequest, denyRequest } from './owner-consent.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
+import { connectPeer } from './owner-peer.ts'
+import { runHandler } from './owner-run.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -20,6 +23,8 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'consent.deny': denyRequest,
   'pending.list': listPending,
   'field.put': putField,
+  'handler.run': runHandler,
+  'peer.connect': connectPeer,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
@@ -31,14 +36,16 @@ export async function obey(
   const { vault, event } = opened
   const run = Object.hasOwn(commands, event.type) ? commands[event.type] : undefined
   if (!run) throw new Refusal('unsupported-event', `no such command: ${Object.keys(commands).join(', ')}`)
-  const done = await run({ vault, device, opened, body: decodeCbor(event.body), ...options })
-  const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
-  return commit({
-    ...done,
-    vault,
-    opened,
-    now: options.now,
-    random: options.random,
-    answers: [{ to: device, event, reply }, ...(done.answers ?? [])],
-  })
+  const command = { vault, device, opened, body: decodeCbor(event.body), ...options }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const done = await run(command)
+      const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
+      const answers = [{ to: device, event, reply }, ...(done.answers ?? [])]
+      return await commit({ ...done, vault, opened, now: options.now, random: options.random, answers })
+    } catch (error) {
+      const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
+      if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** What a vault writes about itself, as bytes. Trusted: these live inside the sealed journal and nowhere else. */
 import type { Permission } from '#host/contracts/admit.ts'
 import type { Bucket } from '#host/contracts/rate.ts'
+import type { PeerPlace, Sharing } from '#host/contracts/sharing.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -11,7 +12,8 @@ export interface ConnectionRecord {
   /** The owner's name for it. */
   readonly alias: string
   readonly kind: 'service' | 'peer'
-  readonly status: 'invited' | 'proposed' | 'active' | 'severed'
+  /** `dialing`: this side said hello, or is about to, and waits for the other vault's owner. */
+  readonly status: 'invited' | 'dialing' | 'proposed' | 'active' | 'severed'
   /** Raw composite verify key of the other side, once it said hello. */
   readonly peerKey: Uint8Array | null
   /** The hello as received: accepting may happen days later and needs these very bytes. */
@@ -21,8 +23,37 @@ export interface ConnectionRecord {
   readonly acceptedAt: number
   /** Optional fields the owner declined. */
   readonly declined: readonly string[]
+  /** A peer with a vault of its own. */
+  readonly peer?: PeerRecord
   /** A contract presented and not yet accepted, and the event that is answered when it is. */
   readonly offer: { readonly contract: Uint8Array; readonly event: Published | null } | null
+}
+
+/** The other side of a relationship between two vaults. */
+export interface PeerRecord {
+  /** What this owner is called in the light contract that this vault signs. */
+  readonly name: string
+  /** What this owner shares: the other side signs for it. */
+  readonly sharing: Sharing
+  /** Where the other vault hears us; unknown until it said hello. */
+  readonly place: PeerPlace | null
+  /** What we may ask there: what the other owner shares, signed by this vault, good once they accepted it. */
+  readonly asks: {
+    readonly sharing: Sharing
+    readonly contract: Uint8Array
+    readonly version: number
+    readonly accepted: boolean
+  } | null
+  /** The fingerprint that the invitation named; only where this side says hello. */
+  readonly identity: Uint8Array | null
+  /** When the owner said to connect, or to invite. */
+  readonly since: number
+}
+
+/** What this vault needs to finish the handshake it began: secret until then. */
+export interface DialRecord {
+  readonly message: Uint8Array
+  readonly state: Uint8Array
 }
 
 /** The event that published an offer: it is answered when the owner decides. */
@@ -89,6 +120,7 @@ export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
   greeting: GreetingRecord
+  dial: DialRecord
   inbox: InboxRecord
   outbox: OutboxRecord
   pending: PendingRecord

@@ -11,7 +11,7 @@ import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
-import type { Party } from './party.ts'
+import { ANSWER, type Party, placeOf } from './party.ts'
 import { eventRow, row } from './rows.ts'
 import type { Vault } from './vault.ts'
 
@@ -40,7 +40,7 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
   if (refusal.code === 'storage-failed' || refusal.code === 'bus-unavailable') throw refusal
   const { vault, opened, now, random } = refused
   const rows = vault.refusals.rowsFor(rowOf(refusal, refused))
-  if (!opened || refusal.code === 'replayed') {
+  if (!opened || refusal.code === 'replayed' || isAnswer(opened)) {
     if (rows.length > 0) await commit({ vault, now, random, rows })
     return repeat(refused)
   }
@@ -59,6 +59,11 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
     outgoing: refusal.code === 'rate-limited' ? blocked(vault, opened.party) : [],
     rows,
   })
+}
+
+/** A peer's answer is answered by nobody, or two vaults would never end. */
+function isAnswer({ event, party }: Opened): boolean {
+  return event.type === ANSWER && placeOf(party) !== undefined
 }
 
 /** The owner is told once in each of a connection's hours. */

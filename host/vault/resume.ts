@@ -76,7 +76,7 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
     const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
     return {
       ...ended,
-      outgoing: outgoingOf(executed),
+      outgoing: outgoingOf(effects, { vault, event, asker: connection, registered: admitted.registered }),
       changes: [...ended.changes, ...effects.changes],
       expected: [...expected, ...effects.expected],
     }

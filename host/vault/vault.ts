@@ -11,6 +11,7 @@ import { entries, readConnection, readDevice, required } from './read.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
+import { openPosts, type Posts } from './post.ts'
 import { publishedChange } from './published.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
@@ -27,6 +28,8 @@ export interface Vault extends AsyncDisposable {
   readonly devices: Map<string, Device>
   readonly inbox: Inbox
   readonly outbox: Outbox
+  /** Events to peers that have no answer yet. */
+  readonly posts: Posts
   /** Event ids being worked on right now: a repeat waits for the first to end. */
   readonly working: Map<string, Promise<void>>
   /** Counts refusals so that a flood of them cannot fill the trail. */
@@ -90,6 +93,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     devices: new Map(devices.map((device) => [device.id, device])),
     inbox: openInbox(system, marks),
     outbox: openOutbox(letters),
+    posts: openPosts(entries(system, 'post/')),
     working: new Map(),
     refusals: refusalMeter(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

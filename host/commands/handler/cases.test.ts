@@ -138,7 +138,14 @@ test('types of bodies follow the schemas', () => {
     },
     required: ['kind'],
   }
-  const event = { type: 'x.y', delivery: 'critical', permission: null, approval: 'never', fields: null } as const
+  const event = {
+    type: 'x.y',
+    delivery: 'critical',
+    from: ['connection'],
+    permission: null,
+    approval: 'never',
+    fields: null,
+  } as const
   const text = eventTypes([{ ...event, request, reply: { const: true } }])
   for (const line of [
     `'x.y': {`,

@@ -45,7 +45,11 @@ const given = z.strictObject({
   now: z.number().int().min(0).default(1_800_000_000_000).describe('The clock, in ms since the epoch.'),
   connection: z.string().default('acme'),
   connectionId: z.string().default('acme-1').describe('Which connection it is, whatever the alias.'),
-  kind: z.enum(['service', 'peer']).default('service'),
+  kind: z.enum(['service', 'peer', 'owner']).default('service'),
+  reaches: z
+    .record(z.string(), z.array(z.string()))
+    .default({})
+    .describe('Other connections by alias, with the event types that each of them takes.'),
   contractVersion: z.number().int().min(1).default(1),
   eventId: z.string().default('event-1'),
   approved: z.boolean().default(false).describe('Whether the owner approved this very request.'),
@@ -61,7 +65,12 @@ const refusal = z.strictObject({
   retry: z.boolean().optional(),
 })
 
-const outgoing = z.strictObject({ to: z.enum(['owner', 'connection']), type: z.string(), body: z.json() })
+const outgoing = z.strictObject({
+  to: z.enum(['owner', 'connection', 'connections']),
+  alias: z.string().optional().describe('Whom of the connections it goes to.'),
+  type: z.string(),
+  body: z.json(),
+})
 
 const ends = ['reply', 'accepted', 'suspended', 'refusal', 'failure'] as const
 

@@ -11,6 +11,8 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
   const fields = new Map(Object.entries(given.fields).filter(([name]) => admitted.includes(name)))
   const { connection } = given.keys
   const keys = new Map(connection === undefined ? [] : [['connection', ed25519(connection)]])
+  const reaches = (to: string, type: string): boolean =>
+    Object.hasOwn(given.reaches, to) && given.reaches[to]?.includes(type) === true
   return grantFor({
     registered,
     permits: given.permits,
@@ -18,6 +20,7 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
     connection: namespaceOf('connection/case', given.store),
     handler: namespaceOf(`handler/${registered.name}`, given.handlerStore),
     keys,
+    reaches,
   })
 }
 

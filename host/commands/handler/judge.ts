@@ -91,8 +91,8 @@ function isStored(value: Uint8Array | null, wanted: Stored | null): boolean {
   return Buffer.compare(value, bytesOfStored(wanted)) === 0
 }
 
-function shownOutgoing({ to, type, body }: Outgoing): { to: string; type: string; body: unknown } {
-  return { to, type, body: parsed(body) }
+function shownOutgoing({ to, alias, type, body }: Outgoing): unknown {
+  return { to, ...(alias === undefined ? {} : { alias }), type, body: parsed(body) }
 }
 
 function wanted({ reply, suspended, refusal, failure }: Case['expect']): string {

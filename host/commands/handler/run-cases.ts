@@ -75,7 +75,7 @@ async function runOnce(
 
 async function endOf(one: Case, { registry, pool }: { registry: Registry; pool: Pool }): Promise<Ended> {
   try {
-    const registered = registry.lookup(one.event)
+    const registered = registry.lookup(one.event, one.given.kind === 'owner' ? 'owner' : 'connection')
     if (registered === undefined) throw new Refusal('unsupported-event', `the manifest declares no ${one.event}`)
     const request = readRequest(registered, new TextEncoder().encode(JSON.stringify(one.request)))
     if (request.kind === 'malformed') throw new Refusal('malformed-request', request.why)

@@ -36,6 +36,7 @@ const table: Readonly<Record<string, UserFunction>> = {
   trellis_keys_sign: { owner: 'keys', name: 'sign', members: { alias: 'text', message: 'bytes' } },
   trellis_outbox_emit: { owner: 'outbox', name: 'emit', members: { type: 'text', body: 'bytes' } },
   trellis_outbox_notify_owner: { owner: 'outbox', name: 'notify-owner', members: { type: 'text', body: 'bytes' } },
+  trellis_outbox_send: { owner: 'outbox', name: 'send', members: { to: 'text', type: 'text', body: 'bytes' } },
   trellis_store_get: inNamespace('get', { key: 'text' }),
   trellis_store_put: inNamespace('put', { key: 'text', value: 'bytes', expected: 'u53?' }),
   trellis_store_delete: inNamespace('delete', { key: 'text' }),

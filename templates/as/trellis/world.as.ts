@@ -187,6 +187,8 @@ declare function sessionCurrent(out: usize): void
 export class Session {
   connection: string = ''
   isPeer: bool = false
+  /** The vault's own owner asks: then `connection` is the label of the device. */
+  isOwner: bool = false
   contractVersion: u32 = 0
   eventId: string = ''
   eventType: string = ''
@@ -202,6 +204,7 @@ export function currentSession(): Session {
   const session = new Session()
   session.connection = takeText(load<usize>(AREA), load<usize>(AREA, 4))
   session.isPeer = load<u8>(AREA, 8) == 1
+  session.isOwner = load<u8>(AREA, 8) == 2
   session.contractVersion = load<u32>(AREA, 12)
   session.eventId = takeText(load<usize>(AREA, 16), load<usize>(AREA, 20))
   session.eventType = takeText(load<usize>(AREA, 24), load<usize>(AREA, 28))
@@ -238,6 +241,10 @@ export function sign(alias: string, message: Uint8Array): Uint8Array | null {
 declare function outboxNotify(type: usize, typeSize: usize, body: usize, bodySize: usize, out: usize): void
 @external("trellis:handler/outbox@0.1.0", "emit")
 declare function outboxEmit(type: usize, typeSize: usize, body: usize, bodySize: usize, out: usize): void
+@external("trellis:handler/outbox@0.1.0", "send")
+declare function outboxSend(
+  to: usize, toSize: usize, type: usize, typeSize: usize, body: usize, bodySize: usize, out: usize,
+): void
 @external("trellis:handler/clock@0.1.0", "now")
 declare function clockNow(): u64
 @external("trellis:handler/random@0.1.0", "bytes")
@@ -258,6 +265,17 @@ export function emit(type: string, json: string): bool {
   const name = toBytes(type)
   const body = toBytes(json)
   outboxEmit(name.dataStart, <usize>name.length, body.dataStart, <usize>body.length, AREA)
+  return load<u8>(AREA) == 0
+}
+
+/** An event to another connection by the owner's alias; false when it cannot be sent there, or is too many. */
+export function send(to: string, type: string, json: string): bool {
+  const alias = toBytes(to)
+  const name = toBytes(type)
+  const body = toBytes(json)
+  outboxSend(
+    alias.dataStart, <usize>alias.length, name.dataStart, <usize>name.length, body.dataStart, <usize>body.length, AREA,
+  )
   return load<u8>(AREA) == 0
 }
 

@@ -322,7 +322,8 @@ TR_KIT tr_status tr_scan(tr_namespace space, tr_text prefix, const tr_text *afte
 /// Who asks, told by the host.
 typedef struct {
   tr_text connection;
-  uint8_t is_peer;
+  /// 0 a service, 1 a peer, 2 the vault's own owner: then `connection` is the label of the device.
+  uint8_t kind;
   uint32_t contract_version;
   tr_text event_id;
   tr_text event_type;
@@ -371,6 +372,9 @@ TR_IMPORT("outbox", "notify-owner")
 void tr_outbox_notify_owner(const char *type, uint32_t size, const char *body, uint32_t body_size, uint8_t out[2]);
 TR_IMPORT("outbox", "emit")
 void tr_outbox_emit(const char *type, uint32_t size, const char *body, uint32_t body_size, uint8_t out[2]);
+TR_IMPORT("outbox", "send")
+void tr_outbox_send(const char *to, uint32_t to_size, const char *type, uint32_t size, const char *body,
+                    uint32_t body_size, uint8_t out[2]);
 TR_IMPORT("clock", "now") uint64_t tr_now(void);
 TR_IMPORT("random", "bytes") void tr_random_bytes(uint32_t size, tr_text *out);
 TR_IMPORT("log", "write") void tr_log_write(int32_t level, const char *text, uint32_t size);
@@ -386,6 +390,13 @@ TR_KIT bool tr_notify_owner(tr_text type, tr_text json) {
 TR_KIT bool tr_emit(tr_text type, tr_text json) {
   uint8_t out[2];
   tr_outbox_emit(type.at, type.size, json.at, json.size, out);
+  return out[0] == 0;
+}
+
+/// An event to another connection by the owner's alias; false when it cannot be sent there, or is too many.
+TR_KIT bool tr_send(tr_text to, tr_text type, tr_text json) {
+  uint8_t out[2];
+  tr_outbox_send(to.at, to.size, type.at, type.size, json.at, json.size, out);
   return out[0] == 0;
 }
 

@@ -426,6 +426,8 @@ pub mod session {
         /// The owner's alias for the connection.
         pub connection: String,
         pub is_peer: bool,
+        /// The vault's own owner asks: then `connection` is the label of the device.
+        pub is_owner: bool,
         pub contract_version: u32,
         pub event_id: String,
         pub event_type: String,
@@ -462,6 +464,7 @@ pub mod session {
             Context {
                 connection: raw.connection.text(),
                 is_peer: raw.kind == 1,
+                is_owner: raw.kind == 2,
                 contract_version: raw.contract_version,
                 event_id: raw.event_id.text(),
                 event_type: raw.event_type.text(),
@@ -514,6 +517,16 @@ pub mod outbox {
         fn raw_notify(kind: *const u8, size: usize, body: *const u8, body_size: usize, out: *mut [u8; 2]);
         #[link_name = "emit"]
         fn raw_emit(kind: *const u8, size: usize, body: *const u8, body_size: usize, out: *mut [u8; 2]);
+        #[link_name = "send"]
+        fn raw_send(
+            to: *const u8,
+            to_size: usize,
+            kind: *const u8,
+            size: usize,
+            body: *const u8,
+            body_size: usize,
+            out: *mut [u8; 2],
+        );
     }
 
     /// A notice to the owner's devices; an error when there is no such right, or too many.
@@ -527,6 +540,14 @@ pub mod outbox {
     pub fn emit(event_type: &str, json: &str) -> Result<(), Unavailable> {
         let mut out = [0; 2];
         unsafe { raw_emit(event_type.as_ptr(), event_type.len(), json.as_ptr(), json.len(), &mut out) };
+        if out[0] == 0 { Ok(()) } else { Err(Unavailable) }
+    }
+
+    /// An event to another connection by the owner's alias; an error when it cannot be sent there, or is too many.
+    pub fn send(to: &str, event_type: &str, json: &str) -> Result<(), Unavailable> {
+        let mut out = [0; 2];
+        let (kind, body) = (event_type.as_bytes(), json.as_bytes());
+        unsafe { raw_send(to.as_ptr(), to.len(), kind.as_ptr(), kind.len(), body.as_ptr(), body.len(), &mut out) };
         if out[0] == 0 { Ok(()) } else { Err(Unavailable) }
     }
 }

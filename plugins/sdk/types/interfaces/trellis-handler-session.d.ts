@@ -6,11 +6,15 @@ declare module 'trellis:handler/session@0.1.0' {
    * ## `"service"`
    *
    * ## `"peer"`
+   *
+   * ## `"owner"`
+   *
+   * The vault's own owner, from one of their devices: nobody else asked, and no contract was needed.
    */
-  export type ConnectionKind = 'service' | 'peer'
+  export type ConnectionKind = 'service' | 'peer' | 'owner'
   export interface Context {
     /**
-     * The owner's alias for the connection.
+     * The owner's alias for the connection; for the owner, the label of the device.
      */
     connection: string
     kind: ConnectionKind
@@ -26,7 +30,8 @@ declare module 'trellis:handler/session@0.1.0' {
      */
     approved: boolean
     /**
-     * Which connection it is, for as long as it lasts: the alias may change or be given again, this does not.
+     * Which connection it is, for as long as it lasts: the alias may change or be given again, this does not. Empty for
+     * the owner.
      */
     connectionId: string
   }
