@@ -25,7 +25,7 @@ interface Asking extends Desk {
 
 export function handle(body: Uint8Array): Outcome {
   const { connection, connectionId, kind, eventType } = current()
-  const isOwner = isOwnerKind(kind)
+  const isOwner = kind === 'owner'
   const time = now()
   const asking: Asking = {
     ledger: openLedger(time),
@@ -49,10 +49,6 @@ export function handle(body: Uint8Array): Outcome {
     default:
       throw new Error(`no event type ${eventType} in the manifest`)
   }
-}
-
-function isOwnerKind(kind: string): boolean {
-  return kind === 'owner'
 }
 
 function grant(request: { consent: unknown }, asking: Asking): Outcome {

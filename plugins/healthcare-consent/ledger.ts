@@ -7,7 +7,7 @@
  * - `from/<connection>/<id>`: what a connection brought in, and may read again.
  * - `emergency`: what the owner wants to happen in an emergency.
  */
-import { type Namespace, open } from 'trellis:handler/store@0.1.0'
+import { type Namespace, open, type Page } from 'trellis:handler/store@0.1.0'
 
 import { parseJson } from '../sdk/json.ts'
 import { refuse } from '../sdk/refuse.ts'
@@ -64,15 +64,25 @@ export function openLedger(now: number): Ledger {
   const write = (key: string, value: unknown): void => {
     space.put(key, encodeUtf8(JSON.stringify(value)), undefined)
   }
+  const dropOver = (shelf: string): void => {
+    for (const { key, value } of partsOf(space, shelf)) {
+      write(
+        key,
+        (valueOf(value) as readonly Rule[]).filter((rule) => (endOf(rule) ?? Infinity) > now),
+      )
+    }
+  }
   return {
     entry: (id) => read(`consent/${id}`) as Entry | undefined,
     record(id, entry) {
       write(`consent/${id}`, entry)
       if (entry.from !== OWNER) write(`from/${entry.from}/${id}`, null)
       for (const [shelf, rule] of compile(parseConsent(entry.consent), id)) {
-        const part = rulesIn(space, partOf(shelf, id)).filter((other) => (endOf(other) ?? Infinity) > now)
-        write(partOf(shelf, id), [...part, rule])
-        checkRoom(space, shelf)
+        write(partOf(shelf, id), [...rulesIn(space, partOf(shelf, id)), rule])
+        if (bytesOf(space, shelf) > SHELF_BYTES_MAX) dropOver(shelf)
+        if (bytesOf(space, shelf) > SHELF_BYTES_MAX) {
+          refuse('too-many-consents', 'no more consents fit for this connection: the owner has to revoke some')
+        }
       }
     },
     revoke(id, entry, at) {
@@ -86,7 +96,7 @@ export function openLedger(now: number): Ledger {
       }
     },
     rulesFor: (connection) =>
-      [connection, ANYONE].flatMap((shelf) => partsOf(space, shelf).flatMap((part) => valueOf(part) as Rule[])),
+      [connection, ANYONE].flatMap((shelf) => partsOf(space, shelf).flatMap(({ value }) => valueOf(value) as Rule[])),
     ids(from, after) {
       const prefix = from === undefined ? 'consent/' : `from/${from}/`
       const page = space.scan(prefix, after === undefined ? undefined : `${prefix}${after}`, READ_PAGE_ITEMS)
@@ -106,15 +116,13 @@ function rulesIn(space: Namespace, key: string): readonly Rule[] {
   return (valueOf(space.get(key)?.value) as readonly Rule[] | undefined) ?? []
 }
 
-function partsOf(space: Namespace, shelf: string): readonly Uint8Array[] {
-  return space.scan(`rule/${shelf}/`, undefined, SHELF_PARTS).items.map(({ value }) => value)
+function partsOf(space: Namespace, shelf: string): Page['items'] {
+  return space.scan(`rule/${shelf}/`, undefined, SHELF_PARTS).items
 }
 
-/** Writes of this call count: what does not fit is not kept, since a refusal drops them all. */
-function checkRoom(space: Namespace, shelf: string): void {
-  const bytes = partsOf(space, shelf).reduce((sum, { length }) => sum + length, 0)
-  if (bytes <= SHELF_BYTES_MAX) return
-  refuse('too-many-consents', 'no more consents fit for this connection: the owner has to revoke what is not needed')
+/** Writes of this call count: a refusal drops them all. */
+function bytesOf(space: Namespace, shelf: string): number {
+  return partsOf(space, shelf).reduce((sum, { value }) => sum + value.length, 0)
 }
 
 function valueOf(value: Uint8Array | undefined): unknown {
