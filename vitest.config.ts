@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{host,enclave,client,plugins,bench,scripts}/**/*.test.ts'],
+    include: ['{host,enclave,client,plugins,bench,scripts,examples}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Two cores: more workers than that only make timing tests lie.

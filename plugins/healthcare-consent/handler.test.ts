@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-import type { MemoryNamespace, MemorySent } from '../sdk/memory/world.ts'
-import { grant } from '../sdk/memory/world.ts'
+import { type Grant, grant, type MemoryNamespace } from '../sdk/memory/world.ts'
 import { decodeUtf8, encodeUtf8 } from '../sdk/utf8.ts'
 import { action, DAY_MS, fhir, label, NOW, provision, purpose, type } from './consents.fixture.ts'
 import { handle } from './handler.ts'
@@ -20,7 +19,7 @@ interface Answer {
 type Said = { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
 
 let handler: MemoryNamespace
-let sent: MemorySent[]
+let sent: NonNullable<Grant['sent']>
 let ids: number
 
 beforeEach(() => {
@@ -117,6 +116,38 @@ test('a connection proposes, the owner decides, shown all of it', () => {
   expect(check({ ...observation, purpose: 'HRESCH' }).decision).toBe('deny')
 })
 
+test.each<[string, Partial<Consent>, string]>([
+  ['an opt-out', {}, 'deny everyone everything'],
+  [
+    'a base',
+    { decision: 'permit', grantees: [clinic, { connection: 'c-2', name: 'wu' }], period: { end: '2030-01-01' } },
+    'permit Clinic, wu at connection c-2 until 2030-01-01 everything',
+  ],
+  [
+    'all conditions',
+    {
+      provisions: [
+        provision({
+          actions: [action('use')],
+          resourceTypes: [type('A'), type('B')],
+          data: ['A/1', 'C/1'],
+          codes: [{ system: 's', code: 'c', display: 'harmless' }],
+          labels: [{ system: 's', code: 'l' }],
+          documentTypes: [{ system: 's', code: 'd' }],
+          period: { start: '2029-01-01' },
+          provisions: [provision({ data: ['A/1'], resourceTypes: [type('B')] })],
+        }),
+        provision({ resourceTypes: [type('A')] }),
+      ],
+    },
+    'permit anyone to use A/1 with code s|c labelled s|l in documents of type s|d for any purpose from 2029-01-01 ' +
+      '(but deny anyone to do anything with no record for any purpose); ' +
+      'permit anyone to do anything with A for any purpose',
+  ],
+])('the owner reads %s in words', (_name, parts, words) => {
+  expect(question('consent.grant', { consent: fhir(parts) }).text).toBe(`Clinic asks for your consent: ${words}?`)
+})
+
 test('what cannot be shown in full is not asked', () => {
   const codes = Array.from({ length: 8 }, (_, index) => label(`${'x'.repeat(60)}${index}`))
   expect(() => ask('consent.grant', { consent: permit({ codes }) })).toThrow(refusal('question-too-long'))
@@ -152,7 +183,7 @@ test('in an emergency the owner is asked, and what is opened is named, recorded,
   const answer = check(emergency, { answer: { tag: 'chosen', val: '4 hours' } })
   const until = NOW + 4 * HOUR_MS
   expect(answer).toMatchObject({ decision: 'permit', until, emergency: answer.records[0]?.consent })
-  expect(sent.map(({ to, type, body }) => [to, type, JSON.parse(decodeUtf8(body))])).toEqual([
+  expect(sent.map(({ to, type, body }) => [to, type, body])).toEqual([
     [
       'owner',
       'consent.emergency',
@@ -186,7 +217,7 @@ test('the owner’s policy may name who gets in at once, or close the door', () 
   ]
   const answer = check({ ...emergency, actor: 'Practitioner/wu', records })
   expect(answer).toMatchObject({ decision: 'permit', until: NOW + 30 * 60_000 })
-  expect(sent.map(({ body }) => JSON.parse(decodeUtf8(body)) as { by: string })).toMatchObject([{ by: 'policy' }])
+  expect(sent).toMatchObject([{ body: { by: 'policy' } }])
   expect(question('consent.check', emergency, { connectionId: 'c-2' }).choices).toHaveLength(3)
   expect(asOwner('consent.emergency', { mode: 'never' })).toEqual({ mode: 'never' })
   expect(check({ ...emergency, records: [{ type: 'Patient' }] }).decision).toBe('deny')
@@ -264,7 +295,7 @@ function run(
 ): ReturnType<typeof handle> {
   const random = (length: number): Uint8Array => new Uint8Array(length).fill(++ids)
   const session = { eventType, connectionId, connection: 'Clinic', kind }
-  grant({ session, namespaces: { handler }, outbox: sent, answer, now, random })
+  grant({ session, namespaces: { handler }, sent, answer, now, random })
   return handle(encodeUtf8(JSON.stringify(request)))
 }
 

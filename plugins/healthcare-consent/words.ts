@@ -40,7 +40,7 @@ function wordsOfProvisions(provisions: readonly Provision[], effect: Effect, ask
 function wordsOfProvision(provision: Provision, effect: Effect, asker: Asker): string {
   const { actors, actions, resourceTypes, data, purposes, period, provisions } = provision
   const records = [
-    [...resourceTypes.map(codeOf), ...data].join(', ') || 'all records',
+    recordWords(resourceTypes.map(codeOf), data),
     conditionWords('with code', provision.codes),
     conditionWords('labelled', provision.labels),
     conditionWords('in documents of type', provision.documentTypes),
@@ -55,6 +55,13 @@ function wordsOfProvision(provision: Provision, effect: Effect, asker: Asker): s
   ]
   const own = `${words.join(' ')}${times(period)}`
   return provisions.length === 0 ? own : `${own} (but ${wordsOfProvisions(provisions, opposite(effect), asker)})`
+}
+
+/** Types and single records are two conditions: a record has to meet both. */
+function recordWords(types: readonly string[], data: readonly string[]): string {
+  if (data.length === 0) return types.join(', ') || 'all records'
+  const single = types.length === 0 ? data : data.filter((one) => types.some((type) => one.startsWith(`${type}/`)))
+  return single.join(', ') || 'no record'
 }
 
 function conditionWords(what: string, codings: readonly Coding[]): string {

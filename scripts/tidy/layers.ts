@@ -73,7 +73,7 @@ export function packageViolations(tree: Tree): string[] {
   const users = new Map<string, Map<string, Edge>>()
   for (const edge of edgesOf(tree)) {
     if (edge.to.kind !== 'package' || edge.to.name === 'node:') continue
-    if (isTest(edge.from) || /^(?:scripts|bench|plugins)\//.test(edge.from)) continue
+    if (isTest(edge.from) || /^(?:scripts|bench|plugins|examples)\//.test(edge.from)) continue
     const room = roomOf(edge.from)
     const rooms = users.get(edge.to.name) ?? new Map<string, Edge>()
     users.set(edge.to.name, rooms.set(room.endsWith('.ts') ? 'host' : room, edge))
@@ -110,7 +110,7 @@ export function deadFiles(tree: Tree): string[] {
     for (const next of neighbours.get(path) ?? []) visit(next)
   }
   const entries = [...tree.sources.keys()].filter((path) =>
-    /^(?:host\/main\.ts|enclave\/main\.ts|scripts\/.*|bench\/.*)$/.test(path),
+    /^(?:host\/main\.ts|enclave\/main\.ts|scripts\/.*|bench\/.*|examples\/.*)$/.test(path),
   )
   for (const path of entries) visit(path)
   return [...tree.sources.keys()].filter((path) => {

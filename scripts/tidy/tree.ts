@@ -11,7 +11,7 @@ export interface Tree {
   readonly wit: ReadonlyMap<string, string>
 }
 
-const folders = ['host', 'enclave', 'client', 'console', 'plugins', 'scripts', 'bench', 'wit', 'manifests']
+const folders = ['host', 'enclave', 'client', 'console', 'plugins', 'scripts', 'bench', 'examples', 'wit', 'manifests']
 // `types`: made by scripts/generate.ts, in the generator's own style.
 const skipped = new Set(['node_modules', 'dist', 'build', 'types'])
 
@@ -63,7 +63,7 @@ export function isTest(path: string): boolean {
 
 /** Where the clock, the environment and every room may be reached. */
 export function isRoot(path: string): boolean {
-  return /^(?:host\/main\.ts|host\/commands\/|enclave\/main\.ts|scripts\/|bench\/)/.test(path)
+  return /^(?:host\/main\.ts|host\/commands\/|enclave\/main\.ts|scripts\/|bench\/|examples\/)/.test(path)
 }
 
 /** `host/wire`, or the file itself at the top of `host`; elsewhere the top folder. */

@@ -1,15 +1,19 @@
 import { err, granted } from './world.ts'
 
 export function notifyOwner(type: string, body: Uint8Array): void {
-  put('owner', type, body)
+  post('owner', type, body)
 }
 
 export function emit(type: string, body: Uint8Array): void {
-  put('connection', type, body)
+  post('connection', type, body)
 }
 
-function put(to: 'owner' | 'connection', type: string, body: Uint8Array): void {
-  const { outbox } = granted()
-  if (outbox === null) throw err('unavailable')
-  outbox.push({ to, type, body })
+export function send(to: string, type: string, body: Uint8Array): void {
+  const { reaches } = granted()
+  if (!Object.hasOwn(reaches, to) || reaches[to]?.includes(type) !== true) throw err('unavailable')
+  post(to, type, body)
+}
+
+function post(to: string, type: string, body: Uint8Array): void {
+  granted().sent.push({ to, type, body: JSON.parse(new TextDecoder().decode(body)) as unknown })
 }

@@ -27,25 +27,20 @@ export interface MemoryNamespace {
   readonly writable: boolean
 }
 
-/** A notice or an event on its way. */
-export interface MemorySent {
-  readonly to: 'owner' | 'connection'
-  readonly type: string
-  readonly body: Uint8Array
-}
-
 export interface Grant {
   readonly session?: Partial<MemorySession>
   /** By label: `connection`, `handler`. */
   readonly namespaces?: Readonly<Record<string, MemoryNamespace>>
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, { publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }>>
+  /** Other connections by alias, with the event types that each takes. */
+  readonly reaches?: Readonly<Record<string, readonly string[]>>
+  /** Takes what is sent. */
+  readonly sent?: { readonly to: string; readonly type: string; readonly body: unknown }[]
   /** What the owner answered to this handler's question. */
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
   readonly now?: number
-  /** What the handler sends is pushed here; null when the grant has no outbox. */
-  readonly outbox?: MemorySent[] | null
   readonly random?: (length: number) => Uint8Array
 }
 
@@ -64,8 +59,8 @@ const session: MemorySession = {
 
 /** Starts a new event with this grant, and nothing else. */
 export function grant(granted: Grant): void {
-  const nothing = { namespaces: {}, fields: {}, keys: {}, answer: { tag: 'none' }, now: 0, outbox: null } as const
-  current = { ...nothing, random: noRandom, ...granted, session: { ...session, ...granted.session } }
+  const nothing = { namespaces: {}, fields: {}, keys: {}, reaches: {}, answer: { tag: 'none' }, now: 0 } as const
+  current = { ...nothing, sent: [], random: noRandom, ...granted, session: { ...session, ...granted.session } }
 }
 
 function noRandom(): never {

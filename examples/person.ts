@@ -1,0 +1,91 @@
+/** One person of an example: a host on a folder of its own, its bus, their vault, and their phone. */
+import { join } from 'node:path'
+
+import { type Offer, type OwnerDevice, pairDevice } from '#client/owner.ts'
+import { forgetfulStore } from '#client/transport.ts'
+import { openMemoryBroker } from '#host/commands/bus.ts'
+import { type Mailbox, mailbox } from '#host/commands/demo/mailbox.ts'
+import { readImage } from '#host/commands/image.ts'
+import { openFolder } from '#host/commands/open.ts'
+import { surroundings } from '#host/commands/surroundings.ts'
+import { warn } from '#host/commands/warn.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import { type Host, startHost } from '#host/host.ts'
+import type { MemoryBroker } from '#host/messaging/memory.ts'
+import { fingerprint } from '#host/vault/vault.ts'
+
+export interface Person extends AsyncDisposable {
+  readonly vault: string
+  readonly broker: MemoryBroker
+  readonly phone: OwnerDevice
+  /** Light contracts and others that wait for a yes. */
+  readonly offers: Mailbox<Offer>
+  /** Notices of one type, as they come. */
+  notices(type: string): Mailbox<Uint8Array>
+  /** The host goes away, as when a machine is switched off; the bus keeps what comes. */
+  leave(): Promise<void>
+  comeBack(): Promise<void>
+}
+
+export async function startPerson(vault: string, options: { folder: string; image: string }): Promise<Person> {
+  await using parts = new AsyncDisposableStack()
+  const folder = join(options.folder, vault)
+  const signing = generateSigningKey()
+  const identity = await found()
+  const handlers = await readImage(options.image)
+  const broker = parts.use(await openMemoryBroker(join(folder, 'bus')))
+  const start = (): Promise<Host> => {
+    const bus = broker.connect()
+    return startHost({ ...surroundings, folder, bus, handlers, cells: 1, pid: process.pid, warn })
+  }
+  let host: Host | undefined = await start()
+  parts.defer(() => host?.[Symbol.asyncDispose]())
+  const transport = broker.connect()
+  const store = forgetfulStore()
+  const phone = await pairDevice({ ...surroundings, vault, identity, device: 'phone', signing, transport, store })
+  const offers = mailbox<Offer>()
+  phone.onOffer(offers.put)
+  const owned = parts.move()
+
+  async function found(): Promise<Uint8Array> {
+    await using opened = await openFolder(folder, { create: true })
+    const device = { id: 'phone', label: `${vault}'s phone`, verifyKey: signing.verifyKey.raw }
+    return fingerprint(await opened.vaults.create(vault, { device, fields: {}, now: surroundings.now() }))
+  }
+
+  return {
+    vault,
+    broker,
+    phone,
+    offers,
+    notices(type) {
+      const box = mailbox<Uint8Array>()
+      phone.conversation.on(type, ({ body }) => box.put(body))
+      return box
+    },
+    async leave() {
+      await host?.[Symbol.asyncDispose]()
+      host = undefined
+    },
+    async comeBack() {
+      host = await start()
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Two buses that pass on what is for the other's vault, as two clusters of a broker would. */
+export async function wire(one: Person, other: Person): Promise<void> {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const far = to.broker.connect()
+    const patterns = [`MessageSpace.${to.vault}.fromService.>`, `MessageSpace.${from.vault}.forService.>`]
+    for (const pattern of patterns) {
+      await from.broker
+        .connect()
+        .subscribe(pattern, ({ subject, data }) => void far.publish(subject, data, { durable: true }))
+    }
+  }
+}
