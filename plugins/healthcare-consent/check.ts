@@ -43,7 +43,7 @@ export interface Desk {
   readonly asker: Asker
   /** Milliseconds since the epoch. */
   readonly now: number
-  newId(): string
+  readonly newId: () => string
 }
 
 export function check(request: CheckRequest, desk: Desk): Outcome {

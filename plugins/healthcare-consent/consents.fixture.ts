@@ -116,11 +116,15 @@ export const anyConsent: fc.Arbitrary<Consent> = fc
   })
   .map((fields) => defined<Consent>(fields))
   .filter(({ decision, grantees }) => decision === 'deny' || grantees.length > 0)
-  .map((made) => (made.grantees.length === 0 ? made : { ...made, provisions: made.provisions.map(withoutActors) }))
+  .map((made) => (made.grantees.length === 0 ? made : withoutActors(made)))
 
 /** With grantees, provisions may only name some of them. */
-function withoutActors(made: Provision): Provision {
-  return { ...made, actors: [], resourceTypes: [type('Observation')], provisions: made.provisions.map(withoutActors) }
+function withoutActors(made: Consent): Consent {
+  return { ...made, provisions: made.provisions.map(withoutActor) }
+}
+
+function withoutActor(made: Provision): Provision {
+  return { ...made, actors: [], resourceTypes: [type('Observation')], provisions: made.provisions.map(withoutActor) }
 }
 
 /** What is asked about one record: all of it stated. */

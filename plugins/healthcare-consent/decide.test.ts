@@ -13,7 +13,6 @@ import {
   provision,
   provisionsOf,
   purpose,
-  type,
 } from './consents.fixture.ts'
 import { decide, holdsUntil, relevant } from './decide.ts'
 import type { Consent, Effect, Provision } from './model.ts'
@@ -149,7 +148,7 @@ test('deny overrides: whatever denies alone denies with everything else', () => 
 test('the order of consents and of what is in them does not matter', () => {
   fc.assert(
     fc.property(consents, asked, (all, question) => {
-      const reversed = rulesFor(all, question.connection).reverse().map(turned)
+      const reversed = rulesFor(all, question.connection).toReversed().map(turned)
       const verdict = decide(rulesFor(all, question.connection), question, NOW)
       expect(decide(reversed, question, NOW)).toEqual(verdict)
     }),
@@ -157,9 +156,6 @@ test('the order of consents and of what is in them does not matter', () => {
 })
 
 test('narrowing never widens: one more condition, a shorter time or a further exception permits nothing new', () => {
-  // A provision with exceptions also denies: where it applies less, its exceptions do, too.
-  const leaf = (change: (one: Provision) => Partial<Provision>) =>
-    fc.constant((one: Provision) => (one.provisions.length > 0 ? one : { ...one, ...change(one) }))
   const narrower: fc.Arbitrary<(one: Provision) => Provision> = fc.oneof(
     leaf(({ purposes }) => (purposes.length > 0 ? {} : { purposes: [purpose('TREAT')] })),
     leaf(({ actions }) => (actions.length > 0 ? {} : { actions: [action('use')] })),
@@ -217,6 +213,11 @@ test('what is over stays over', () => {
   )
 })
 
+/** For provisions without exceptions: one with them also denies, and where it applies less, so do they. */
+function leaf(change: (one: Provision) => Partial<Provision>): fc.Arbitrary<(one: Provision) => Provision> {
+  return fc.constant((one) => (one.provisions.length > 0 ? one : { ...one, ...change(one) }))
+}
+
 /** The leaves of one consent, read off the consent itself: everything about the question is known. */
 function read(one: Consent, question: Question, now: number): Effect[] {
   const { grantees, decision, provisions, period } = one
@@ -243,7 +244,6 @@ function holds(
   const start = one.period?.start === undefined ? -Infinity : (spanOf(one.period.start)?.from ?? 0)
   const end = one.period?.end === undefined ? Infinity : (spanOf(one.period.end)?.to ?? 0)
   const purposes = effect === 'deny' ? lineOf(question.purpose) : [question.purpose]
-  const codes = (list: Provision['codes']): string[] => list.map(({ code }) => code)
   const pairs: readonly (readonly [readonly string[], readonly string[]])[] = [
     [one.actors.map(actorKey), [connection, `${connection} ${name}`]],
     [codes(one.actions), [question.action]],
@@ -260,6 +260,10 @@ function holds(
   )
 }
 
+function codes(list: Provision['codes']): string[] {
+  return list.map(({ code }) => code)
+}
+
 function opposite(effect: Effect): Effect {
   return effect === 'permit' ? 'deny' : 'permit'
 }
@@ -267,7 +271,7 @@ function opposite(effect: Effect): Effect {
 /** The same rule with its lists and exceptions the other way round. */
 function turned<T extends object>(part: T): T {
   const entries = Object.entries(part).map(([key, value]: [string, unknown]) => {
-    if (key === 'but') return [key, (value as object[]).map(turned).reverse()]
+    if (key === 'but') return [key, (value as object[]).map(turned).toReversed()]
     return [key, Array.isArray(value) ? value.toReversed() : value]
   })
   return Object.fromEntries(entries) as T

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { anyConsent, fhir, provision, purpose, type } from './consents.fixture.ts'
 import { parseConsent } from './fhir.ts'
 import { printConsent } from './fhir-print.ts'
-import { systems } from './model.ts'
+import { type Actor, systems } from './model.ts'
 
 /** All of the subset, as a hospital might send it. */
 const whole = {
@@ -148,8 +148,6 @@ test('refuses what is too much to read', () => {
 test('refuses a provision for somebody who is no grantee: it would have no effect', () => {
   const clinic = { connection: 'clinic' }
   const named = { connection: 'clinic', name: 'Practitioner/wu' }
-  const withProvision = (actor: object, grantee: object): unknown =>
-    fhir({ decision: 'permit', grantees: [grantee as never], provisions: [provision({ actors: [actor as never] })] })
   expect(parseConsent(withProvision(named, clinic)).provisions).toHaveLength(1)
   for (const [actor, grantee] of [
     [{ connection: 'lab' }, clinic],
@@ -160,6 +158,10 @@ test('refuses a provision for somebody who is no grantee: it would have no effec
     )
   }
 })
+
+function withProvision(actor: Actor, grantee: Actor): unknown {
+  return fhir({ decision: 'permit', grantees: [grantee], provisions: [provision({ actors: [actor] })] })
+}
 
 function concept(system: string, code: string): object {
   return { coding: [{ system, code }] }

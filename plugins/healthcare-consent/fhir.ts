@@ -28,14 +28,11 @@ const DEPTH_MAX = 3
 /** Provisions of one consent, all levels: more is a form nobody reads. */
 const PROVISIONS_MAX = 64
 
-const consentElements = [
-  ...['resourceType', 'id', 'status', 'category', 'subject', 'date', 'period', 'grantor', 'grantee', 'decision'],
-  'provision',
-]
-const provisionElements = [
-  ...['period', 'actor', 'action', 'securityLabel', 'purpose', 'documentType', 'resourceType', 'code', 'data'],
-  'provision',
-]
+const consentElements = 'resourceType id status category subject date period grantor grantee decision provision'.split(
+  ' ',
+)
+const provisionElements =
+  'period actor action securityLabel purpose documentType resourceType code data provision'.split(' ')
 /** Information recipient, in its two codes: a role that an asker has. Others (author, custodian) are about the data. */
 const roles = ['IRCP', 'PRCP']
 
