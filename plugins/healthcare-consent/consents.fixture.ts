@@ -51,7 +51,7 @@ const display = fc.option(fc.constant('as the clinic calls it'), { nil: undefine
 const mention: fc.Arbitrary<Mention> = fc.constantFrom({ reference: 'Patient/1' }, { display: 'Alice' })
 const role: Coding = { system: systems.participation, code: 'IRCP' }
 
-export const actor: fc.Arbitrary<Actor> = fc
+const actor: fc.Arbitrary<Actor> = fc
   .record({
     connection,
     name: fc.option(personName, { nil: undefined }),
@@ -67,13 +67,13 @@ function coding(system: string, codes: readonly string[]): fc.Arbitrary<Coding> 
 }
 
 const day = fc.integer({ min: -3, max: 3 }).map((days) => NOW + days * DAY_MS)
-export const period: fc.Arbitrary<Period> = fc
+const period: fc.Arbitrary<Period> = fc
   .tuple(fc.option(day, { nil: undefined }), fc.option(day, { nil: undefined }))
   .filter(([start, end]) => (start ?? end) !== undefined && (start === undefined || end === undefined || start <= end))
   .map(([start, end]) => defined<Period>({ start: start && instantText(start), end: end && instantText(end) }))
 
-export const purposes = ['TREAT', 'ETREAT', 'BTG', 'HPAYMT', 'HRESCH'] as const
-export const types = ['Observation', 'Condition'] as const
+const purposes = ['TREAT', 'ETREAT', 'BTG', 'HPAYMT', 'HRESCH'] as const
+const types = ['Observation', 'Condition'] as const
 
 function few<T>(item: fc.Arbitrary<T>): fc.Arbitrary<readonly T[]> {
   return fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(item, { maxLength: 2 }) })
