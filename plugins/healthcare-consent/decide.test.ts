@@ -124,6 +124,14 @@ test('where another consent goes on, the end of one is no turn', () => {
   expect(holdsUntil(rulesFor([ending, permit({ actors: [clinic] })], 'clinic'), [ask], NOW)).toBeUndefined()
 })
 
+test('where many rules are in question, the first end of any is told', () => {
+  const days = Array.from({ length: 1_025 }, (_, index) => NOW + (index + 1) * DAY_MS)
+  const all = days.map((end) => permit({ actors: [clinic], period: { end: instantText(end - 1) } }))
+  expect(holdsUntil(rulesFor(all, 'clinic'), [ask], NOW)).toBe(NOW + DAY_MS)
+  expect(holdsUntil(rulesFor(all, 'clinic'), [ask], NOW + DAY_MS)).toBe(NOW + 2 * DAY_MS)
+  expect(holdsUntil(rulesFor(all.slice(0, 4), 'clinic'), [ask], NOW)).toBe(NOW + 4 * DAY_MS)
+})
+
 test('decides as a plain reading of the trees does, whoever is asked about', () => {
   fc.assert(
     fc.property(consents, asked, moment, (all, question, now) => {

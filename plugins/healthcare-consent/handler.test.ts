@@ -78,6 +78,14 @@ test('a deny overrides, also in an emergency: nobody is asked', () => {
   expect(check(emergency)).toMatchObject({ decision: 'deny', emergency: null })
 })
 
+test('an emergency about a record that is denied and one that nothing decides is denied: nobody is asked', () => {
+  grantAsOwner(permit({ provisions: [provision({ data: ['Observation/1'] })], resourceTypes: [type('Observation')] }))
+  const records = [{ type: 'Observation', reference: 'Observation/1' }, { type: 'Condition' }]
+  const answer = check({ ...emergency, records })
+  expect(answer).toMatchObject({ decision: 'deny', emergency: null })
+  expect(answer.records.map(({ consent }) => consent === null)).toEqual([false, true])
+})
+
 test('several records are permitted together or not at all, each with its reason', () => {
   grantAsOwner(permit({ resourceTypes: [type('Observation')], provisions: [provision({ data: ['Observation/2'] })] }))
   const records = [
@@ -97,6 +105,18 @@ test('a consent is over when its time is, and said so before', () => {
   grantAsOwner(permit({ period: { end: instantText(until - 1) } }))
   expect(check(observation)).toMatchObject({ decision: 'permit', until })
   expect(check(observation, { now: until })).toMatchObject({ decision: 'deny', until: null })
+})
+
+test('an opt-out is for every connection', () => {
+  grantAsOwner(permit({}))
+  const id = grantAsOwner(fhir({}))
+  expect(check(observation).records[0]).toMatchObject({ decision: 'deny', consent: id })
+})
+
+test('an emergency opens the record that was asked for, and no other', () => {
+  check(about('Observation/1'), { answer: { tag: 'chosen', val: '1 hour' } })
+  expect(check(about('Observation/1')).decision).toBe('permit')
+  expect(question('consent.check', about('Observation/2')).text).toContain('Observation/2')
 })
 
 test('a connection proposes, the owner decides, shown all of it', () => {
@@ -274,6 +294,10 @@ function fill(consent: unknown, now: number): number {
     }
   }
   throw new Error('there is always room')
+}
+
+function about(reference: string): object {
+  return { ...emergency, records: [{ type: 'Observation', reference }] }
 }
 
 function withRecord(change: object): object {

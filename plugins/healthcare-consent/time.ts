@@ -1,7 +1,7 @@
 /** FHIR date and dateTime (R5 §2.1.28.0.1), of which a day or a full instant is understood. */
 
 const DAY_MS = 24 * 3_600_000
-const DAY = /^(\d{4})-(\d\d)-(\d\d)$/
+const DAY = /^(\d{4})-(\d\d)-\d\d$/
 const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$/
 
 /** The span that a FHIR time stands for, in ms since the epoch: `to` is the first moment after it. */
@@ -30,11 +30,10 @@ export function spanOf(text: string): Span | undefined {
 }
 
 function dayStart(text: string): number | undefined {
-  const [, year, month, day] = DAY.exec(text) ?? []
-  const at = new Date(`${text}T00:00:00.000Z`).getTime()
-  if (year === undefined || Number.isNaN(at)) return undefined
-  const date = new Date(at)
-  return date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day) ? at : undefined
+  const [, , month] = DAY.exec(text) ?? []
+  const at = new Date(`${text}T00:00:00.000Z`)
+  // A day that its month does not have is one of the next.
+  return month !== undefined && at.getUTCMonth() + 1 === Number(month) ? at.getTime() : undefined
 }
 
 /** FHIR's zones: up to fourteen hours either way. */
