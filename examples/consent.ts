@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import type { OwnerDevice, Question } from '#client/owner.ts'
+import { readAudit } from '#host/commands/audit.ts'
 import { type Mailbox, mailbox } from '#host/commands/demo/mailbox.ts'
 import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
@@ -55,6 +56,14 @@ async function play(): Promise<void> {
   const { consents } = (await clinic.ask('consent.read', {})) as { consents: { consent: { status: string } }[] }
   deepEqual(consents.map(({ consent }) => consent.status).toSorted(), ['active', 'inactive'])
   console.log('the clinic reads back what it brought in: one ended, one of the emergency')
+  await patient.leave()
+  const { rows } = await readAudit(join(folder, 'patient'), 'patient')
+  const checks = rows.filter(({ eventType }) => eventType === 'consent.check')
+  deepEqual(
+    checks.filter(({ result }) => result !== 'replied').map(({ result }) => result),
+    ['pending', 'approved'],
+  )
+  console.log(`in the audit trail: ${checks.length} rows of checks, the emergency asked and approved`)
 }
 
 interface Scene {
