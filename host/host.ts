@@ -64,8 +64,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const { folder, bus, now, random, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
-  const store = await openFileLog(join(folder, 'log'), { pid: options.pid })
-  const log = parts.use(await openLog(store))
+  const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const handlers = JSON.stringify(registry.published())
   const prover = parts.use(openProver())

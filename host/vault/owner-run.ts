@@ -44,6 +44,7 @@ export async function runHandler(command: Command): Promise<Done> {
       eventId: opened.event.id,
       eventType: type,
       approved: true,
+      connectionId: '',
     },
     body: request.body,
     now,

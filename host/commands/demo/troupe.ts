@@ -92,7 +92,7 @@ function foundVaultOf(service: ServiceName, vaults: Vaults): ReturnType<Vaults['
 }
 
 /** The client's store in the service's own vault: sealed and durable like everything there. */
-function storeIn(store: VaultStore): ClientStore {
+export function storeIn(store: VaultStore): ClientStore {
   const system = store.namespace('system')
   return {
     get: (key) => system.get(`client/${key}`)?.value,

@@ -66,6 +66,7 @@ export interface Grant {
   readonly answer?: { tag: 'none' } | { tag: 'yes' } | { tag: 'chosen'; val: string }
   /** Milliseconds since the epoch. */
   readonly now?: number
+  readonly random?: (length: number) => Uint8Array
 }
 
 let current: Required<Grant> & { readonly session: MemorySession }
@@ -92,7 +93,11 @@ export function grant(granted: Grant): void {
     answer: { tag: 'none' },
     now: 0,
   } as const
-  current = { ...nothing, sent: [], ...granted, session: { ...session, ...granted.session } }
+  current = { ...nothing, sent: [], random: noRandom, ...granted, session: { ...session, ...granted.session } }
+}
+
+function noRandom(): never {
+  throw new Error('the test gives no random bytes')
 }
 
 grant({})
