@@ -76,7 +76,6 @@ export function sourcesOf(event: {
     },
     fields: values,
     connection: connection && vault.store.namespace(`connection/${connection.id}`),
-    handler: vault.store.namespace(`handler/${registered.name}`),
     reaches: (to, type) => reachable(vault, to, type) !== undefined,
     handler: vault.store.namespace(`handler/${registered.name}`),
     keys: { get: (alias) => signerFor(alias, { vault, connection }) },

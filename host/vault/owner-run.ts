@@ -44,7 +44,6 @@ export async function runHandler(command: Command): Promise<Done> {
       eventId: opened.event.id,
       eventType: type,
       approved: true,
-      connectionId: '',
     },
     body: request.body,
     now,

@@ -62,7 +62,7 @@ export function openLedger(now: number): Ledger {
   const space = open('handler')
   const read = (key: string): unknown => valueOf(space.get(key)?.value)
   const write = (key: string, value: unknown): void => {
-    space.put(key, encodeUtf8(JSON.stringify(value)), undefined)
+    space.put(key, encodeUtf8(JSON.stringify(value)), undefined, undefined)
   }
   const dropOver = (shelf: string): void => {
     for (const { key, value } of partsOf(space, shelf)) {
