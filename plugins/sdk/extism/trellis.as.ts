@@ -28,6 +28,14 @@ declare function hostScan(request: u64): u64
 declare function hostNotify(request: u64): u64
 @external("extism:host/user", "trellis_outbox_emit")
 declare function hostEmit(request: u64): u64
+@external("extism:host/user", "trellis_outbox_send")
+declare function hostSend(request: u64): u64
+@external("extism:host/user", "trellis_keys_algorithm")
+declare function hostAlgorithm(request: u64): u64
+@external("extism:host/user", "trellis_credentials_list")
+declare function hostCredentials(request: u64): u64
+@external("extism:host/user", "trellis_credentials_prove")
+declare function hostProve(request: u64): u64
 @external("extism:host/user", "trellis_approval")
 declare function hostApproval(request: u64): u64
 @external("extism:host/user", "trellis_random_bytes")
@@ -101,6 +109,13 @@ export function storePutAt(label: string, key: string, value: Uint8Array, expect
   return answerAt(hostPut(request(json + `,"expected":${expected.toString()}}`)))
 }
 
+/** `visibility` is `transparent` or `opaque`; the category is one of the contract's, or null for none. */
+export function storePutAs(label: string, key: string, value: Uint8Array, visibility: string, category: string | null = null): Answer {
+  const named = category === null ? '' : `,"category":${quoted(category)}`
+  const json = `{"label":${quoted(label)},"key":${quoted(key)},"value":"${encodeBase64url(value)}"`
+  return answerAt(hostPut(request(json + `,"attributes":{"visibility":${quoted(visibility)}${named}}}`)))
+}
+
 export function storeDelete(label: string, key: string): Answer {
   return answerAt(hostDelete(request(`{"label":${quoted(label)},"key":${quoted(key)}}`)))
 }
@@ -125,6 +140,30 @@ export function notifyOwner(type: string, body: string): Answer {
 /** An event to the connection that asked; `body` is JSON. */
 export function emit(type: string, body: string): Answer {
   return answerAt(hostEmit(letter(type, body)))
+}
+
+/** An event to another connection, by the owner's alias for it; `body` is JSON. */
+export function send(to: string, type: string, body: string): Answer {
+  const json = `{"to":${quoted(to)},"type":${quoted(type)},"body":"${encodeBase64url(bytesOf(body))}"}`
+  return answerAt(hostSend(request(json)))
+}
+
+/** `ed25519`, `ecdsa-secp256k1` or `bip340`. */
+export function algorithm(alias: string): Answer {
+  return answerAt(hostAlgorithm(request(`{"alias":${quoted(alias)}}`)))
+}
+
+/** `[{"alias", "kind", "issuer", "label", "claims", "expires"}]`. */
+export function credentials(): Answer {
+  return answerAt(hostCredentials(0))
+}
+
+/** The proof, in base64url: these claims and no others, bound to the asker's nonce. */
+export function prove(alias: string, disclose: string[], nonce: Uint8Array): Answer {
+  const claims: string[] = []
+  for (let at = 0; at < disclose.length; at++) claims.push(quoted(disclose[at]))
+  const json = `{"alias":${quoted(alias)},"disclose":[${claims.join(',')}],"nonce":"${encodeBase64url(nonce)}"}`
+  return answerAt(hostProve(request(json)))
 }
 
 function letter(type: string, body: string): u64 {

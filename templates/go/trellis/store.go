@@ -21,9 +21,18 @@ type Item struct {
 	Value []byte
 	// Revision grows with every write of this key.
 	Revision uint64
+	Attributes
+}
+
+// Attributes say who of the owner's sees an item, and of which category of the contract it is; empty for none.
+type Attributes struct {
+	// "transparent" or "opaque".
+	Visibility string `json:"visibility"`
+	Category   string `json:"category,omitempty"`
 }
 
 type item struct {
+	Attributes
 	Key      string `json:"key"`
 	Value    octets `json:"value"`
 	Revision uint64 `json:"revision"`
@@ -37,10 +46,11 @@ type Page struct {
 }
 
 type keyed struct {
-	Label    Namespace `json:"label"`
-	Key      string    `json:"key"`
-	Value    *octets   `json:"value,omitempty"`
-	Expected *uint64   `json:"expected,omitempty"`
+	Label      Namespace   `json:"label"`
+	Key        string      `json:"key"`
+	Value      *octets     `json:"value,omitempty"`
+	Expected   *uint64     `json:"expected,omitempty"`
+	Attributes *Attributes `json:"attributes,omitempty"`
 }
 
 // Get gives nil when nothing is there.
@@ -49,7 +59,7 @@ func (namespace Namespace) Get(key string) (*Item, error) {
 	if err := ask(hostGet, keyed{Label: namespace, Key: key}, &found); err != nil || found == nil {
 		return nil, err
 	}
-	return &Item{found.Key, found.Value, found.Revision}, nil
+	return &Item{found.Key, found.Value, found.Revision, found.Attributes}, nil
 }
 
 // Put writes; the last write wins.
@@ -59,7 +69,12 @@ func (namespace Namespace) Put(key string, value []byte) error {
 
 // PutAt writes only when the key is at this revision; 0: only when it is absent.
 func (namespace Namespace) PutAt(key string, value []byte, expected uint64) error {
-	return ask(hostPut, keyed{namespace, key, (*octets)(&value), &expected}, nil)
+	return ask(hostPut, keyed{Label: namespace, Key: key, Value: (*octets)(&value), Expected: &expected}, nil)
+}
+
+// PutAs writes with attributes; the last write wins.
+func (namespace Namespace) PutAs(key string, value []byte, attributes Attributes) error {
+	return ask(hostPut, keyed{Label: namespace, Key: key, Value: (*octets)(&value), Attributes: &attributes}, nil)
 }
 
 func (namespace Namespace) Delete(key string) error {
@@ -80,7 +95,7 @@ func (namespace Namespace) Scan(prefix string, after *string, limit int) (Page, 
 	}{namespace, prefix, after, limit}, &found)
 	page := Page{Next: found.Next}
 	for _, one := range found.Items {
-		page.Items = append(page.Items, Item{one.Key, one.Value, one.Revision})
+		page.Items = append(page.Items, Item{one.Key, one.Value, one.Revision, one.Attributes})
 	}
 	return page, err
 }

@@ -118,6 +118,8 @@ type Session struct {
 	DeadlineMs      uint32 `json:"deadline_ms"`
 	// The owner approved this very request.
 	Approved bool `json:"approved"`
+	// The connection's own id: it stays when the owner changes the alias.
+	ConnectionID string `json:"connection_id"`
 }
 
 func CurrentSession() (session Session) {
@@ -136,6 +138,9 @@ func hostPublicKey(request uint64) uint64
 //go:wasmimport extism:host/user trellis_keys_sign
 func hostSign(request uint64) uint64
 
+//go:wasmimport extism:host/user trellis_keys_algorithm
+func hostAlgorithm(request uint64) uint64
+
 type keyUse struct {
 	Alias   string  `json:"alias"`
 	Message *octets `json:"message,omitempty"`
@@ -144,6 +149,12 @@ type keyUse struct {
 // Keys lists the aliases in the grant.
 func Keys() (aliases []string) {
 	must(ask(hostKeys, nil, &aliases))
+	return
+}
+
+// Algorithm names what a key signs with: "ed25519", "ecdsa-secp256k1" or "bip340".
+func Algorithm(alias string) (name string, err error) {
+	err = ask(hostAlgorithm, keyUse{Alias: alias}, &name)
 	return
 }
 
@@ -169,6 +180,9 @@ func hostEmit(request uint64) uint64
 //go:wasmimport extism:host/user trellis_outbox_notify_owner
 func hostNotifyOwner(request uint64) uint64
 
+//go:wasmimport extism:host/user trellis_outbox_send
+func hostSend(request uint64) uint64
+
 //go:wasmimport extism:host/user trellis_approval
 func hostApproval(request uint64) uint64
 
@@ -179,18 +193,24 @@ func hostNow(request uint64) uint64
 func hostRandom(request uint64) uint64
 
 type letter struct {
+	To   string `json:"to,omitempty"`
 	Type string `json:"type"`
 	Body octets `json:"body"`
 }
 
 // Emit sends an event to the connection that asked; the body is written as JSON. It leaves with the commit.
 func Emit(eventType string, body any) error {
-	return ask(hostEmit, letter{eventType, encoded(body)}, nil)
+	return ask(hostEmit, letter{Type: eventType, Body: encoded(body)}, nil)
+}
+
+// Send sends an event to another connection by the owner's alias for it.
+func Send(to, eventType string, body any) error {
+	return ask(hostSend, letter{to, eventType, encoded(body)}, nil)
 }
 
 // NotifyOwner sends a notice to the owner's devices.
 func NotifyOwner(eventType string, body any) error {
-	return ask(hostNotifyOwner, letter{eventType, encoded(body)}, nil)
+	return ask(hostNotifyOwner, letter{Type: eventType, Body: encoded(body)}, nil)
 }
 
 // Approval is the owner's answer to a question that this handler asked with Suspended. A no never gets here.
