@@ -11,6 +11,7 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
+import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface DeviceOptions extends Surroundings {
@@ -110,7 +111,7 @@ export type Question = z.infer<typeof questionNotice>
 /** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
 export type KeptPage = z.infer<typeof kept>
 
-export interface OwnerDevice {
+export interface OwnerDevice extends OwnerTrail {
   readonly conversation: Conversation
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
@@ -171,10 +172,13 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     lanes,
     contractVersion: () => 0,
   })
-  return deviceOf(conversation, options)
+  return deviceOf(conversation, { ...options, vaultKey: profile.verifyKey.raw })
 }
 
-function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): OwnerDevice {
+function deviceOf(
+  conversation: Conversation,
+  { signing, now, vault, vaultKey }: DeviceOptions & { readonly vaultKey: Uint8Array },
+): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
     const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
@@ -224,6 +228,7 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     deny: ({ question }) => done(command('consent.deny', { question })),
     sever: (connection) => done(command('connection.sever', { connection })),
     ...belongings(command),
+    ...ownerTrail(command, { conversation, vault, vaultKey }),
   }
 }
 

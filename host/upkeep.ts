@@ -7,6 +7,7 @@ import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
+import { checkpointWhenDue } from './vault/trail.ts'
 import type { Vault } from './vault/vault.ts'
 import type { Vaults } from './vault/vaults.ts'
 
@@ -21,6 +22,7 @@ export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?
   for (const vault of vaults.open()) {
     await expireQuestions(vault, moment)
     await writeRows(vault, vault.refusals.due(moment.now), moment)
+    await publish(await checkpointWhenDue(vault, moment), { bus: moment.bus, outbox: vault.outbox })
     await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
     await resend(vault, moment)
     await moment.dialer?.round(vault, moment)

@@ -18,7 +18,7 @@ import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
 import type { Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
-import { allRows, trailHead, verifyTrail } from '#host/storage/audit.ts'
+import { allRows, trailBase, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import type { AuditRow } from '#host/storage/audit-row.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { encodeRecord } from '#host/vault/records.ts'
@@ -155,7 +155,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 function verifiedRows({ store }: Vault): AuditRow[] {
   const namespace = store.namespace('audit')
   const rows = [...allRows(namespace)]
-  verifyTrail(rows, trailHead(namespace))
+  verifyTrail(rows, trailHead(namespace), trailBase(namespace))
   return rows
 }
 

@@ -4,6 +4,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
+import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
@@ -35,6 +36,9 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  'audit.rows': auditRows,
+  'audit.checkpoint': auditCheckpoint,
+  'audit.prune': auditPrune,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
