@@ -1,16 +1,31 @@
 /** The audit trail as an owner's device reads it, and the signed checkpoints that it keeps. */
+import { type Checkpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
 import { Refusal } from '#host/errors.ts'
+import { CHECKPOINT_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
-import { entrySchema } from '#host/storage/audit-row.ts'
-import { type Checkpoint, verifyCheckpoint } from '#host/storage/checkpoint.ts'
-import { CHECKPOINT_BYTES_MAX } from '#host/storage/limits.ts'
 import { type Cbor, decodeCbor } from '#host/wire/cbor.ts'
 import type { Conversation } from './conversation.ts'
 
 const rowsPage = z.object({
   rows: z.array(
-    entrySchema.extend({
+    z.object({
       sequence: z.number(),
+      /** When it happened, milliseconds since the epoch. */
+      at: z.number(),
+      connection: z.string().nullable(),
+      who: z.string(),
+      eventId: z.string().nullable(),
+      eventType: z.string().nullable(),
+      fields: z.array(z.string()),
+      purpose: z.string().nullable(),
+      contractVersion: z.number().nullable(),
+      /** `noted`: a handler's own word, linked to the row of its event. */
+      result: z.string(),
+      reason: z.string().nullable(),
+      askedAt: z.number().nullable(),
+      answeredAt: z.number().nullable(),
+      link: z.number().nullable(),
+      count: z.number(),
       previous: z.instanceof(Uint8Array),
       hash: z.instanceof(Uint8Array),
     }),

@@ -49,6 +49,8 @@ export const EPOCH_OVERLAP_MS = 2 * 60_000
 export const EPOCHS_MAX = 4
 /** Ids of retired epochs remembered, to tell a late message from one on the wrong subject. */
 export const RETIRED_EPOCHS_MAX = 8
+/** A signed checkpoint of an audit trail: five short items and one composite signature (3,373 bytes). */
+export const CHECKPOINT_BYTES_MAX = 4_096
 
 // contracts ----------------------------------------------------------------------------------------------------------
 

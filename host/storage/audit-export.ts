@@ -12,7 +12,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 
 import { type TrailBase, walkTrail } from './audit.ts'
 import { type AuditHead, type AuditRow, entrySchema } from './audit-row.ts'
-import { type Checkpoint, verifyCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
 import { EXPORT_LINE_CHARS_MAX } from './limits.ts'
 
 const base64 = z.string().transform((text, context) => {

@@ -19,7 +19,7 @@ import {
   hashOf,
   ROW_PREFIX,
 } from './audit-row.ts'
-import { type Checkpoint, keptHash, readCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, keptHash, readCheckpoint } from '#host/crypto/checkpoint.ts'
 import { PRUNE_ROWS_MAX } from './limits.ts'
 import type { Change, Namespace, VaultStore } from './port.ts'
 

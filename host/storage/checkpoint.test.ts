@@ -14,7 +14,7 @@ import {
   verifyTrail,
 } from './audit.ts'
 import type { AuditEntry, AuditRow } from './audit-row.ts'
-import { type Checkpoint, keptHash, readCheckpoint, signCheckpoint, verifyCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, keptHash, readCheckpoint, signCheckpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
 import { openLog } from './group.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'

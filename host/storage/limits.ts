@@ -2,8 +2,6 @@
 
 /** Rows between two signed checkpoints: what an insider could cut off unnoticed, against 3.4 KB and 1 ms each. */
 export const CHECKPOINT_ROWS = 256
-/** A signed checkpoint: five short items and one composite signature of 3,373 bytes. */
-export const CHECKPOINT_BYTES_MAX = 4_096
 /** Rows in one page of the trail for the owner: at most some 400 bytes each, so that a page fits one event. */
 export const AUDIT_PAGE_ROWS_MAX = 256
 /** Rows looked at for one page when only some of them match: some 10 ms. */

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { exportAudit, printVerified, verifyFile } from '#host/commands/audit.ts'
 import { connectService } from '#host/service.fixture.ts'
-import type { Checkpoint } from '#host/storage/checkpoint.ts'
+import type { Checkpoint } from '#host/crypto/checkpoint.ts'
 import { CHECKPOINT_ROWS } from '#host/storage/limits.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 
@@ -50,7 +50,7 @@ test('the vault signs a checkpoint after so many rows, and every device is told'
   expect(checkpoint?.sequence).toBeGreaterThanOrEqual(CHECKPOINT_ROWS)
 })
 
-test('the owner prunes: the chain verifies on, in the vault and in a file, and an ended connection’s rows stay', async () => {
+test('the owner prunes: the chain verifies on, here and in a file; an ended connection’s rows stay', async () => {
   const acme = await connectService(world, 'Acme')
   const bolt = await connectService(world, 'Bolt')
   await acme.ask('counts.run')

@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { timestamp, z } from '#host/schema.ts'
 import { planPruning, pruneChanges, readTrail } from '#host/storage/audit.ts'
 import type { AuditRow } from '#host/storage/audit-row.ts'
-import { signCheckpoint } from '#host/storage/checkpoint.ts'
+import { signCheckpoint } from '#host/crypto/checkpoint.ts'
 import { AUDIT_PAGE_ROWS_MAX, AUDIT_SCAN_ROWS_MAX } from '#host/storage/limits.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { type Command, type Done, readCommand } from './command.ts'
@@ -58,8 +58,8 @@ export function auditCheckpoint(command: Command): Done {
 }
 
 /**
- * Drops rows from before a time, the oldest first, a bounded number at once: none pruned means that none is left. Rows of
- * connections that have ended stay: they are what is left of them. A signed base takes the place of what goes.
+ * Drops rows from before a time, the oldest first, a bounded number at once; none pruned means that none is left. Rows
+ * of connections that have ended stay: they are what is left of them. A signed base takes the place of what goes.
  */
 export function auditPrune(command: Command): Done {
   const { vault, device, opened, now } = command

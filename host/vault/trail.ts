@@ -1,7 +1,7 @@
 /** The vault's word on its own audit trail: checkpoints that it signs and hands to its owner's devices. */
 import { allRows, checkpointChange, latestCheckpoint, trailBaseBytes } from '#host/storage/audit.ts'
 import type { ExportedTrail } from '#host/storage/audit-export.ts'
-import { readCheckpoint, signCheckpoint } from '#host/storage/checkpoint.ts'
+import { readCheckpoint, signCheckpoint } from '#host/crypto/checkpoint.ts'
 import { CHECKPOINT_ROWS } from '#host/storage/limits.ts'
 import { commit, type Leaving, type Outgoing } from './commit.ts'
 import { notices } from './notice.ts'

@@ -5,16 +5,22 @@
  * as received with the vault's composite key. A pruned trail begins at one whose `kept` names the rows that stayed
  * before it: SHA-256("vine/1 audit kept" | sequence, hash of each as CBOR).
  */
-import { digest } from '#host/crypto/kdf.ts'
-import { importVerifyKey, sign, type SigningKey, verify } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
+import { CHECKPOINT_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
-import type { AuditHead, AuditRow } from './audit-row.ts'
-import { CHECKPOINT_BYTES_MAX } from './limits.ts'
+import { digest } from './kdf.ts'
+import { importVerifyKey, sign, type SigningKey, verify } from './sign.ts'
 
-export interface Checkpoint extends AuditHead {
+/** One row of a trail. */
+interface Place {
+  /** 1 for the first row; 0 before it. */
+  readonly sequence: number
+  readonly hash: Uint8Array
+}
+
+export interface Checkpoint extends Place {
   readonly vault: string
   /** When it was signed, milliseconds since the epoch. */
   readonly at: number
@@ -49,7 +55,7 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
 }
 
 /** What a pruned trail's first checkpoint says of the rows that stayed before it. */
-export function keptHash(rows: Iterable<Pick<AuditRow, 'sequence' | 'hash'>>): Uint8Array {
+export function keptHash(rows: Iterable<Place>): Uint8Array {
   return digest('vine/1 audit kept', ...Array.from(rows, ({ sequence, hash }) => encodeCbor([sequence, hash])))
 }
 
