@@ -11,6 +11,7 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
+import { type OwnerBrowse, ownerBrowse } from './owner-browse.ts'
 import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
@@ -111,7 +112,7 @@ export type Question = z.infer<typeof questionNotice>
 /** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
 export type KeptPage = z.infer<typeof kept>
 
-export interface OwnerDevice extends OwnerTrail {
+export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   readonly conversation: Conversation
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
@@ -128,7 +129,8 @@ export interface OwnerDevice extends OwnerTrail {
   /** `choice` is needed when the question offers choices, and is to be left out otherwise. */
   approve(question: Question, choice?: string): Promise<void>
   deny(question: Question): Promise<void>
-  sever(connection: string): Promise<void>
+  /** `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. */
+  sever(connection: string, opaque?: 'keep' | 'discard'): Promise<void>
   putField(name: string, value: string): Promise<void>
   /**
    * Runs a handler's event on the own vault: JSON in, JSON out, `null` when there is nothing to say. `connection` is
@@ -226,8 +228,9 @@ function deviceOf(
     approve: ({ question }, choice) =>
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
-    sever: (connection) => done(command('connection.sever', { connection })),
+    sever: (connection, opaque = 'keep') => done(command('connection.sever', { connection, opaque })),
     ...belongings(command),
+    ...ownerBrowse(command),
     ...ownerTrail(command, { conversation, vault, vaultKey }),
   }
 }

@@ -58,6 +58,7 @@ export const refusalCodes = [
   'journal-behind',
   'key-missing',
   'audit-broken',
+  'audit-unavailable',
   // credentials: what a proof is worth
   'proof-invalid',
   // vault: the owner's side

@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly devices?: readonly string[]
   /** What the bus does to messages on the way. */
   readonly chaos?: Chaos
+  /** How long a commit may take. */
+  readonly commitDeadlineMs?: number
 }
 
 /** What a test sees and moves. */
@@ -95,7 +97,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
   const runner = parts.use(
-    await startRunner({ name, folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
+    await startRunner({ cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }),
   )
 
   const offers = mailbox<Offer>()
@@ -163,7 +165,7 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
   host(): Host
 }
 
-interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now'> {
+interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now' | 'commitDeadlineMs'> {
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]

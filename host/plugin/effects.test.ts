@@ -40,7 +40,7 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
     judge({ outcome: { ...done, writes: [write], outgoing: [sent] }, log: [{ level: 'info', message: 'hi' }] }),
   ).toEqual({
     reply: bytes('{}'),
-    changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x') }],
+    changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x'), author: 'handler/notes' }],
     expected: [],
     outgoing: [sent],
     log: [{ level: 'info', message: 'hi' }],

@@ -121,7 +121,8 @@ export function effectsOf(report: Report, event: Event): Effects {
       const lie = grantMistake(outcome, event.sources)
       if (lie !== undefined) fail('handler-lied', lie)
       const { reply, outgoing } = outcome
-      const changes = outcome.writes.flatMap((write) => changeOf(write, event.sources))
+      const author = `handler/${event.registered.name}`
+      const changes = outcome.writes.flatMap((write) => changeOf(write, { ...event, author }))
       const expected = event.desk.expected()
       return { question: undefined, reply, changes, expected, outgoing, log, hostCalls: report.hostCalls }
     }
@@ -209,11 +210,15 @@ function isAnswer({ code, message }: HandlerAnswer): boolean {
   return Buffer.byteLength(message) <= REFUSAL_MESSAGE_BYTES_MAX
 }
 
-function changeOf({ label, key, value, attributes }: Write, sources: Sources): Change[] {
+function changeOf(
+  { label, key, value, attributes }: Write,
+  { sources, author }: Pick<Event, 'sources'> & { readonly author: string },
+): Change[] {
   const namespace = sources.namespaces.get(label)?.namespace.name
   if (namespace === undefined) return []
-  if (attributes === undefined) return [{ namespace, key, value }]
-  return [{ namespace, key, value, visibility: attributes.visibility, category: attributes.category ?? null }]
+  if (attributes === undefined) return [{ namespace, key, value, author }]
+  const { visibility, category = null } = attributes
+  return [{ namespace, key, value, visibility, category, author }]
 }
 
 /** @throws Refusal `handler-lied` when there is more than the manifest allows: the cell cuts, it does not overrun */

@@ -65,7 +65,8 @@ export interface Leaving {
 /**
  * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record,
  *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has
- *   happened then; `storage-failed` is final for the log
+ *   happened then; `audit-unavailable` when it is not durable in time: it is known later whether it happened;
+ *   `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   const { vault, now, opened, changes = [], expected = [], rows } = leaving
@@ -81,10 +82,10 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()
   leaving.apply?.()
-  const record: Change[] = [...changes]
+  const record: Change[] = changes.map((change) => authored(change, opened))
   const letters: Letter[] = []
   const keep = (message: Message): void => {
-    const { change, letter } = vault.outbox.keep(message, now)
+    const { change, letter } = vault.outbox.keep(message)
     record.push(change)
     letters.push(letter)
   }
@@ -105,8 +106,14 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
   if (leaving.numbered) record.push(leaving.numbered(vault.audit.head.sequence + 1))
   for (const entry of rows) record.push(...vault.audit.append(entry).changes)
-  await vault.store.commit(record, { now })
+  await vault.writer.commit(record, { now, durable: () => vault.outbox.durable(letters, now) })
   return letters
+}
+
+/** By whoever sent the event, if it names nobody and is somebody's: the vault's own books are not. */
+function authored(change: Change, opened: Opened | undefined): Change {
+  const isBook = change.namespace === 'system' || change.namespace === 'audit'
+  return isBook || !opened || change.author !== undefined ? change : { ...change, author: opened.party.key }
 }
 
 /** Where the conversation with a party stands: windows and counters, and the tokens left. */

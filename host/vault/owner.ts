@@ -13,7 +13,9 @@ import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
+import { browse, listNamespaces, search } from './owner-browse.ts'
 import { listItems, removeItem } from './owner-items.ts'
+import { remove, renameConnection, renameCredential } from './owner-manage.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -36,6 +38,12 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  'namespace.list': listNamespaces,
+  'namespace.items': browse,
+  'namespace.search': search,
+  'item.remove': remove,
+  'connection.rename': renameConnection,
+  'credential.rename': renameCredential,
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,

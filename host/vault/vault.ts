@@ -17,6 +17,7 @@ import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
 import { publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
+import { openWriter, type Writer } from './writer.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
 export interface Vault extends AsyncDisposable {
@@ -42,6 +43,8 @@ export interface Vault extends AsyncDisposable {
   readonly prover: Prover
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
+  /** What every commit goes through. */
+  readonly writer: Writer
 }
 
 /** What a vault is born with besides its keys. */
@@ -77,8 +80,11 @@ export function fieldChange(name: string, value: string): Change {
 }
 
 /** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
-export function readVault(store: VaultStore, options: { id: VaultId; handlers: string; prover: Prover }): Vault {
-  const { id, handlers, prover } = options
+export function readVault(
+  store: VaultStore,
+  options: { id: VaultId; handlers: string; prover: Prover; commitDeadlineMs: number },
+): Vault {
+  const { id, handlers, prover, commitDeadlineMs } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -111,6 +117,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     working: new Map(),
     prover,
     refusals: refusalMeter(),
+    writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }
