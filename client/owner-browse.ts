@@ -29,6 +29,8 @@ const removal = z.object({
   stops: z.array(z.object({ connection: z.string(), alias: z.string(), what: z.string() })),
 })
 
+const unlocked = z.object({ until: z.number() })
+
 export type BrowsedPage = z.infer<typeof page>
 export type FoundPage = z.infer<typeof found>
 /** What was removed, or what would stop working without it. */
@@ -47,6 +49,13 @@ export interface OwnerBrowse {
   }): Promise<FoundPage>
   /** Says what would stop working; with `confirm` it removes. */
   remove(item: { namespace: string; key: string; confirm?: boolean }): Promise<Removal>
+  /** Makes an item critical: from now on it needs the PIN. */
+  protect(namespace: string, key: string): Promise<void>
+  /** Sets the PIN, and for how long one opens what is critical: 0 for one event, 15 minutes at most. */
+  setFactor(factor: { pin: string; windowMs: number; current?: string }): Promise<void>
+  /** Opens what is critical; says until when, in milliseconds since the epoch. */
+  unlock(pin: string): Promise<number>
+  lock(): Promise<void>
   renameConnection(connection: string, alias: string): Promise<void>
   renameCredential(alias: string, label: string): Promise<void>
 }
@@ -65,6 +74,12 @@ export function ownerBrowse(command: (type: string, body: Cbor) => Promise<Cbor>
     async remove(item) {
       return check(removal, await command('item.remove', item), 'malformed', 'what was removed')
     },
+    protect: (namespace, key) => done(command('item.protect', { namespace, key })),
+    setFactor: (factor) => done(command('factor.set', factor)),
+    async unlock(pin) {
+      return check(unlocked, await command('vault.unlock', { pin }), 'malformed', 'when it closes').until
+    },
+    lock: () => done(command('vault.lock', {})),
     renameConnection: (connection, alias) => done(command('connection.rename', { connection, alias })),
     renameCredential: (alias, label) => done(command('credential.rename', { alias, label })),
   }

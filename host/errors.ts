@@ -65,6 +65,8 @@ export const refusalCodes = [
   'vault-unknown',
   'device-unknown',
   'command-invalid',
+  'second-factor-needed',
+  'second-factor-wrong',
   // image: what may run
   'image-changed',
   'image-missing',

@@ -46,7 +46,7 @@ export function browse(command: Command): Done {
   let { next } = page
   let room = ITEMS_PAGE_BYTES
   for (const [key, item] of page.items) {
-    const value = shownValue(namespace, item)
+    const value = shownValue(namespace, item, vault.factor.isOpen(command.now))
     room -= value?.length ?? 0
     if (room < 0) break
     items.push({ ...facts(key, item), value })
@@ -94,11 +94,16 @@ function facts(key: string, item: Item) {
 }
 
 /**
- * The owner's own fields; elsewhere what is transparent. Never a secret, nor the vault's own books: those are keys, and
- * a device that is stolen must not carry them away.
+ * The owner's own fields; elsewhere what is transparent; what is critical while it is unlocked. Never a secret, nor the
+ * vault's own books: those are keys, and a device that is stolen must not carry them away.
  */
-function shownValue(namespace: NamespaceName, { value, visibility, sensitivity }: Item): Uint8Array | null {
-  if (namespace === 'system' || namespace === 'audit' || sensitivity !== 'data') return null
+function shownValue(
+  namespace: NamespaceName,
+  { value, visibility, sensitivity }: Item,
+  isUnlocked: boolean,
+): Uint8Array | null {
+  if (namespace === 'system' || namespace === 'audit') return null
+  if (sensitivity === 'secret' || (sensitivity === 'critical' && !isUnlocked)) return null
   const isOpen = namespace === 'personal' || visibility === 'transparent'
   return isOpen && value.length <= ITEMS_PAGE_BYTES ? value : null
 }

@@ -14,6 +14,7 @@ import { inviteConnection, putField, severConnection } from './owner-connection.
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
 import { browse, listNamespaces, search } from './owner-browse.ts'
+import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { remove, renameConnection, renameCredential } from './owner-manage.ts'
 import type { Opened } from './open.ts'
@@ -42,6 +43,10 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'namespace.items': browse,
   'namespace.search': search,
   'item.remove': remove,
+  'item.protect': protectItem,
+  'factor.set': setFactor,
+  'vault.unlock': unlock,
+  'vault.lock': lock,
   'connection.rename': renameConnection,
   'credential.rename': renameCredential,
   'audit.rows': auditRows,

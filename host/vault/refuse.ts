@@ -25,7 +25,7 @@ export interface Refused {
 }
 
 /** What may go well another time. */
-const again = new Set<string>(['busy', 'conflict', 'rate-limited', 'audit-unavailable'])
+const again = new Set<string>(['busy', 'conflict', 'rate-limited', 'audit-unavailable', 'second-factor-needed'])
 
 /** What the asker is told. A handler's own code and words are passed on. */
 export function refusedReply(refusal: Refusal): Reply {
@@ -78,7 +78,7 @@ async function audited(refusal: Refusal, refused: Refused): Promise<readonly Let
     random,
     opened,
     answers: [answer],
-    outgoing: refusal.code === 'rate-limited' ? blocked(vault, opened.party) : [],
+    outgoing: toldOwner(refusal, { vault, opened }),
     rows,
   })
 }
@@ -86,6 +86,14 @@ async function audited(refusal: Refusal, refused: Refused): Promise<readonly Let
 /** A peer's answer is answered by nobody, or two vaults would never end. */
 function isAnswer({ event, party }: Opened): boolean {
   return event.type === ANSWER && placeOf(party) !== undefined
+}
+
+/** What the owner can do something about. */
+function toldOwner({ code }: Refusal, { vault, opened }: { vault: Vault; opened: Opened }): Outgoing[] {
+  const { party, event } = opened
+  if (code === 'rate-limited') return blocked(vault, party)
+  if (code !== 'second-factor-needed' || party.party !== 'connection') return []
+  return notices(vault, 'factor.needed', { connection: party.id, alias: party.record.alias, type: event.type })
 }
 
 /** The owner is told once in each of a connection's hours. */

@@ -12,6 +12,7 @@ import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
+import { type Factor, openFactor } from './factor.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
@@ -43,6 +44,8 @@ export interface Vault extends AsyncDisposable {
   readonly prover: Prover
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
+  /** The owner's second factor. */
+  readonly factor: Factor
   /** What every commit goes through. */
   readonly writer: Writer
 }
@@ -117,6 +120,7 @@ export function readVault(
     working: new Map(),
     prover,
     refusals: refusalMeter(),
+    factor: openFactor(system),
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
