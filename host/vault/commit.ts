@@ -13,6 +13,7 @@ import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
 import { checkCaps } from './caps.ts'
+import { type Facts, factRows } from './rows.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
@@ -54,6 +55,8 @@ export interface Leaving {
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]
+  /** What a handler adds to the first row: rows of their own that link to it. */
+  readonly facts?: Facts
   /** A change that names this commit's first row, made when its number is known. */
   readonly numbered?: (row: number) => Change
   /** Handshake messages: sealed by their own keys already. */
@@ -105,7 +108,12 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   }
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
   if (leaving.numbered) record.push(leaving.numbered(vault.audit.head.sequence + 1))
-  for (const entry of rows) record.push(...vault.audit.append(entry).changes)
+  const [first] = rows.map((entry) => {
+    const { row, changes } = vault.audit.append(entry)
+    record.push(...changes)
+    return row
+  })
+  for (const fact of first ? factRows(first, leaving.facts) : []) record.push(...vault.audit.append(fact).changes)
   await vault.writer.commit(record, { now, durable: () => vault.outbox.durable(letters, now) })
   return letters
 }

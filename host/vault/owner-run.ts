@@ -57,6 +57,7 @@ export async function runHandler(command: Command): Promise<Done> {
     body: { reply: effects.reply ?? null },
     outgoing: outgoingOf(effects, { vault, event, asker: connection, registered }),
     changes: effects.changes,
+    facts: { handler: registered.name, facts: effects.facts },
     expected: effects.expected,
     rows: [
       eventRow(device, event, {
