@@ -257,7 +257,8 @@ test('a peer proposes, may ask how it stands, and is sent the release', () => {
   setPolicy(1, ['ann'])
   run('mallory', 'transfer.propose', { ...transfer, to: 'host' }, 'owner@')
   expect(carry('mallory')).toEqual([])
-  const { id } = at('host').notices.at(-1)?.body as { id: string }
+  const [{ body } = { body: {} }] = at('host').notices
+  const { id } = body as { id: string }
   carry('host')
   expect(run('host', 'transfer.status', { id }, 'mallory')).toMatchObject({
     state: 'open',
