@@ -121,6 +121,9 @@ const statusOf = (id: string): Status => run('host', 'transfer.status', { id }, 
 const cast = (voter: string, id: string, choice = 'approve'): unknown =>
   run(voter, 'transfer.cast', { id, choice }, 'owner@c-host')
 
+const kept = (prefix: string, name = 'host'): number =>
+  [...at(name).items.keys()].filter((key) => key.startsWith(prefix)).length
+
 function propose(changes: object = {}): string {
   const { proposal } = run('host', 'transfer.propose', { ...transfer, ...changes }, 'owner@') as Status
   carry('host')
@@ -351,8 +354,6 @@ test('a proposer has so many open at once, and old ones are forgotten', () => {
     now = NOW + week * 8 * DAY_MS
     for (let count = 0; count < 20; count++) propose()
   }
-  const kept = (prefix: string, name = 'host'): number =>
-    [...at(name).items.keys()].filter((key) => key.startsWith(prefix)).length
   expect([kept('transfer/'), kept('made/'), statusOf(first).state]).toEqual([53, 53, 'released'])
   now = NOW + 400 * DAY_MS
   for (let count = 0; count < 28; count++) propose()
