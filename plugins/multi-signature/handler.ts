@@ -1,6 +1,6 @@
 /**
- * Transfers that k of n vaults approve. On the vault that holds them: `transfer.policy`, `.propose`, `.vote`, `.status`.
- * On a vault that votes: `transfer.ask`, `.asked`, `.cast`, `.released`.
+ * Transfers that k of n vaults approve. On the vault that holds them: `transfer.policy`, `.propose`, `.vote` and
+ * `.status`. On a vault that votes: `transfer.ask`, `.asked`, `.cast` and `.released`.
  */
 import { current } from 'trellis:handler/session@0.1.0'
 import type { Outcome } from 'trellis:handler/types@0.1.0'

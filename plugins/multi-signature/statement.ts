@@ -62,9 +62,9 @@ const domains = {
 } as const
 
 /**
- * SHA-512, base64url, of `lp(domain) ‖ lp(host) ‖ lp(id) ‖ lp(proposer) ‖ u64(amountMinor) ‖ lp(currency) ‖ lp(payee) ‖
- * lp(purpose) ‖ u64(proposedAt) ‖ u64(expires) ‖ u64(threshold) ‖ u64(members) ‖ (lp(name) ‖ lp(key))…`, where `lp` puts
- * a u32be length before the bytes, texts are UTF-8, keys are their 32 bytes and numbers are big-endian.
+ * SHA-512, base64url, of `lp(domain) ‖ lp(host) ‖ lp(id) ‖ lp(proposer) ‖ u64(amountMinor) ‖ lp(currency) ‖
+ * lp(payee) ‖ lp(purpose) ‖ u64(proposedAt) ‖ u64(expires) ‖ u64(threshold) ‖ u64(members) ‖ (lp(name) ‖ lp(key))…`,
+ * where `lp` puts a u32be length before the bytes, texts are UTF-8, keys are their 32 bytes, numbers big-endian.
  */
 export function proposalHash(proposal: Proposal): string {
   const { host, id, proposer, amountMinor, currency, payee, purpose, members } = proposal

@@ -21,8 +21,8 @@ export function isPolicy({ threshold, members }: Pick<Release['proposal'], 'thre
 }
 
 /**
- * Why a release is none; undefined when it is one. Whether `proposal.host` and the members' keys are those of the vaults
- * one means is for the reader to see: they are in the vaults' profiles.
+ * Why a release is none; undefined when it is one. Whether `proposal.host` and the members' keys are those of the
+ * vaults one means is for the reader to see: they are in the vaults' profiles.
  */
 export function releaseMistake(release: Release): string | undefined {
   const { proposal, votes, signature } = release

@@ -1,4 +1,4 @@
-/** `expense.policy`, `.submit`, `.decide`, `.delegate`, `.status`: who submits an expense, and who else decides on it. */
+/** `expense.policy`, `.submit`, `.decide`, `.delegate`, `.status`: who submits an expense, and who else decides. */
 import { now } from 'trellis:handler/clock@0.1.0'
 import { notifyOwner } from 'trellis:handler/outbox@0.1.0'
 import { current } from 'trellis:handler/session@0.1.0'
