@@ -78,3 +78,11 @@ test.each([
   const identity = hex(`01${'00'.repeat(63)}`)
   expect(isSignedBy(hex(bytes), new Uint8Array(0), identity)).toBe(false)
 })
+
+test('a key has one form: y over the field is another', () => {
+  const p = (1n << 255n) - 19n
+  const bytesOf = (y: bigint): Uint8Array => hex(y.toString(16).padStart(64, '0')).toReversed()
+  const reduced = [2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n].filter((y) => isPublicKey(bytesOf(y)))
+  expect(reduced.length).toBeGreaterThan(0)
+  for (const y of reduced) expect(isPublicKey(bytesOf(y + p))).toBe(false)
+})

@@ -140,6 +140,7 @@ test('three of five approve, and it is released once: to every member, and so th
   carry()
   expect(statusOf(id)).toMatchObject({ state: 'open', approvals: 2, missing: 1, waiting: ['cleo', 'dan', 'eva'] })
   cast('dan', id)
+  const [decisive] = at('dan').out
   carry('dan')
   const { state, release, missing } = statusOf(id)
   expect([state, missing]).toEqual(['released', 0])
@@ -154,7 +155,10 @@ test('three of five approve, and it is released once: to every member, and so th
   expect(told).toEqual([expect.objectContaining({ body: { from: 'host', connection: 'c-host', release } })])
   cast('eva', id)
   expect(carry('eva')).toEqual(['transfer-closed'])
+  run('host', 'transfer.vote', decisive?.body, 'dan')
   expect(at('host').out).toEqual([])
+  run('eva', 'transfer.released', { release }, 'host')
+  expect(at('eva').notices).toHaveLength(2)
   expect(run('eva', 'transfer.asked', {}, 'owner@c-host')).toMatchObject({
     asked: [{ hash: statusOf(id).hash, release }],
   })

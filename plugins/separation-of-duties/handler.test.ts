@@ -152,6 +152,9 @@ test('a person delegates to eight others', () => {
   for (let n = 0; n < 8; n++) run('delegate', { to: `p${n}`, until }, 'c-ben')
   expect(() => run('delegate', { to: 'p8', until }, 'c-ben')).toThrow(code('too-many-delegations'))
   expect(run('delegate', { to: 'p8', until }, 'c-cleo')).toMatchObject({ delegations: [{ from: 'cleo' }] })
+  now = until
+  const next = { to: 'p8', until: until + 1 }
+  expect(run('delegate', next, 'c-ben')).toEqual({ delegations: [{ from: 'ben', ...next }] })
 })
 
 test('who is not in the policy has no part in it', () => {

@@ -106,6 +106,7 @@ test('two approvers are two persons on two authorities', () => {
   const second = (name: Name, ...delegations: Delegation[]) => ask(once, name, { delegations }).decision
   expect(second('eva', lend('fay', 'eva'))).toMatchObject({ result: 'denied', rule: 'already-approved' })
   expect(second('dan')).toMatchObject({ result: 'denied', rule: 'same-authority' })
+  expect(second('dan', lend('fay', 'dan'))).toMatchObject({ result: 'denied', rule: 'same-authority' })
   expect(second('cleo', lend('dan', 'cleo'))).toMatchObject({ result: 'denied', rule: 'amount-over-limit' })
   expect(second('fay')).toMatchObject({ result: 'approved', rule: 'second-approver', authority: 'fay' })
   const { expense: first } = ask(expenseOf(500_000), 'dan')
