@@ -7,6 +7,7 @@ import { isPublicKey, isSignedBy } from './ed25519.ts'
 import { sha512 } from './sha512.ts'
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text)
+const bytesOf = (y: bigint): Uint8Array => hex(y.toString(16).padStart(64, '0')).toReversed()
 const rawOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(-32))
 
 test('the hash is the platform’s, at every length around a block', () => {
@@ -81,7 +82,6 @@ test.each([
 
 test('a key has one form: y over the field is another', () => {
   const p = (1n << 255n) - 19n
-  const bytesOf = (y: bigint): Uint8Array => hex(y.toString(16).padStart(64, '0')).toReversed()
   const reduced = [2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n].filter((y) => isPublicKey(bytesOf(y)))
   expect(reduced.length).toBeGreaterThan(0)
   for (const y of reduced) expect(isPublicKey(bytesOf(y + p))).toBe(false)
