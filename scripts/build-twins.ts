@@ -1,7 +1,7 @@
 /**
  * Builds one small handler, the templates' own, in every language and for every runtime, and the twins of handlers that
- * we ship, and keeps the bytes with their digests: the host's tests run them without any of the compilers. `node scripts/build-twins.ts` builds again what is
- * out of date and what the compilers of this machine can build.
+ * we ship, and keeps the bytes with their digests: the host's tests run them without any of the compilers.
+ * `node scripts/build-twins.ts` builds again what is out of date and what the compilers of this machine can build.
  */
 import { createHash } from 'node:crypto'
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'

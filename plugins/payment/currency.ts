@@ -1,4 +1,4 @@
-/** ISO 4217: how many decimals a currency's minor unit stands for. Which codes there are, the manifest's schema says. */
+/** ISO 4217: the decimals of a currency's minor unit. Which codes there are, the manifest's schema says. */
 
 const exponents: Readonly<Record<number, string>> = {
   0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF',

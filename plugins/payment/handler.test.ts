@@ -120,8 +120,8 @@ function allow(own: MemoryNamespace, more: Grant = {}): void {
   grant({
     namespaces: { handler: own },
     keys: {
-      payment: { publicKey: payment.raw, sign: payment.sign },
-      identity: { publicKey: identity.raw, sign: identity.sign },
+      payment: { publicKey: payment.raw, sign: payment.signed },
+      identity: { publicKey: identity.raw, sign: identity.signed },
     },
     credentials: { visa },
     answer: { tag: 'chosen', val: 'visa' },
@@ -131,12 +131,12 @@ function allow(own: MemoryNamespace, more: Grant = {}): void {
   })
 }
 
-function keyPair(): { raw: Uint8Array; verifyKey: KeyObject; sign(message: Uint8Array): Uint8Array } {
+function keyPair(): { raw: Uint8Array; verifyKey: KeyObject; signed: (message: Uint8Array) => Uint8Array } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   return {
     raw: new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)),
     verifyKey: publicKey,
-    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+    signed: (message) => new Uint8Array(sign(null, message, privateKey)),
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeUtf8 } from '../sdk/utf8.ts'
 /** With the asker's name, the amount and the reference it fits the 512 bytes of a question. */
 const PAYEE_BYTES_MAX = 128
 
-/** First and last of what is not seen, turns the order of what is, or is nobody's: fixed, so that all languages agree. */
+/** First and last of what is not seen, turns the order of what is, or is nobody's. Fixed: all languages agree. */
 const unreadable: readonly (readonly [number, number])[] = [
   [0x0, 0x1f],
   [0x7f, 0x9f],
@@ -28,7 +28,7 @@ const unreadable: readonly (readonly [number, number])[] = [
 
 /** A line that a person can read: neither empty nor of spaces alone, and at most 128 bytes. */
 export function isReadable(text: string): boolean {
-  const codes = [...text].map((character) => character.codePointAt(0) ?? 0)
+  const codes = Array.from(text, (character) => character.codePointAt(0) ?? 0)
   if (encodeUtf8(text).length > PAYEE_BYTES_MAX || codes.every((code) => code === 0x20)) return false
   return codes.every((code) => !unreadable.some(([first, last]) => code >= first && code <= last))
 }

@@ -1,6 +1,7 @@
 /**
  * One handler in every language and for every runtime, and handlers we ship in other languages, as bytes that are
- * checked in: they pass the same cases without any compiler. Where a compiler is here, what it builds now must do the same.
+ * checked in: they pass the same cases without any compiler. Where a compiler is here, what it builds now must do the
+ * same.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -49,7 +50,7 @@ async function passesTheCases(source: TwinSource, component: Uint8Array): Promis
   else expect(results.length).toBe(cases.length)
 }
 
-test('there is a twin for whatever `trellis handler new` makes and for what is shipped twice, and nothing else', async () => {
+test('there is a twin of whatever `new` makes and of what is shipped in other languages, and nothing else', async () => {
   const files = [...twinSources.map(({ name }) => `${name}.wasm.br`), 'digests.json']
   expect((await readdir(TWINS_FOLDER)).sort()).toEqual(files.sort())
   expect([...twins.keys()].sort()).toEqual(twinSources.map(({ name }) => name).sort())
