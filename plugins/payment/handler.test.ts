@@ -22,6 +22,8 @@ const visa: HeldCredential = {
   prove: () => new Uint8Array(),
 }
 
+const hex = (text: string): string => Buffer.from(text).toString('hex')
+
 afterEach(() => grant({}))
 
 test('the authorisation verifies, for exactly this payment, and the identity vouches for the key', () => {
@@ -52,7 +54,6 @@ test('the authorisation verifies, for exactly this payment, and the identity vou
 })
 
 test('the signed bytes are fixed, and no two payments share them', () => {
-  const hex = (text: string): string => Buffer.from(text).toString('hex')
   const paid = { connection: 'c', payee: 'ü', reference: 'r', currency: 'EUR', credential: 'v' }
   expect(Buffer.from(paymentStatement({ ...paid, amount: 0x1_0000_0002, authorisedAt: 3 })).toString('hex')).toBe(
     [

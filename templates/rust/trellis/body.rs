@@ -233,7 +233,6 @@ pub fn decode_base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A message to sign: each text or list of bytes after its length in four bytes, numbers in eight, big-endian.
-#[derive(Default)]
 pub struct Message(pub Vec<u8>);
 
 impl Message {
