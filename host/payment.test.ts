@@ -79,7 +79,7 @@ async function spentOf(connection?: string): Promise<number> {
   return day === Math.floor(world.clock.now / DAY_MS) ? dayAmount : 0
 }
 
-test('under the amount of the policy it is authorised at once, and the shop verifies what was signed, and by whom', async () => {
+test('under the amount of the policy it is authorised at once, and the shop verifies what was signed', async () => {
   await setPolicy({ askAbove: 2_000 })
   const body = payment(1_250)
   const reply = await authorised(shop, body)

@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 
 import { decodeBase64url } from '../sdk/base64url.ts'
-import { type Grant, grant, type HeldCredential, type MemoryNamespace } from '../sdk/memory/world.ts'
+import { type Grant, grant, type HeldCredential, type MemoryItem, type MemoryNamespace } from '../sdk/memory/world.ts'
 import { encodeUtf8 } from '../sdk/utf8.ts'
 import { shownAmount } from './currency.ts'
 import { handle } from './handler.ts'
@@ -83,6 +83,23 @@ test('the sums that were read are the ones that are replaced', () => {
   const item = own.items.get('spent/EUR')
   expect(item?.revision).toBe(2)
   expect(JSON.parse(new TextDecoder().decode(item?.value))).toMatchObject({ dayAmount: 2_500, monthAmount: 2_500 })
+})
+
+test('a sum or a reference that changed meanwhile is not written over', () => {
+  for (const key of ['spent/EUR', 'spent/EUR/acme-1', 'paid/acme-1/inv-7']) {
+    const own = space()
+    const items = new (class extends Map<string, MemoryItem> {
+      override get(name: string): MemoryItem | undefined {
+        const item = super.get(name)
+        const other = { value: encodeUtf8('{}'), revision: 1, visibility: 'transparent', category: null } as const
+        if (name === key && item === undefined) this.set(name, other)
+        return item
+      }
+    })()
+    allow({ ...own, items })
+    expect(() => ask(request)).toThrow(expect.objectContaining({ code: 'not-kept', retry: true }))
+    expect(items.get(key)?.revision).toBe(1)
+  }
 })
 
 test('refuses when it cannot be written down', () => {

@@ -57,7 +57,7 @@ test('there is a twin of whatever `new` makes and of what is shipped in other la
 })
 
 const passing = { timeout: BUILD_MS_MAX }
-test.each(twinSources)('the bytes of $name are those of its digest, and pass the cases', passing, async (source) => {
+test.each(twinSources)('the bytes of $name have its digest, and pass the cases', passing, async (source) => {
   const { name } = source
   const bytes = await bytesOf(name)
   expect(twins.get(name)).toMatchObject({ sha384: sha384(bytes), bytes: bytes.length })
