@@ -56,8 +56,8 @@ test('there is a twin of whatever `new` makes and of what is shipped in other la
   expect([...twins.keys()].sort()).toEqual(twinSources.map(({ name }) => name).sort())
 })
 
-const passing = { timeout: BUILD_MS_MAX }
-test.each(twinSources)('the bytes of $name have its digest, and pass the cases', passing, async (source) => {
+const eachTwin = test.each(twinSources)
+eachTwin('the bytes of $name have its digest, and pass the cases', { timeout: BUILD_MS_MAX }, async (source) => {
   const { name } = source
   const bytes = await bytesOf(name)
   expect(twins.get(name)).toMatchObject({ sha384: sha384(bytes), bytes: bytes.length })
