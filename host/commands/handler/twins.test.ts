@@ -50,7 +50,7 @@ async function passesTheCases(source: TwinSource, component: Uint8Array): Promis
   else expect(results.length).toBe(cases.length)
 }
 
-test('there is a twin of whatever `new` makes and of what is shipped in other languages, and nothing else', async () => {
+test('there is a twin of whatever `new` makes and of what else we ship, and of nothing else', async () => {
   const files = [...twinSources.map(({ name }) => `${name}.wasm.br`), 'digests.json']
   expect((await readdir(TWINS_FOLDER)).sort()).toEqual(files.sort())
   expect([...twins.keys()].sort()).toEqual(twinSources.map(({ name }) => name).sort())
