@@ -23,10 +23,16 @@ export interface Write {
 }
 
 export interface State {
+  /** Which rules the state follows: see `migrate.ts`. */
+  format: number
   /** A live read-only handle. It closes over one name and has no way to another. */
   handle(name: NamespaceName): Namespace
   names(): NamespaceName[]
   apply(name: NamespaceName, write: Write, now: number): void
+  /** Every item of a namespace, in no order. */
+  items(name: NamespaceName): Iterable<readonly [key: string, item: Item]>
+  /** Puts an item as it was, revision and all. */
+  restore(name: NamespaceName, key: string, item: Item): void
   /** The first expectation that does not hold. */
   unmet(expected: readonly Expectation[]): { expectation: Expectation; found: number } | undefined
 }
@@ -37,10 +43,16 @@ interface Space {
   bytes: number
 }
 
-export function emptyState(): State {
+export function emptyState(format: number): State {
   const spaces = new Map<NamespaceName, Space>()
+  function spaceOf(name: NamespaceName): Space {
+    let space = spaces.get(name)
+    if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
+    return space
+  }
 
   return {
+    format,
     handle(name) {
       return {
         name,
@@ -55,9 +67,16 @@ export function emptyState(): State {
       return [...spaces.keys()].filter((name) => spaces.get(name)?.items.size).sort()
     },
     apply(name, write, now) {
-      let space = spaces.get(name)
-      if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
-      applyTo(space, write, now)
+      // The owner sees what nobody declared otherwise; the vault's own records are nobody's to see.
+      const undeclared = name === 'system' && this.format >= 1 ? 'opaque' : 'transparent'
+      applyTo(spaceOf(name), write, { now, undeclared })
+    },
+    items: (name) => spaces.get(name)?.items ?? [],
+    restore(name, key, item) {
+      const space = spaceOf(name)
+      space.items.set(key, item)
+      space.order.add(key)
+      space.bytes += itemBytes(key, item.value)
     },
     unmet(expected) {
       for (const expectation of expected) {
@@ -69,7 +88,11 @@ export function emptyState(): State {
   }
 }
 
-function applyTo(space: Space, { key, value, visibility, sensitivity, category }: Write, now: number): void {
+function applyTo(
+  space: Space,
+  { key, value, visibility, sensitivity, category }: Write,
+  { now, undeclared }: { now: number; undeclared: Visibility },
+): void {
   const before = space.items.get(key)
   if (before !== undefined) space.bytes -= itemBytes(key, before.value)
   if (value !== null) space.bytes += itemBytes(key, value)
@@ -82,8 +105,7 @@ function applyTo(space: Space, { key, value, visibility, sensitivity, category }
     value,
     revision: (before?.revision ?? 0) + 1,
     updatedAt: now,
-    // The owner sees what nobody declared otherwise.
-    visibility: visibility ?? before?.visibility ?? 'transparent',
+    visibility: visibility ?? before?.visibility ?? undeclared,
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',
     category: category === undefined ? before?.category : (category ?? undefined),
   })
