@@ -2,7 +2,9 @@
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
+import { Refusal } from './errors.ts'
 import { commit, unkeptEvent } from './vault/commit.ts'
+import { erased, erasureDue } from './vault/erasure.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
@@ -24,7 +26,23 @@ export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?
     await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
     await resend(vault, moment)
     await moment.dialer?.round(vault, moment)
+    await erase(vault, vaults, moment)
   }
+  await vaults.compact().catch(later)
+}
+
+/** The keys of what has ended: a new KEK, and what the old one opened is gone wherever there are copies. */
+async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Promise<void> {
+  if (!erasureDue(vault) && !vault.store.renewing) return
+  const renewed = await vaults.renew(vault).then(() => true, later)
+  if (!renewed) return
+  await commit({ vault, now, random, changes: [erased], rows: [] })
+}
+
+/** A disk that does not take it now may take it in the next round. */
+function later(error: unknown): false {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+  return false
 }
 
 /** The last round: every refusal that is only counted so far, and what has left is forgotten. */

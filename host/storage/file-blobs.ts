@@ -1,6 +1,5 @@
 /** Small files in one folder, each replaced whole. */
-import { constants } from 'node:fs'
-import { open, mkdir, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
@@ -8,7 +7,7 @@ import { writeAll } from './file-log.ts'
 import type { BlobStore } from './port.ts'
 import { messageOf } from './turns.ts'
 
-/** Makes the folder (0700) when it is absent. Files are 0600; a crash may leave a draft, which the next write takes. */
+/** Makes the folder (0700) when it is absent. Files are 0600. A crash may leave a draft: the next write removes it. */
 export async function fileBlobs(folder: string): Promise<BlobStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   return {
@@ -23,8 +22,8 @@ export async function fileBlobs(folder: string): Promise<BlobStore> {
     async write(name, chunks) {
       const file = join(folder, name)
       try {
-        const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-        const draft = await open(`${file}.draft`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+        await rm(`${file}.draft`, { force: true })
+        const draft = await open(`${file}.draft`, 'wx', 0o600)
         try {
           await writeAll(draft, chunks)
           await draft.sync()

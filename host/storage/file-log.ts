@@ -75,7 +75,17 @@ class FileLog implements LogStore {
   #size: number
   #closed: Promise<void> | undefined
 
-  constructor({ file, handle, lock, size }: { file: string; handle: FileHandle; lock: Lock | undefined; size: number }) {
+  constructor({
+    file,
+    handle,
+    lock,
+    size,
+  }: {
+    file: string
+    handle: FileHandle
+    lock: Lock | undefined
+    size: number
+  }) {
     this.#file = file
     this.#handle = handle
     this.#lock = lock

@@ -19,4 +19,3 @@ const BASE64 = [
 export function formatZeroLog(): Uint8Array {
   return Uint8Array.fromBase64(BASE64)
 }
-

@@ -72,7 +72,7 @@ export interface Lane {
    * @throws Refusal `storage-failed`: the log is closed until it is reopened
    */
   append(frame: Sealable): Promise<void>
-  /** A durable snapshot holds everything up to a sequence: frames up to it may go. Resolves when what can go is gone. */
+  /** A durable snapshot holds everything up to a sequence: frames up to it may go. Resolves when what can is gone. */
   cover(sequence: number): Promise<void>
   release(): void
 }

@@ -10,5 +10,7 @@ export const SEGMENTS_KEPT = 4
 export const SNAPSHOT_JOURNAL_BYTES_MIN = 1 * MiB
 /** One sealed section of a snapshot: what is decrypted at once. A larger namespace has several. */
 export const SNAPSHOT_SECTION_BYTES = 4 * MiB
-/** Anchors handed to a device that the vault remembers: a device that lost more answers than this in a row is rare. */
-export const ANCHORS_KEPT = 32
+/** Anchors handed to a device that the vault remembers: one that loses more answers in a row is believed. */
+export const ANCHORS_KEPT = 8
+/** How long what the disk did not take waits to be tried again: a full disk is emptied by people. */
+export const STORAGE_RETRY_MS = 1_000

@@ -2,8 +2,9 @@
  * A disk in memory with a file system's manners: bytes and names are lost until they are synced, each file's on its
  * own. Segments and blobs of one disk count their operations together. For tests.
  */
+import { Refusal } from '#host/errors.ts'
 import type { BlobStore, LogStore, Segments } from './port.ts'
-import { Turns } from './turns.ts'
+import { messageOf, Turns } from './turns.ts'
 
 type Operation = 'create' | 'write' | 'sync' | 'rename' | 'remove' | 'folder-sync' | 'truncate' | 'read' | 'list'
 
@@ -35,62 +36,132 @@ export interface MemoryDisk {
   crash(keep?: (most: number) => number): MemoryDisk
 }
 
-export function memoryDisk(options: MemoryDiskOptions = {}, names: Names = new Map()): MemoryDisk {
-  const durableNames: Names = new Map(names)
-  /** What was done to names since they were synced, in order. */
-  let unsynced: ((durable: Names) => void)[] = []
-  const stats = { operations: 0 }
-  let crashed = false
+export function memoryDisk(options: MemoryDiskOptions = {}): MemoryDisk {
+  return new HeapDisk(options, new Map())
+}
 
-  async function operation(name: Operation, act: (kept: number) => void = () => {}): Promise<void> {
-    const at = ++stats.operations
-    await options.before?.(name)
-    if (crashed) throw new Error('the machine is off')
-    const isFull = disk.full && (name === 'write' || name === 'create')
-    const fails = options.fault?.at === at
-    act(fails || isFull ? (options.fault?.kept ?? 0) : Number.POSITIVE_INFINITY)
+class HeapDisk implements MemoryDisk {
+  readonly stats = { operations: 0 }
+  full = false
+  readonly #options: MemoryDiskOptions
+  readonly #names: Names
+  readonly #durableNames: Names
+  /** What was done to names since they were synced, in order. */
+  #unsynced: ((durable: Names) => void)[] = []
+  #crashed = false
+
+  constructor(options: MemoryDiskOptions, names: Names) {
+    this.#options = options
+    this.#names = names
+    this.#durableNames = new Map(names)
+  }
+
+  files(): ReadonlyMap<string, Uint8Array> {
+    return new Map(Array.from(this.#names, ([name, { bytes, durable }]) => [name, bytes.slice(0, durable)]))
+  }
+
+  segments(): Segments {
+    return {
+      list: () =>
+        refusing(async () => {
+          await this.#operation('list')
+          const names = [...this.#names.keys()].filter((name) => name.startsWith('log.'))
+          return names.map((name) => Number(name.slice(4))).sort((a, b) => a - b)
+        }),
+      open: (number) => refusing(() => this.#openSegment(`log.${number}`)),
+      remove: (number) =>
+        refusing(async () => {
+          await this.#rename('remove', (map) => map.delete(`log.${number}`))
+          await this.#syncNames()
+        }),
+      abandon: () => {},
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+  }
+
+  blobs(folder: string): BlobStore {
+    return {
+      read: (name) =>
+        refusing(async () => {
+          await this.#operation('read')
+          return this.#names.get(`${folder}/${name}`)?.bytes.slice()
+        }),
+      write: (name, chunks) =>
+        refusing(async () => {
+          const [path, draft] = [`${folder}/${name}`, `${folder}/${name}.draft`]
+          const file: DiskFile = { bytes: new Uint8Array(0), durable: 0 }
+          await this.#rename('create', (map) => map.set(draft, file))
+          await this.#operation('write', (kept) => append(file, chunks, kept))
+          await this.#sync(file)
+          await this.#rename('rename', (map) => {
+            map.delete(draft)
+            map.set(path, file)
+          })
+          await this.#syncNames()
+        }),
+    }
+  }
+
+  crash(keep?: (most: number) => number): MemoryDisk {
+    this.#crashed = true
+    return this.image(keep)
+  }
+
+  image(keep: (most: number) => number = () => 0): MemoryDisk {
+    const kept: Names = new Map(this.#durableNames)
+    for (const change of this.#unsynced.slice(0, keep(this.#unsynced.length))) change(kept)
+    const found = Array.from(kept, ([name, { bytes, durable }]): [string, DiskFile] => {
+      const rest = bytes.slice(0, durable + keep(bytes.length - durable))
+      return [name, { bytes: rest, durable: rest.length }]
+    })
+    return new HeapDisk({}, new Map(found))
+  }
+
+  /** What an operation does, it does at once: a crash at the next one finds it done. */
+  async #operation(name: Operation, act: (kept: number) => void = () => {}): Promise<void> {
+    const at = ++this.stats.operations
+    const { fault, before } = this.#options
+    await before?.(name)
+    if (this.#crashed) throw new Error('the machine is off')
+    const isFull = this.full && (name === 'write' || name === 'create')
+    const fails = fault?.at === at
+    act(fails || isFull ? (fault?.kept ?? 0) : Number.POSITIVE_INFINITY)
     if (isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
     if (fails) throw new Error(`${name} ${at} fails as asked`)
   }
-  function rename(change: (names: Names) => void): void {
-    change(names)
-    unsynced.push(change)
-  }
-  async function syncNames(): Promise<void> {
-    await operation('folder-sync', (kept) => {
-      if (kept === 0) return
-      for (const change of unsynced) change(durableNames)
-      unsynced = []
+
+  #rename(name: Operation, change: (names: Names) => void): Promise<void> {
+    return this.#operation(name, (kept) => {
+      if (kept !== Number.POSITIVE_INFINITY) return
+      change(this.#names)
+      this.#unsynced.push(change)
     })
   }
-  /** What happens, happens in the operation: a crash at the next one finds it done. */
-  function sync(file: DiskFile): Promise<void> {
-    return operation('sync', (kept) => void (kept > 0 && (file.durable = file.bytes.length)))
-  }
-  function append(file: DiskFile, chunks: readonly Uint8Array[], kept: number): void {
-    let left = kept
-    for (const chunk of chunks) {
-      const part = chunk.subarray(0, Math.min(left, chunk.length))
-      left -= part.length
-      const bytes = new Uint8Array(file.bytes.length + part.length)
-      bytes.set(file.bytes)
-      bytes.set(part, file.bytes.length)
-      file.bytes = bytes
-    }
+
+  #syncNames(): Promise<void> {
+    return this.#operation('folder-sync', (kept) => {
+      if (kept !== Number.POSITIVE_INFINITY) return
+      for (const change of this.#unsynced) change(this.#durableNames)
+      this.#unsynced = []
+    })
   }
 
-  async function openSegment(name: string): Promise<LogStore> {
-    let file = names.get(name)
-    if (file === undefined) {
-      const made: DiskFile = { bytes: new Uint8Array(0), durable: 0 }
-      await operation('create', (kept) => void (kept > 0 && rename((map) => map.set(name, made))))
-      await syncNames()
-      file = made
-    }
-    return logOf(file, name)
+  #sync(file: DiskFile): Promise<void> {
+    return this.#operation('sync', (kept) => {
+      if (kept === Number.POSITIVE_INFINITY) file.durable = file.bytes.length
+    })
   }
 
-  function logOf(file: DiskFile, name: string): LogStore {
+  async #openSegment(name: string): Promise<LogStore> {
+    const found = this.#names.get(name)
+    if (found) return this.#logOf(found, name)
+    const file: DiskFile = { bytes: new Uint8Array(0), durable: 0 }
+    await this.#rename('create', (map) => map.set(name, file))
+    await this.#syncNames()
+    return this.#logOf(file, name)
+  }
+
+  #logOf(file: DiskFile, name: string): LogStore {
     const turns = new Turns(`segment ${name}`)
     let size = file.bytes.length
     return {
@@ -99,23 +170,23 @@ export function memoryDisk(options: MemoryDiskOptions = {}, names: Names = new M
       },
       append: (chunks) =>
         turns.run(async () => {
-          await operation('write', (kept) => append(file, chunks, kept))
-          await sync(file)
+          await this.#operation('write', (kept) => append(file, chunks, kept))
+          await this.#sync(file)
           size = file.durable
         }),
       truncate: (to) =>
         turns.run(async () => {
-          await operation('truncate', (kept) => {
-            if (kept === 0) return
+          await this.#operation('truncate', (kept) => {
+            if (kept !== Number.POSITIVE_INFINITY) return
             file.bytes = file.bytes.slice(0, to)
             file.durable = to
           })
           size = to
         }),
-      async read(range = { from: 0, to: size }) {
+      read: async (range = { from: 0, to: size }) => {
         let bytes: Uint8Array = new Uint8Array(0)
         await turns.run(async () => {
-          await operation('read')
+          await this.#operation('read')
           bytes = file.bytes.slice(range.from, Math.min(range.to, size))
         })
         return bytes
@@ -124,77 +195,24 @@ export function memoryDisk(options: MemoryDiskOptions = {}, names: Names = new M
       [Symbol.asyncDispose]: () => turns.close(),
     }
   }
+}
 
-  const disk: MemoryDisk = {
-    stats,
-    full: false,
-    files: () => new Map(Array.from(names, ([name, { bytes, durable }]) => [name, bytes.slice(0, durable)])),
-    segments: () => ({
-      async list() {
-        await refusing(operation('list'))
-        const numbers = [...names.keys()].filter((name) => name.startsWith('log.')).map((name) => Number(name.slice(4)))
-        return numbers.sort((a, b) => a - b)
-      },
-      open: (number) => refusing(openSegment(`log.${number}`)),
-      async remove(number) {
-        await refusing(operation('remove', (kept) => void (kept > 0 && rename((map) => map.delete(`log.${number}`)))))
-        await refusing(syncNames())
-      },
-      abandon: () => {},
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    }),
-    blobs: (folder) => ({
-      async read(name) {
-        await refusing(operation('read'))
-        return names.get(`${folder}/${name}`)?.bytes.slice()
-      },
-      write: (name, chunks) =>
-        refusing(
-          (async () => {
-            const [path, draft] = [`${folder}/${name}`, `${folder}/${name}.draft`]
-            const file: DiskFile = { bytes: new Uint8Array(0), durable: 0 }
-            await operation('create', (kept) => void (kept > 0 && rename((map) => map.set(draft, file))))
-            await operation('write', (kept) => append(file, chunks, kept))
-            await sync(file)
-            await operation('rename', (kept) => {
-              if (kept === 0) return
-              rename((map) => {
-                map.delete(draft)
-                map.set(path, file)
-              })
-            })
-            await syncNames()
-          })(),
-        ),
-    }),
-    crash(keep) {
-      crashed = true
-      return disk.image(keep)
-    },
-    image(keep = () => 0) {
-      const kept: Names = new Map(durableNames)
-      for (const change of unsynced.slice(0, keep(unsynced.length))) change(kept)
-      return memoryDisk(
-        {},
-        new Map(
-          Array.from(kept, ([name, { bytes, durable }]) => {
-            const found = bytes.slice(0, durable + keep(bytes.length - durable))
-            return [name, { bytes: found, durable: found.length }]
-          }),
-        ),
-      )
-    },
+function append(file: DiskFile, chunks: readonly Uint8Array[], kept: number): void {
+  let left = kept
+  const parts = [file.bytes]
+  for (const chunk of chunks) {
+    const part = chunk.subarray(0, Math.min(left, chunk.length))
+    left -= part.length
+    parts.push(part)
   }
-  return disk
+  file.bytes = new Uint8Array(Buffer.concat(parts))
 }
 
 /** As the stores of files do: what the system says becomes a Refusal. */
-async function refusing<T>(work: Promise<T>): Promise<T> {
-  const turns = new Turns('the memory disk')
-  let result: { readonly value: T } | undefined
-  await turns.run(async () => {
-    result = { value: await work }
-  })
-  if (result === undefined) throw new Error('nothing was done')
-  return result.value
+async function refusing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new Refusal('storage-failed', `the memory disk: ${messageOf(cause)}`, { cause })
+  }
 }

@@ -105,7 +105,11 @@ describe('a renewal', () => {
     expect(name).toContain(TAG.toHex())
     const options = { vault: 'alice', random: seededRandom('thief') }
     for (const snapshots of [undefined, old.blobs('snapshots')]) {
-      const thief = openVault(await openDisk(old.image()), { ...options, kek: keys.kek.slice(), ...(snapshots && { snapshots }) })
+      const thief = openVault(await openDisk(old.image()), {
+        ...options,
+        kek: keys.kek.slice(),
+        ...(snapshots && { snapshots }),
+      })
       await expect(thief).rejects.toMatchObject({ code: 'key-missing' })
     }
     // The old snapshot under the new log, too.

@@ -91,16 +91,16 @@ describe('a snapshot', () => {
   })
 })
 
-describe('segments', () => {
-  /** Until the newest segment is another one. */
-  async function fill(disk: ReturnType<typeof memoryDisk>, store: Awaited<ReturnType<typeof create>>, until: number) {
-    for (let at = 0; [...disk.files().keys()].filter((name) => name.startsWith('log.')).length < until; at++) {
-      await put(store, `k${at % 5}`, 'x'.repeat(300))
-    }
+/** Until the newest segment is another one. */
+async function fill(disk: ReturnType<typeof memoryDisk>, store: Awaited<ReturnType<typeof create>>, until: number) {
+  for (let at = 0; [...disk.files().keys()].filter((name) => name.startsWith('log.')).length < until; at++) {
+    await put(store, `k${at % 5}`, 'x'.repeat(300))
   }
-  const segmentsOf = (disk: ReturnType<typeof memoryDisk>) =>
-    [...disk.files().keys()].filter((name) => name.startsWith('log.'))
+}
+const segmentsOf = (disk: ReturnType<typeof memoryDisk>) =>
+  [...disk.files().keys()].filter((name) => name.startsWith('log.'))
 
+describe('segments', () => {
   it('go when snapshots cover every frame in them, the oldest first', async () => {
     const disk = memoryDisk()
     const log = await openDisk(disk)
@@ -131,7 +131,8 @@ describe('segments', () => {
     // As if the machine had stopped between the snapshot and the first removal.
     for (const [name, bytes] of kept) {
       const number = Number(name.split('.')[1])
-      if (name.startsWith('log.') && !after.files().has(name)) await (await after.segments().open(number)).append([bytes])
+      if (name.startsWith('log.') && !after.files().has(name))
+        await (await after.segments().open(number)).append([bytes])
     }
     expect(segmentsOf(after)).toHaveLength(4)
     expect(dump(await restart(after))).toEqual(dump(store))
@@ -142,7 +143,7 @@ describe('segments', () => {
     const disk = memoryDisk()
     const store = await create(await openDisk(disk), disk)
     await fill(disk, store, 3)
-    const anew = async (change: (bytes: Map<string, Uint8Array>) => void) => {
+    const anew = async (change: (bytes: Map<string, Uint8Array>) => unknown) => {
       const files = new Map(disk.files())
       change(files)
       const other = memoryDisk()
@@ -156,9 +157,8 @@ describe('segments', () => {
     await expect(anew(() => {})).resolves.toBeDefined()
     await expect(anew((files) => files.delete('log.1'))).rejects.toMatchObject({ code: 'journal-gap' })
     await expect(anew((files) => files.delete('log.0'))).rejects.toMatchObject({ code: 'journal-gap' })
-    const torn = (files: Map<string, Uint8Array>) =>
-      void files.set('log.1', (files.get('log.1') ?? new Uint8Array(0)).slice(0, -1))
-    await expect(anew(torn)).rejects.toMatchObject({
+    const second = disk.files().get('log.1') ?? new Uint8Array(0)
+    await expect(anew((files) => files.set('log.1', second.slice(0, -1)))).rejects.toMatchObject({
       code: 'journal-tampered',
       message: expect.stringContaining('segment 1 of the log ends inside a frame'),
     })
@@ -173,8 +173,9 @@ describe('segments', () => {
       code: 'journal-gap',
       message: expect.stringContaining('stands behind frame'),
     })
-    const lost = (files: Map<string, Uint8Array>) => void files.delete(`snapshots/${fileOf('alice')}`)
-    await expect(anew(lost)).rejects.toMatchObject({ code: 'journal-gap' })
+    await expect(anew((files) => files.delete(`snapshots/${fileOf('alice')}`))).rejects.toMatchObject({
+      code: 'journal-gap',
+    })
   })
 })
 

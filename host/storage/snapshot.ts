@@ -105,7 +105,7 @@ export function openSnapshot(
   if (!kek) {
     throw new Refusal(
       'key-missing',
-      `the snapshot of vault ${vault} is sealed under another key: it is older than the last renewal, or made elsewhere`,
+      `the snapshot of vault ${vault} is sealed under another key: it is older than the last renewal, or foreign`,
     )
   }
   try {

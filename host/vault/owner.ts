@@ -2,8 +2,10 @@
 import { Refusal } from '#host/errors.ts'
 import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { newestAnchor } from './anchor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
+import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
@@ -35,6 +37,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  'vault.renew': renewKeys,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
@@ -50,9 +53,11 @@ export async function obey(
   for (let attempt = 1; ; attempt++) {
     try {
       const done = await run(command)
-      const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
+      const { anchor, changes } = newestAnchor(vault, device)
+      const reply = { status: 'replied', body: encodeCbor({ ...done.body, anchor }) } as const
       const answers = [{ to: device, event, reply }, ...(done.answers ?? [])]
-      return await commit({ ...done, vault, opened, now: options.now, random: options.random, answers })
+      const leaving = { ...done, changes: [...(done.changes ?? []), ...changes] }
+      return await commit({ ...leaving, vault, opened, now: options.now, random: options.random, answers })
     } catch (error) {
       const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
       if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error

@@ -1,13 +1,16 @@
 /** The vaults of one host: opened when first asked for, closed together. */
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
+import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
+import { vaultTag } from '#host/storage/keys.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
-import type { Sealer } from '#host/storage/port.ts'
+import type { BlobStore, Sealer } from '#host/storage/port.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
 
@@ -20,11 +23,19 @@ export interface Vaults extends AsyncDisposable {
   open(): readonly Vault[]
   /** Names of all, open or not. */
   names(): Promise<readonly string[]>
+  /** A new KEK for an open vault; the one before is destroyed. @throws Refusal `storage-failed`: try again */
+  renew(vault: Vault): Promise<void>
+  /** Has vaults that did nothing lately write a snapshot, when their old frames keep the log from shrinking. */
+  compact(): Promise<void>
+  /** After the log failed: lets go of every open vault, and takes up what is durable. @throws Refusal */
+  reopen(): Promise<void>
 }
 
 export interface VaultsOptions {
   readonly log: Log
   readonly sealer: Sealer
+  /** Where their snapshots are. */
+  readonly snapshots: BlobStore
   /** Holds one sealed key file per vault. */
   readonly folder: string
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
@@ -39,18 +50,21 @@ export interface VaultsOptions {
 const KEY_FILE = '.key'
 
 export async function openVaults(options: VaultsOptions): Promise<Vaults> {
-  const { log, sealer, folder, handlers, random, prover } = options
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const { log, sealer, snapshots, folder, handlers, random, prover } = options
+  const blobs = await fileBlobs(folder)
   const opened = new Map<VaultId, Vault>()
   const opening = new Map<VaultId, Promise<Vault | undefined>>()
   const keyFile = (id: VaultId) => join(folder, id + KEY_FILE)
+  const keeperOf = (id: VaultId): KeyFile => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` })
 
   async function load(id: VaultId): Promise<Vault | undefined> {
-    const sealed = await readFile(keyFile(id)).catch(absent)
-    if (!sealed) return undefined
-    const kek = sealer.open(sealed, `vault ${id}`)
-    const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
+    const keeper = keeperOf(id)
+    const keys = await keeper.read()
+    if (!keys) return undefined
+    const store = await openStore(log, { ...keys, vault: id, random, snapshots }).catch(unborn)
     if (!store) return undefined
+    // A renewal that was interrupted: the old key is still there. The next round of upkeep tries again if it must.
+    if (store.renewing) await store.renew(keeper).catch(unkept)
     const vault = readVault(store, { id, handlers: handlers ?? '[]', prover })
     await options.recovered?.(vault)
     return keep(vault)
@@ -61,35 +75,56 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     return vault
   }
 
+  function find(text: string): Promise<Vault | undefined> {
+    const id = parseVaultId(text)
+    const vault = opened.get(id)
+    if (vault) return Promise.resolve(vault)
+    const loading = opening.get(id) ?? load(id).finally(() => opening.delete(id))
+    opening.set(id, loading)
+    return loading
+  }
+
   return {
-    find(text) {
-      const id = parseVaultId(text)
-      const vault = opened.get(id)
-      if (vault) return Promise.resolve(vault)
-      const loading = opening.get(id) ?? load(id).finally(() => opening.delete(id))
-      opening.set(id, loading)
-      return loading
+    find,
+    names: () => namesIn(folder),
+    renew: (vault) => vault.store.renew(keeperOf(vault.id)),
+    async compact() {
+      for (const id of await holdingIn(log, folder)) await (await find(id))?.store.snapshot()
+    },
+    async reopen() {
+      if (log.failure === undefined) return
+      const stale = [...opened.values()]
+      opened.clear()
+      await Promise.all(stale.map((vault) => vault[Symbol.asyncDispose]()))
+      await log.reopen()
     },
     async create(text, birth) {
       const id = parseVaultId(text)
       const kek = random(32)
       await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
-      const store = await createStore(log, { vault: id, kek, random })
+      const store = await createStore(log, { vault: id, kek, random, snapshots })
       await foundVault(store, { ...birth, handlers, random })
       return keep(readVault(store, { id, handlers: handlers ?? '[]', prover }))
     },
     open: () => [...opened.values()],
-    async names() {
-      const files = await readdir(folder)
-      return files
-        .filter((name) => name.endsWith(KEY_FILE))
-        .map((name) => name.slice(0, -KEY_FILE.length))
-        .sort()
-    },
     async [Symbol.asyncDispose]() {
       await Promise.all([...opened.values()].map((vault) => vault[Symbol.asyncDispose]()))
     },
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const files = await readdir(folder)
+  return files
+    .filter((name) => name.endsWith(KEY_FILE))
+    .map((name) => name.slice(0, -KEY_FILE.length))
+    .sort()
+}
+
+/** Vaults that keep the log's oldest segment. */
+async function holdingIn(log: Log, folder: string): Promise<string[]> {
+  const holding = new Set(log.holding())
+  return holding.size === 0 ? [] : (await namesIn(folder)).filter((id) => holding.has(vaultTag(id).toHex()))
 }
 
 /** A file that was not there before, durable when this resolves. A crash before may leave a key of no vault. */
@@ -113,8 +148,8 @@ function unborn(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.code !== 'vault-unknown') throw error
 }
 
-function absent(error: unknown): undefined {
-  if (!hasCode(error, 'ENOENT')) throw error
+function unkept(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
 }
 
 function hasCode(error: unknown, code: string): boolean {
