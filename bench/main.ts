@@ -13,6 +13,7 @@ import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
+import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
@@ -22,6 +23,10 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   start: hostStart,
   loading: componentLoading,
   journal: journalCommits,
+  commit: durableCommits,
+  'cold-open': coldOpen,
+  recovery,
+  growth,
   fuel: fuelCost,
   proof: credentialProof,
   glue: jcoGlue,
