@@ -67,6 +67,8 @@ test.each([1, 2])(
     const replies: unknown[] = []
     await Promise.all([askAll(acme, replies), killOften(world, acme, { roll: dice(seed), done: () => replies.length })])
 
+    // A refusal names its code here.
+    expect(replies.filter((reply) => (reply as { status?: unknown }).status !== 'replied')).toEqual([])
     const numbers = replies.map((reply) => (reply as { body?: unknown }).body).toSorted((a, b) => Number(a) - Number(b))
     expect(numbers).toEqual(Array.from({ length: EVENTS }, (_, at) => at + 1))
     const vault = await world.vault()

@@ -194,8 +194,6 @@ export class Journal {
       for (const [at, { namespace, sealed }] of keyring.entries()) {
         const dek = openAead(keys.keyring, { nonce: nonceOf(at, sequence), aad: nameBytes(namespace) }, sealed)
         this.#deks.set(namespace, wrapKey(dek))
-        // It has another key than before when a snapshot came in between.
-        keys.namespaces.delete(namespace)
       }
       const stretches = groups.flatMap(({ namespace, sealed }) => {
         const key = this.#namespaceKey(keys, namespace)

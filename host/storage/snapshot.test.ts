@@ -52,6 +52,16 @@ describe('a snapshot', () => {
     expect((await restart(disk.image())).namespace('personal').get('k')?.revision).toBe(5)
   })
 
+  it('holds nothing that the log did not take', async () => {
+    const fault = { at: Number.POSITIVE_INFINITY }
+    const disk = memoryDisk({ fault })
+    const store = await create(await openDisk(disk), disk)
+    fault.at = disk.stats.operations + 1
+    const results = await Promise.allSettled([put(store, 'refused'), store.snapshot()])
+    for (const result of results) expect(result).toMatchObject({ reason: { code: 'storage-failed' } })
+    expect([...disk.files().keys()].filter((name) => name.startsWith('snapshots/'))).toEqual([])
+  })
+
   it('that is not what was written is refused, whichever bit it is', async () => {
     const disk = memoryDisk()
     const store = await create(await openDisk(disk), disk)
@@ -177,6 +187,21 @@ describe('segments', () => {
       code: 'journal-gap',
     })
   })
+})
+
+it('covering frames keeps those after', async () => {
+  const log = await openDisk(memoryDisk())
+  const lane = log.lane(vaultTag('alice'))
+  for (const sequence of [1, 2, 3, 4]) {
+    await lane.append({ commits: 1, seal: () => ({ sequence, parts: [new Uint8Array(sequence)] }) })
+  }
+  expect([lane.count, lane.bytes]).toEqual([4, 10])
+  await lane.cover(2)
+  expect([lane.count, lane.bytes]).toEqual([2, 7])
+  await lane.cover(2)
+  expect(lane.count).toBe(2)
+  await lane.cover(9)
+  expect(lane.count).toBe(0)
 })
 
 describe('an anchor', () => {

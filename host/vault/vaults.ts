@@ -57,16 +57,22 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   const keyFile = (id: VaultId) => join(folder, id + KEY_FILE)
   const keeperOf = (id: VaultId): KeyFile => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` })
 
+  let reopened = Promise.resolve()
+
   async function load(id: VaultId): Promise<Vault | undefined> {
+    await reopened
     const keeper = keeperOf(id)
     const keys = await keeper.read()
     if (!keys) return undefined
     const store = await openStore(log, { ...keys, vault: id, random, snapshots }).catch(unborn)
     if (!store) return undefined
+    await using unless = new AsyncDisposableStack()
+    unless.use(store)
     // A renewal that was interrupted: the old key is still there. The next round of upkeep tries again if it must.
     if (store.renewing) await store.renew(keeper).catch(unkept)
     const vault = readVault(store, { id, handlers: handlers ?? '[]', prover })
     await options.recovered?.(vault)
+    unless.move()
     return keep(vault)
   }
 
@@ -95,8 +101,8 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
       if (log.failure === undefined) return
       const stale = [...opened.values()]
       opened.clear()
-      await Promise.all(stale.map((vault) => vault[Symbol.asyncDispose]()))
-      await log.reopen()
+      reopened = Promise.all(stale.map((vault) => vault[Symbol.asyncDispose]())).then(() => log.reopen())
+      await reopened
     },
     async create(text, birth) {
       const id = parseVaultId(text)
