@@ -14,6 +14,7 @@ import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
 import { manyVaults } from './vaults.ts'
+import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
@@ -23,6 +24,10 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   start: hostStart,
   loading: componentLoading,
   journal: journalCommits,
+  commit: durableCommits,
+  'cold-open': coldOpen,
+  recovery,
+  growth,
   fuel: fuelCost,
   proof: credentialProof,
   glue: jcoGlue,
