@@ -30,3 +30,12 @@ export const EVIDENCE_AGE_MS_MAX = 26 * 3_600_000
 export const REGISTER_BYTES = 48
 /** PCR0 to PCR31. */
 export const REGISTERS = 32
+
+// security module ----------------------------------------------------------------------------------------------------
+
+/** The driver's buffer for a request (nsm-api, src/driver/mod.rs): three full fields fit. */
+export const NSM_REQUEST_BYTES_MAX = 4 * KiB
+/** Its buffer for a response. */
+export const NSM_RESPONSE_BYTES_MAX = 12 * KiB
+/** What the process that owns the device has for one answer: the module needs some milliseconds. */
+export const NSM_ANSWER_MS_MAX = 5_000
