@@ -39,3 +39,10 @@ export const NSM_REQUEST_BYTES_MAX = 4 * KiB
 export const NSM_RESPONSE_BYTES_MAX = 12 * KiB
 /** What the process that owns the device has for one answer: the module needs some milliseconds. */
 export const NSM_ANSWER_MS_MAX = 5_000
+
+// proofs -------------------------------------------------------------------------------------------------------------
+
+/** A proof bundle besides its evidence: it travels in one event. */
+export const PROOF_BYTES_MAX = 8 * KiB
+/** Hashes from a handler to the root: a set of 65,536. */
+export const PROOF_PATH_MAX = 16

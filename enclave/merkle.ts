@@ -7,7 +7,7 @@ export interface Inclusion {
   /** The entry, as it was hashed into the tree. */
   readonly entry: Uint8Array
   readonly index: number
-  /** Entries of the whole list. */
+  /** Entries of the whole list: the shape of its tree. Lists of other sizes may have the same path to an entry. */
   readonly size: number
   /** Hashes from the entry's neighbour up, 48 bytes each. */
   readonly path: readonly Uint8Array[]

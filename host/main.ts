@@ -5,6 +5,8 @@ import { Command, CommanderError } from 'commander'
 import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
+import { addImageCommands } from './commands/image/commands.ts'
+import { addTrustCommands } from './commands/trust.ts'
 import { up } from './commands/up.ts'
 import { usageLine } from './commands/usage.ts'
 import { Refusal } from './errors.ts'
@@ -53,9 +55,12 @@ program
   })
 
 addHandlerCommands(program, columns)
+addImageCommands(program, columns)
+addTrustCommands(program)
 
 try {
-  if (process.argv.length === 2) program.error('error: type a command: demo, up, audit or handler', { exitCode: USAGE })
+  if (process.argv.length === 2)
+    program.error('error: type a command: demo, up, audit, handler, image, attest or verify', { exitCode: USAGE })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

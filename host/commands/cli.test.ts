@@ -32,7 +32,7 @@ async function copyOfData(name: string): Promise<string> {
   return data
 }
 
-test.concurrent.each([[[]], [['demo']], [['up']], [['audit']]])(
+test.concurrent.each([[[]], [['demo']], [['up']], [['audit']], [['image']], [['attest']], [['verify']]])(
   'trellis %s --help says what there is',
   async (command) => {
     const { code, out, errors } = await trellis(...command, '--help')
@@ -45,7 +45,7 @@ test.concurrent.each([[[]], [['demo']], [['up']], [['audit']]])(
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up, audit or handler/],
+  [[], /demo, up, audit, handler, image, attest or verify/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],
