@@ -113,9 +113,10 @@ test('registers are extended and locked', () => {
   expect(registers.read().get(17)).toEqual(extendedOnce(root))
 })
 
+const id = (...changes: readonly number[]) =>
+  measurementOf('nitro', new Map(changes.map((index) => [index, root]))).toHex()
+
 test('a measurement names kind, PCR0 to PCR2 and PCR16', () => {
-  const id = (...changes: readonly number[]) =>
-    measurementOf('nitro', new Map(changes.map((index) => [index, root]))).toHex()
   const named = [id(), id(0), id(1), id(2), id(16), measurementOf('software', new Map()).toHex()]
   expect(new Set(named).size).toBe(named.length)
   expect(id(3, 4, 8, 15, 17, 31)).toBe(id())

@@ -1,7 +1,7 @@
 /**
- * An X.509 certificate (RFC 5280) as the Nitro PKI writes it: version 3, ECDSA P-384 with SHA-384 and nothing else.
+ * An X.509 certificate (RFC 5280) as the Nitro PKI writes it: version 3, ECDSA P-384 with SHA-384, no more.
  *
- * Read here and not by the platform, because no platform tells path lengths and key usages, and a browser has no reader.
+ * Read here and not by the platform, as no platform tells path lengths and key usages, and a browser has no reader.
  */
 import { equalBytes } from '#host/wire/bytes.ts'
 

@@ -27,8 +27,8 @@ const INDEFINITE = 31
 /**
  * Reads exactly one value. Byte strings are views of one copy of the input.
  *
- * @throws Rejection `evidence-too-large`, or `evidence-malformed` for a tag, float, chunked string, key given twice, integer
- *   longer than needed, text that is not UTF-8, and bytes after the value
+ * @throws Rejection `evidence-too-large`, or `evidence-malformed` for a tag, float, chunked string, key given twice,
+ *   integer longer than needed, text that is not UTF-8, and bytes after the value
  */
 export function decodeForeign(bytes: Uint8Array): Foreign {
   if (bytes.length > EVIDENCE_BYTES_MAX) {

@@ -25,10 +25,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 test('requests are written as the module reads them', () => {
-  const hex = (bytes: Uint8Array) => bytes.toHex()
   const data = Uint8Array.of(1, 2)
-  expect(hex(encodeRequest({ kind: 'LockPCRs', range: 32 }))).toBe('a1684c6f636b50435273a16572616e67651820')
-  expect(hex(encodeRequest({ kind: 'ExtendPCR', index: 16, data }))).toBe(
+  expect(encodeRequest({ kind: 'LockPCRs', range: 32 }).toHex()).toBe('a1684c6f636b50435273a16572616e67651820')
+  expect(encodeRequest({ kind: 'ExtendPCR', index: 16, data }).toHex()).toBe(
     'a169457874656e64504352a2646461746142010265696e64657810',
   )
   const full = new Uint8Array(1_024)
@@ -39,10 +38,11 @@ test('requests are written as the module reads them', () => {
   )
 })
 
+const read = (response: Uint8Array) => () => decodeResponse('LockPCRs', response)
+
 test('responses are read, and the module’s errors are named', () => {
   expect(decodeResponse('LockPCRs', encodeCbor('LockPCRs'))).toEqual(new Map())
   expect(decodeResponse('ExtendPCR', encodeCbor({ ExtendPCR: { data: root } }))).toEqual(new Map([['data', root]]))
-  const read = (response: Uint8Array) => () => decodeResponse('LockPCRs', response)
   expect(read(encodeCbor({ Error: 'ReadOnlyIndex' }))).toThrow('nsm: LockPCRs: ReadOnlyIndex')
   for (const response of [
     'LockPCR',

@@ -1,6 +1,6 @@
 /**
- * The Nitro Security Module's requests and responses (aws-nitro-enclaves-nsm-api, src/api/mod.rs), and the attestor over
- * them. Untested on hardware: a fake device answers in the tests.
+ * The Nitro Security Module's requests and responses (aws-nitro-enclaves-nsm-api, src/api/mod.rs), and the attestor
+ * over them. Untested on hardware: a fake device answers in the tests.
  *
  * The device is an ioctl, which this process cannot call and should not: `device` is a small process that owns it and
  * passes bytes (`docs/trust.md` describes it).

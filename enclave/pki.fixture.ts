@@ -1,4 +1,4 @@
-/** A Nitro-format chain and documents, made here: everything a real one has, and everything that can be wrong with it. */
+/** A Nitro-format chain and documents, made here: all that a real one has, and all that can be wrong with it. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 import { sha256 } from '#host/crypto/p384.ts'
@@ -14,7 +14,7 @@ const HOUR_MS = 3_600_000
 
 const concat = (parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]))
 
-export function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const content = concat(parts)
   const size = content.length
   const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 255]
@@ -27,7 +27,7 @@ const name = (text: string): Uint8Array => der(0x30, der(0x31, der(0x30, hex('06
 const time = (ms: number): Uint8Array =>
   der(0x17, ascii(`${new Date(ms).toISOString().replaceAll(/\D/g, '').slice(2, 14)}Z`))
 
-export const SHA384_ALGORITHM = hex('300a06082a8648ce3d040303')
+const SHA384_ALGORITHM = hex('300a06082a8648ce3d040303')
 const SHA256_ALGORITHM = hex('300a06082a8648ce3d040302')
 
 export interface CertificateOptions {

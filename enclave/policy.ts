@@ -105,8 +105,9 @@ function checkPolicy({ kind, measurements, registers }: Policy): void {
 /**
  * Judges genuine evidence.
  *
- * @throws Rejection `kind-refused`, `debug-mode`, `too-old`, `from-the-future`, `register-mismatch`, `measurement-unknown`,
- *   `nonce-mismatch`, `user-data-mismatch`, `public-key-mismatch`; `policy-invalid` for a policy that pins no code
+ * @throws Rejection `kind-refused`, `debug-mode`, `too-old`, `from-the-future`, `register-mismatch`,
+ *   `measurement-unknown`, `nonce-mismatch`, `user-data-mismatch`, `public-key-mismatch`; `policy-invalid` for a
+ *   policy that pins no code
  */
 export function judgeEvidence({ evidence }: Genuine, policy: Policy, question: Question): Accepted {
   checkPolicy(policy)

@@ -53,8 +53,8 @@ export function isUntouched(value: Uint8Array | undefined): boolean {
 }
 
 /**
- * Names what runs: SHA-384 of kind, PCR0 to PCR2 and PCR16. Seals, approvals and policies use this one name. The kind is in
- * it, so that no software attestor reaches the name of an enclave.
+ * Names what runs: SHA-384 of kind, PCR0 to PCR2 and PCR16. Seals, approvals and policies use this one name. The kind
+ * is in it, so that no software attestor reaches the name of an enclave.
  */
 export function measurementOf(kind: 'nitro' | 'software', registers: ReadonlyMap<number, Uint8Array>): Uint8Array {
   const measured = [0, 1, 2, IMAGE_REGISTER].map((index) => registers.get(index) ?? ZERO)

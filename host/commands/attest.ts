@@ -45,15 +45,18 @@ export async function attest(options: AttestOptions): Promise<void> {
   console.log(`${options.handler === undefined ? 'evidence' : 'proof   '}     ${bytes.length} bytes in ${options.out}`)
 }
 
+function warn(line: string): void {
+  console.error(`trellis: ${line}`)
+}
+
 async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
   if (nsm !== undefined) return openNitroAttestor(nsmSocket(nsm))
   if (data === undefined) throw new Refusal('key-missing', 'attest: give --data <dir> to sign in software, or --nsm')
-  const warn = (line: string): void => console.error(`trellis: ${line}`)
-  return openSoftwareAttestor({ key: await openKey(data, warn), now: surroundings.now, warn })
+  return openSoftwareAttestor({ key: await openKey(data), now: surroundings.now, warn })
 }
 
 /** This installation's own key. A new one is announced: whoever trusted the old one must be told. */
-async function openKey(folder: string, warn: (line: string) => void): Promise<Ed25519Key> {
+async function openKey(folder: string): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
   await access(folder).catch((error: unknown) => {
     throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, {

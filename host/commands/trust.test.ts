@@ -160,10 +160,10 @@ describe('trellis image', () => {
   })
 })
 
-describe('trellis attest and verify', () => {
-  const attest = (...args: readonly string[]) => trellis('attest', '--image', at('a'), '--nonce', NONCE, ...args)
-  const lineOf = (out: string, name: string) => new RegExp(`^${name} +(\\w+)$`, 'm').exec(out)?.[1] ?? ''
+const attest = (...args: readonly string[]) => trellis('attest', '--image', at('a'), '--nonce', NONCE, ...args)
+const lineOf = (out: string, name: string) => new RegExp(`^${name} +(\\w+)$`, 'm').exec(out)?.[1] ?? ''
 
+describe('trellis attest and verify', () => {
   test('software evidence says so, and is judged by a policy', async () => {
     const made = await attest('--data', at('data'), '--out', at('evidence'))
     expect(made.code).toBe(0)

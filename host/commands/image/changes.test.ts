@@ -97,6 +97,7 @@ test('personal fields are asked for, no more, or named elsewhere', () => {
 })
 
 test('what is neither more nor less is said to have changed', () => {
+  expect(of({ ...base, author: 'another' })).toEqual(['changed: author: another (was: somebody)'])
   expect(of(withEvent({ permission: 'store' }))).toEqual([
     'changed: data.access: the contract must permit store (was: data)',
   ])

@@ -23,13 +23,21 @@ const LIMITS = {
   logBytes: 'bytes of log',
 } as const
 
-/** In the order of the manifest: events, needs, limits. Empty when nothing of that kind changed. */
+/** In the order of the manifest: author, events, needs, limits. Empty when nothing of that kind changed. */
 export function changesOf(before: Manifest, after: Manifest): readonly Change[] {
   return [
+    ...originChanges(before, after),
     ...eventChanges(before.events, after.events),
     ...needChanges(before.needs, after.needs),
     ...limitChanges(before, after),
   ]
+}
+
+function originChanges(before: Manifest, after: Manifest): readonly Change[] {
+  return (['author', 'runtime'] as const).flatMap((name): readonly Change[] => {
+    if (before[name] === after[name]) return []
+    return [{ effect: 'changed', text: `${name}: ${after[name]} (was: ${before[name]})` }]
+  })
 }
 
 /** All that a new handler may do. */
@@ -47,6 +55,7 @@ const NOTHING: Needs = {
   clock: false,
   random: false,
   log: false,
+  audit: false,
 }
 
 type Events = Manifest['events']
@@ -104,9 +113,9 @@ function needChanges(before: Needs, after: Needs): readonly Change[] {
       after.namespaces[name] ?? 'nothing',
     ]),
   )
-  const flags = (['fields', 'approval', 'session', 'clock', 'random', 'log'] as const).flatMap((name) =>
-    setChanges('uses', [before[name] ? [name] : [], after[name] ? [name] : []]),
-  )
+  // All there are, also those that a later manifest knows.
+  const usesOf = (needs: Needs) => Object.entries(needs).flatMap(([name, value]) => (value === true ? [name] : []))
+  const flags = setChanges('uses', [usesOf(before), usesOf(after)])
   return [
     ...flags,
     ...spaces,

@@ -3,13 +3,13 @@ import { paint } from '../paint.ts'
 import { type Change, changesOf, grantsOf } from './changes.ts'
 import { identityOf, type MeasuredImage, readMeasured } from './read.ts'
 
-export interface ImageDiff {
+interface ImageDiff {
   readonly handlers: readonly HandlerDiff[]
   /** Files that belong to no handler. */
   readonly files: { readonly added: string[]; readonly removed: string[]; readonly changed: string[] }
 }
 
-export interface HandlerDiff {
+interface HandlerDiff {
   readonly id: string
   readonly state: 'added' | 'removed' | 'changed'
   /** Version before and after; null where it is not there. */
@@ -30,7 +30,7 @@ export async function diff([from, to]: readonly [string, string], { json }: { js
   return isSame
 }
 
-export function compareImages(before: MeasuredImage, after: MeasuredImage): ImageDiff {
+function compareImages(before: MeasuredImage, after: MeasuredImage): ImageDiff {
   const ids = new Set([...before.manifests.keys(), ...after.manifests.keys()])
   const handlers = [...ids].toSorted().flatMap((id) => compareHandler(id, before, after))
   return { handlers, files: compareFiles(before, after) }
@@ -51,10 +51,12 @@ function compareHandler(id: string, before: MeasuredImage, after: MeasuredImage)
   return [{ id, state: 'changed', versions, summary, isOtherCode, changes: changesOf(old, now) }]
 }
 
+function otherPaths({ image }: MeasuredImage): readonly string[] {
+  return image.files.map(({ path }) => path).filter((path) => !/^(?:components|manifests)\//.test(path))
+}
+
 function compareFiles(before: MeasuredImage, after: MeasuredImage): ImageDiff['files'] {
-  const others = (image: MeasuredImage) =>
-    image.image.files.map(({ path }) => path).filter((path) => !/^(?:components|manifests)\//.test(path))
-  const [old, now] = [others(before), others(after)]
+  const [old, now] = [otherPaths(before), otherPaths(after)]
   return {
     added: now.filter((path) => !old.includes(path)),
     removed: old.filter((path) => !now.includes(path)),
