@@ -57,6 +57,13 @@ test('a proof with anything changed proves nothing', () => {
   )
 })
 
+test('of a list of one there is nothing to climb', () => {
+  const [entry = new Uint8Array()] = entries(1)
+  const root = treeRoot([entry])
+  expect(isIncluded({ entry, index: 0, size: 1, path: [] }, root)).toBe(true)
+  expect(isIncluded({ entry, index: 0, size: 1, path: [root] }, root)).toBe(false)
+})
+
 test('a node is no entry', () => {
   const list = entries(4)
   const [a, b, c, d] = list.map((entry) => sha384('\0', entry))

@@ -278,6 +278,7 @@ describe('a chain is rejected', () => {
     ['certificate-expired', 'an expired leaf', { leaf: { notAfterMs: AT_MS - hour / 2 } }],
     ['certificate-expired', 'an expired authority', { region: { notAfterMs: AT_MS - hour } }],
     ['certificate-expired', 'a leaf of tomorrow', { leaf: { notBeforeMs: AT_MS + hour } }],
+    ['leaf-constraints', 'a leaf that is an authority for nothing', { leaf: { isCa: true } }],
     ['leaf-constraints', 'a leaf that is an authority', { leaf: { isCa: true, usage: 0x84 } }],
     ['leaf-constraints', 'a leaf with a path length', { leaf: { pathLength: 0 } }],
     ['leaf-constraints', 'a leaf that may not sign', { leaf: { usage: 0x08 } }],
