@@ -10,6 +10,7 @@ import { addTrustCommands } from './commands/trust.ts'
 import { up } from './commands/up.ts'
 import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
+import { addVaultCommands } from './commands/vault.ts'
 import { Refusal } from './errors.ts'
 
 const USAGE = 2
@@ -75,6 +76,7 @@ audit
     console.log(printVerified(await verifyFile(file, known)))
   })
 
+addVaultCommands(program, columns)
 addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addTrustCommands(program)
@@ -86,7 +88,9 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 
 try {
   if (process.argv.length === 2)
-    program.error('error: type a command: demo, up, audit, handler, image, attest or verify', { exitCode: USAGE })
+    program.error('error: type a command: demo, up, audit, vault, handler, image, attest or verify', {
+      exitCode: USAGE,
+    })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

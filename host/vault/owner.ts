@@ -17,6 +17,7 @@ import { browse, listNamespaces, search } from './owner-browse.ts'
 import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { remove, renameConnection, renameCredential } from './owner-manage.ts'
+import { reportVault, searchVault } from './owner-search.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -52,6 +53,8 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,
+  'vault.report': reportVault,
+  'vault.search': searchVault,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
