@@ -15,6 +15,7 @@ import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
 import { manyVaults } from './vaults.ts'
+import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
@@ -24,6 +25,10 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   start: hostStart,
   loading: componentLoading,
   journal: journalCommits,
+  commit: durableCommits,
+  'cold-open': coldOpen,
+  recovery,
+  growth,
   fuel: fuelCost,
   proof: credentialProof,
   evidence: evidenceCheck,

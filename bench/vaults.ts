@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openFileLog } from '#host/storage/file-log.ts'
 import { type Log, openLog } from '#host/storage/group.ts'
 import type { Change } from '#host/storage/port.ts'
@@ -33,8 +34,9 @@ export async function manyVaults(): Promise<Report> {
   const log = parts.use(await openLog(await openFileLog(join(path, 'log'), { pid: process.pid })))
   const prover = parts.use(openProver())
   const sealer = memorySealer(random)
+  const snapshots = await fileBlobs(join(path, 'snapshots'))
   const open = (openBytesMax: number): Promise<Vaults> =>
-    openVaults({ log, sealer, folder: join(path, 'vaults'), random, prover, openBytesMax })
+    openVaults({ log, sealer, snapshots, folder: join(path, 'vaults'), random, prover, openBytesMax })
 
   await found(await open(1), log)
   const lines: Line[] = []

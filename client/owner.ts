@@ -8,6 +8,7 @@ import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind } from './anchor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
@@ -59,6 +60,7 @@ const credentialEntry = z.object({
   addedAt: z.number(),
 })
 const credentialEntries = z.object({ credentials: z.array(credentialEntry) })
+const paired = anchored.extend({ refused: z.literal('journal-behind').nullable().default(null) })
 const ran = z.object({ reply: z.instanceof(Uint8Array).nullable() })
 const kept = z.object({
   items: z.array(
@@ -123,6 +125,10 @@ export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   readonly conversation: Conversation
+  /** How far the vault was when it last said so. */
+  readonly anchor: Anchor | undefined
+  /** Has the vault move to a new key and destroy the old one: what was removed opens nowhere afterwards. */
+  renewKeys(): Promise<void>
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
   /** Everything that waits for an answer: for a device that was away when it was told. */
@@ -170,16 +176,26 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
 /** How long a command may be on its way. */
 const COMMAND_LIFE_MS = 3_600_000
 
-/** Pairs with the vault anew: a session of its own for this run. @throws Refusal `handshake-failed` */
+/**
+ * Pairs with the vault anew: a session of its own for this run. What the store remembers of the vault is shown to it.
+ *
+ * @throws Refusal `handshake-failed`, `journal-behind` when the vault is not what this device remembers
+ */
 export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
   const { vault, identity, device, signing, transport, store, now, random } = options
   const lanes = ownerLanes(vault)
   const profile = await fetchProfile(transport, lanes, identity)
-  const { message, state } = hello({ signing, profile, offer: encodeCbor({ device }), random })
+  const anchors = anchorMemory(store, vault)
+  const known = anchors.newest
+  const offer = encodeCbor({ device, ...(known && { anchor: known }) })
+  const { message, state } = hello({ signing, profile, offer, random })
   const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
-  const { session } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
+  const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
+  const { anchor, refused } = check(paired, decodeCbor(decision), 'handshake-failed', 'the answer to this device')
+  if (refused !== null) throw behind(vault)
+  await anchors.take(anchor, known)
   const conversation = await openConversation({
     session,
     name: `vine/${vault}/owner`,
@@ -190,23 +206,38 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     lanes,
     contractVersion: () => 0,
   })
-  return deviceOf(conversation, { ...options, vaultKey: profile.verifyKey.raw })
+  return deviceOf(conversation, { ...options, anchors, vaultKey: profile.verifyKey.raw })
 }
 
 function deviceOf(
   conversation: Conversation,
-  { signing, now, vault, vaultKey }: DeviceOptions & { readonly vaultKey: Uint8Array },
+  {
+    signing,
+    now,
+    vault,
+    vaultKey,
+    anchors,
+  }: DeviceOptions & { readonly vaultKey: Uint8Array; readonly anchors: AnchorMemory },
 ): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
+    const known = anchors.newest
     const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
-    if (reply.status === 'replied') return decodeCbor(reply.body)
+    if (reply.status === 'replied') {
+      const answer = decodeCbor(reply.body)
+      await anchors.take(check(anchored, answer, 'malformed', `the answer to ${type}`).anchor, known)
+      return answer
+    }
     const why = reply.status === 'refused' ? `${reply.code}: ${reply.message}` : reply.status
     throw new Refusal('command-invalid', `${type} was refused: ${why}`)
   }
 
   return {
     conversation,
+    get anchor() {
+      return anchors.newest
+    },
+    renewKeys: () => done(command('vault.renew', {})),
     onOffer(receive) {
       for (const type of ['contract.presented', 'contract.changed']) {
         conversation.on(type, ({ body }) => receive(readOffer(body)))

@@ -11,9 +11,11 @@ import { parseManifest } from './plugin/manifest.ts'
 import { createPool, type PoolStats } from './plugin/pool.ts'
 import { loadProgram } from './plugin/program.ts'
 import { buildRegistry, type Registry } from './plugin/registry.ts'
-import { openFileLog } from './storage/file-log.ts'
-import { openLog } from './storage/group.ts'
+import { fileBlobs } from './storage/file-blobs.ts'
+import { fileSegments } from './storage/file-segments.ts'
+import { openSegmentedLog } from './storage/group.ts'
 import { softwareSealer } from './storage/sealer.ts'
+import { STORAGE_RETRY_MS } from './storage/limits.ts'
 import { captured, lanesOf } from './lanes.ts'
 import { finish, type Moment, upkeep, wake } from './upkeep.ts'
 import { announce } from './vault/announce.ts'
@@ -58,7 +60,7 @@ export interface Host extends AsyncDisposable {
   readonly vaults: Vaults
   readonly registry: Registry
   readonly stats: () => PoolStats
-  /** Resolves with the reason when this host can go on no more: its log failed. Another one may start on its folder. */
+  /** Resolves with the reason when this host can go on no more: its log failed, and did not open again. */
   readonly down: Promise<Refusal>
   /** Takes nothing new, finishes what is in hand, writes what is counted. */
   drain(): Promise<void>
@@ -71,7 +73,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const { folder, bus, now, random, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
-  const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: options.pid })))
+  const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const handlers = JSON.stringify(registry.published())
   const wakeList = join(folder, 'wake.json')
@@ -80,6 +82,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await openVaults({
       log,
       sealer,
+      snapshots: await fileBlobs(join(folder, 'snapshots')),
       folder: join(folder, 'vaults'),
       handlers,
       random,
@@ -98,11 +101,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await vaults.makeRoom(now())
   }
 
-  /** A log that failed ends this host; anything else that gets here is our bug, and ends the process. */
-  function failed(error: unknown): never | void {
-    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
-    down.resolve(error)
-  }
+  const failed = recovering(vaults, down.resolve)
 
   await bus.provision(lanesOf(registry.lanes()))
   const inlet = await listen(bus, registry, { receive, failed })
@@ -139,15 +138,36 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 }
 
+/**
+ * What takes the errors that deliveries end with. A log that failed is opened again: what is durable goes on. If that
+ * fails too, this host ends; anything else that gets here is our bug, and ends the process.
+ */
+function recovering(vaults: Vaults, end: (reason: Refusal) => void): (error: unknown) => never | void {
+  let recovery: Promise<void> | undefined
+  return (error) => {
+    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+    recovery ??= vaults
+      .reopen()
+      .catch((again: unknown) => end(again instanceof Refusal ? again : error))
+      .finally(() => (recovery = undefined))
+  }
+}
+
 /** Takes up everything that is sent to this host's vaults. */
 async function listen(
   bus: Bus,
   registry: Registry,
   { receive, failed }: { receive: (message: Message) => Promise<void>; failed: (error: unknown) => void },
 ): Promise<{ drain(): Promise<unknown> }> {
-  // What the log did not take is not acknowledged: it comes again, to this folder's next host.
+  // What the log did not take is not acknowledged: it comes again, to this host or to this folder's next one.
   const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
-  const lanes = await bus.consume((delivery) => void take(delivery).catch(failed), { inFlight: BUS_IN_FLIGHT_MAX })
+  const fail = (delivery: Delivery, error: unknown): void => {
+    failed(error)
+    void delivery.nak(STORAGE_RETRY_MS).catch(unheard)
+  }
+  const lanes = await bus.consume((delivery) => void take(delivery).catch((error: unknown) => fail(delivery, error)), {
+    inFlight: BUS_IN_FLIGHT_MAX,
+  })
   // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
   const isCaptured = captured(registry.lanes())
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {

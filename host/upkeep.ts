@@ -4,6 +4,7 @@ import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
 import { commit, unkeptEvent } from './vault/commit.ts'
+import { erased, erasureDue } from './vault/erasure.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
@@ -26,8 +27,11 @@ export async function upkeep(
   for (const id of vaults.due(moment.now)) await wake(vaults, id, moment)
   for (const { id } of vaults.open()) {
     using lease = vaults.holdOpen(id)
-    if (lease && !lease.vault.writer.stalled) await inTime(round(lease.vault, moment))
+    if (!lease || lease.vault.writer.stalled) continue
+    await inTime(round(lease.vault, moment))
+    await inTime(erase(lease.vault, vaults, moment))
   }
+  await vaults.compact().catch(later)
   await vaults.makeRoom(moment.now)
 }
 
@@ -62,6 +66,20 @@ export async function wake(
     vaults.remember(new Map([[id, null]]))
     warn(`vault ${id} stays closed: ${error.message}`)
   }
+}
+
+/** The keys of what has ended: a new KEK, and what the old one opened is gone wherever there are copies. */
+async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Promise<void> {
+  if (!erasureDue(vault) && !vault.store.renewing) return
+  const renewed = await vaults.renew(vault).then(() => true, later)
+  if (!renewed) return
+  await commit({ vault, now, random, changes: [erased], rows: [] })
+}
+
+/** A disk that does not take it now may take it in the next round. */
+function later(error: unknown): false {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+  return false
 }
 
 /** The last round: every refusal that is only counted so far, and what has left is forgotten. */

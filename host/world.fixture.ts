@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { type Offer, type OwnerDevice, pairDevice, type Question } from '#client/owner.ts'
-import { forgetfulStore } from '#client/transport.ts'
+import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
@@ -67,8 +67,8 @@ export interface World extends AsyncDisposable {
   /** Lines for the operator. */
   readonly warnings: string[]
   vault(): Promise<Vault>
-  /** Pairs one of the devices anew. */
-  pair(device: string): Promise<OwnerDevice>
+  /** Pairs one of the devices anew; `store` is what it remembers. */
+  pair(device: string, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
   hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
   /** One command of the phone, sealed and not sent; nobody waits for its answer. */
@@ -103,11 +103,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  async function pair(device: string): Promise<OwnerDevice> {
+  async function pair(device: string, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
     const signing = keys.get(device)
     if (!signing) throw new Error(`${device} is no device of this world`)
     const transport = broker.connect()
-    return pairDevice({ vault: name, identity, device, signing, transport, store: forgetfulStore(), now, random })
+    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
   }
   const alice = await pair('phone')
   alice.onOffer(offers.put)

@@ -28,12 +28,18 @@ export interface Write {
 }
 
 export interface State {
+  /** Which rules the state follows: see `migrate.ts`. */
+  format: number
   /** A live read-only handle. It closes over one name and has no way to another. */
   handle(name: NamespaceName): Namespace
   names(): NamespaceName[]
   /** Of all namespaces together. A running figure: reading it costs nothing. */
   readonly size: StateSize
   apply(name: NamespaceName, write: Write, now: number): void
+  /** Every item of a namespace, in no order. */
+  items(name: NamespaceName): Iterable<readonly [key: string, item: Item]>
+  /** Puts an item as it was, revision and all. */
+  restore(name: NamespaceName, key: string, item: Item): void
   /** The first expectation that does not hold. */
   unmet(expected: readonly Expectation[]): { expectation: Expectation; found: number } | undefined
 }
@@ -44,12 +50,18 @@ interface Space {
   bytes: number
 }
 
-export function emptyState(): State {
+export function emptyState(format: number): State {
   const spaces = new Map<NamespaceName, Space>()
   const size = { bytes: 0, items: 0 }
+  function spaceOf(name: NamespaceName): Space {
+    let space = spaces.get(name)
+    if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
+    return space
+  }
 
   return {
     size,
+    format,
     handle(name) {
       return {
         name,
@@ -64,12 +76,23 @@ export function emptyState(): State {
       return [...spaces.keys()].filter((name) => spaces.get(name)?.items.size).sort()
     },
     apply(name, write, now) {
-      let space = spaces.get(name)
-      if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
+      const space = spaceOf(name)
       const before = { bytes: space.bytes, items: space.items.size }
-      applyTo(space, write, now)
+      // The owner sees what nobody declared otherwise; the vault's own records are nobody's to see.
+      const undeclared = name === 'system' && this.format >= 1 ? 'opaque' : 'transparent'
+      applyTo(space, write, { now, undeclared })
       size.bytes += space.bytes - before.bytes
       size.items += space.items.size - before.items
+    },
+    items: (name) => spaces.get(name)?.items ?? [],
+    restore(name, key, item) {
+      const space = spaceOf(name)
+      const bytes = itemBytes(key, item.value)
+      space.items.set(key, item)
+      space.order.add(key)
+      space.bytes += bytes
+      size.bytes += bytes
+      size.items += 1
     },
     unmet(expected) {
       for (const expectation of expected) {
@@ -84,7 +107,7 @@ export function emptyState(): State {
 function applyTo(
   space: Space,
   { key, value, visibility, sensitivity, category, author, restored }: Write,
-  now: number,
+  { now, undeclared }: { now: number; undeclared: Visibility },
 ): void {
   const before = space.items.get(key)
   if (before !== undefined) space.bytes -= itemBytes(key, before.value)
@@ -98,8 +121,7 @@ function applyTo(
     value,
     revision: restored?.revision ?? (before?.revision ?? 0) + 1,
     updatedAt: restored?.updatedAt ?? now,
-    // The owner sees what nobody declared otherwise.
-    visibility: visibility ?? before?.visibility ?? 'transparent',
+    visibility: visibility ?? before?.visibility ?? undeclared,
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',
     category: category === undefined ? before?.category : (category ?? undefined),
     author,

@@ -4,7 +4,7 @@
  * Only our own bytes get here (the AEAD has opened), so what cannot be read is another version's or our bug: an Error.
  */
 import { pack, unpack } from '#host/wire/pack.ts'
-import type { NamespaceName, Restored, Sensitivity, Visibility } from './port.ts'
+import type { Item, NamespaceName, Restored, Sensitivity, Visibility } from './port.ts'
 import type { Write } from './state.ts'
 
 const visibilities: readonly (Visibility | undefined)[] = [undefined, 'transparent', 'opaque']
@@ -83,19 +83,51 @@ function restoredOf(revision: unknown, updatedAt: unknown): Restored {
   return { revision, updatedAt }
 }
 
-/** `[commits, keyring, groups]`, the last two as `[name, sealed, …]`. */
-export function encodeBody(body: {
-  commits: number
-  keyring: readonly SealedPart[]
-  groups: readonly SealedPart[]
-}): Uint8Array {
-  return pack([body.commits, flatParts(body.keyring), flatParts(body.groups)])
+/** What a frame holds when its outer seal is open. */
+export interface Body {
+  readonly commits: number
+  readonly keyring: readonly SealedPart[]
+  readonly groups: readonly SealedPart[]
+  /** The state format from here on, where it changes. */
+  readonly format?: number | undefined
 }
 
-export function decodeBody(bytes: Uint8Array): { commits: number; keyring: SealedPart[]; groups: SealedPart[] } {
-  const [commits, keyring, groups] = listOf(unpack(bytes))
+/** `[commits, keyring, groups]`, the last two as `[name, sealed, …]`; a format follows where it changes. */
+export function encodeBody({ commits, keyring, groups, format }: Body): Uint8Array {
+  return pack([commits, flatParts(keyring), flatParts(groups), ...(format === undefined ? [] : [format])])
+}
+
+export function decodeBody(bytes: Uint8Array): Body {
+  const [commits, keyring, groups, format] = listOf(unpack(bytes))
   if (typeof commits !== 'number' || !(commits >= 1)) throw unreadable()
-  return { commits, keyring: decodeParts(keyring), groups: decodeParts(groups) }
+  if (format !== undefined && typeof format !== 'number') throw unreadable()
+  return { commits, keyring: decodeParts(keyring), groups: decodeParts(groups), format }
+}
+
+/** Items as they are: `[key, value, revision, updated at, metadata, category | null, author | null, …]`. */
+export function encodeItems(items: readonly (readonly [key: string, item: Item])[]): Uint8Array {
+  const flat: unknown[] = []
+  for (const [key, { value, revision, updatedAt, visibility, sensitivity, category, author }] of items) {
+    const metadata = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
+    flat.push(key, value, revision, updatedAt, metadata, category ?? null, author ?? null)
+  }
+  return pack(flat)
+}
+
+export function* decodeItems(bytes: Uint8Array): Generator<readonly [key: string, item: Item]> {
+  const flat = listOf(unpack(bytes))
+  for (let at = 0; at < flat.length; at += 7) {
+    const [key, value, revision, updatedAt, metadata, category, author] = flat.slice(at, at + 7)
+    if (typeof key !== 'string' || !(value instanceof Uint8Array) || typeof metadata !== 'number') throw unreadable()
+    if (typeof revision !== 'number' || typeof updatedAt !== 'number') throw unreadable()
+    if (category !== null && typeof category !== 'string') throw unreadable()
+    if (author !== null && typeof author !== 'string') throw unreadable()
+    const visibility = visibilities[metadata >> 2]
+    const sensitivity = sensitivities[metadata & 3]
+    if (visibility === undefined || sensitivity === undefined) throw unreadable()
+    const named = { category: category ?? undefined, author: author ?? undefined }
+    yield [key, { value, revision, updatedAt, visibility, sensitivity, ...named }]
+  }
 }
 
 function flatParts(parts: readonly SealedPart[]): (string | Uint8Array)[] {

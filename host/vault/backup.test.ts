@@ -11,6 +11,7 @@ import { openAge, sealAge } from '#host/crypto/age-file.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import { connectService } from '#host/service.fixture.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openLog } from '#host/storage/group.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { memorySealer } from '#host/storage/sealer.ts'
@@ -82,7 +83,8 @@ describe('a vault restored elsewhere', () => {
     const log = await openLog(memoryLog())
     const at = await mkdtemp(join(folder, 'half-'))
     const sealer = memorySealer(random)
-    const open = () => openVaults({ log, sealer, folder: at, random, prover: openProver() })
+    const snapshots = await fileBlobs(join(at, 'snapshots'))
+    const open = () => openVaults({ log, sealer, snapshots, folder: at, random, prover: openProver() })
     await using broken = await open()
     const torn = { ...backup, changes: backup.changes.filter(({ key }) => key !== 'identity/prekey') }
     await expect(broken.restore(torn, 0)).rejects.toMatchObject({ code: 'vault-unknown' })

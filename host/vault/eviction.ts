@@ -9,6 +9,7 @@ import { GREETINGS_PER_HOUR, RATE_WINDOW_MS } from '#host/limits.ts'
 import { ITEM_OPEN_BYTES, VAULT_OPEN_BYTES } from '#host/storage/limits.ts'
 import { commit, standing } from './commit.ts'
 import { dialing } from './dial.ts'
+import { erasureDue } from './erasure.ts'
 import { questions } from './pending.ts'
 import type { Vault } from './vault.ts'
 
@@ -20,6 +21,8 @@ export function isIdle(vault: Vault, now: number): boolean {
     vault.posts.size === 0 &&
     !vault.writer.stalled &&
     !vault.writer.owes &&
+    !erasureDue(vault) &&
+    !vault.store.renewing &&
     vault.refusals.standing !== 'counts' &&
     dialing(vault).length === 0 &&
     !isPestered(vault, now)

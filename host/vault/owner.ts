@@ -2,9 +2,11 @@
 import { Refusal } from '#host/errors.ts'
 import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { newestAnchor } from './anchor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
 import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
+import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
@@ -55,6 +57,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.prune': auditPrune,
   'vault.report': reportVault,
   'vault.search': searchVault,
+  'vault.renew': renewKeys,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
@@ -70,9 +73,11 @@ export async function obey(
   for (let attempt = 1; ; attempt++) {
     try {
       const done = await run(command)
-      const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
+      const { anchor, changes } = newestAnchor(vault, device)
+      const reply = { status: 'replied', body: encodeCbor({ ...done.body, anchor }) } as const
       const answers = [{ to: device, event, reply }, ...(done.answers ?? [])]
-      return await commit({ ...done, vault, opened, now: options.now, random: options.random, answers })
+      const leaving = { ...done, changes: [...(done.changes ?? []), ...changes] }
+      return await commit({ ...leaving, vault, opened, now: options.now, random: options.random, answers })
     } catch (error) {
       const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
       if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error

@@ -31,6 +31,7 @@ export class Shelf implements AsyncDisposable {
   readonly #meters = new Map<VaultId, RefusalMeter>()
   readonly #recent = recency(openBytes)
   #clearing: Promise<void> | undefined
+  #restarted = Promise.resolve()
 
   constructor(options: ShelfOptions) {
     this.#options = options
@@ -100,12 +101,26 @@ export class Shelf implements AsyncDisposable {
     this.#wakes.set(id, at)
   }
 
+  /** Lets go of every open vault as it is, and does `work`: whoever asks for one meanwhile waits for both. */
+  async restart(work: () => Promise<void>): Promise<void> {
+    const stale = this.open
+    this.#opened.clear()
+    for (const vault of stale) {
+      this.#recent.remove(vault)
+      // What it had in hand is looked at as soon as it can be opened again.
+      this.#wakes.set(vault.id, 0)
+    }
+    this.#restarted = Promise.all(stale.map((vault) => vault[Symbol.asyncDispose]())).then(work)
+    await this.#restarted
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#opening.values(), ...this.#closing.values()])
     await Promise.all(this.open.map((vault) => vault[Symbol.asyncDispose]()))
   }
 
   async #load(id: VaultId): Promise<Vault | undefined> {
+    await this.#restarted
     await this.#closing.get(id)
     const refusals = this.#meters.get(id)
     this.#meters.delete(id)

@@ -12,8 +12,11 @@ import type { Log } from '#host/storage/group.ts'
 import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULTS_OPEN_BYTES } from '#host/storage/limits.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
 import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
-import type { Sealer, VaultStore } from '#host/storage/port.ts'
+import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
+import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
+import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Backup, fill } from './backup.ts'
 import { type Lease, Shelf } from './shelf.ts'
@@ -50,11 +53,19 @@ export interface Vaults extends AsyncDisposable {
   open(): readonly Vault[]
   /** Names of all, open or not. */
   names(): Promise<readonly string[]>
+  /** A new KEK for an open vault; the one before is destroyed. @throws Refusal `storage-failed`: try again */
+  renew(vault: Vault): Promise<void>
+  /** Has vaults that did nothing lately write a snapshot, when their old frames keep the log from shrinking. */
+  compact(): Promise<void>
+  /** After the log failed: lets go of every open vault, and takes up what is durable. @throws Refusal */
+  reopen(): Promise<void>
 }
 
 export interface VaultsOptions {
   readonly log: Log
   readonly sealer: Sealer
+  /** Where their snapshots are. */
+  readonly snapshots: BlobStore
   /** Holds one sealed key file per vault. */
   readonly folder: string
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
@@ -80,7 +91,14 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   const { folder } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const views = openViews()
-  const parts: Parts = { ...options, views, keyFile: (id) => join(folder, id + KEY_FILE) }
+  const blobs = await fileBlobs(folder)
+  const { log, sealer } = options
+  const parts: Parts = {
+    ...options,
+    views,
+    keyFile: (id) => join(folder, id + KEY_FILE),
+    keeper: (id) => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` }),
+  }
   const { openBytesMax = VAULTS_OPEN_BYTES, random } = options
   const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
   const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
@@ -97,12 +115,16 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     create: async (text, birth) => shelf.keep(await makeVault(parts, parseVaultId(text), birth)),
     restore: async (backup, now) => shelf.keep(await restoreVault(parts, backup, now)),
     open: () => shelf.open,
-    async names() {
-      const files = await readdir(folder)
-      return files
-        .filter((name) => name.endsWith(KEY_FILE))
-        .map((name) => name.slice(0, -KEY_FILE.length))
-        .sort()
+    names: () => namesIn(folder),
+    renew: (vault) => vault.store.renew(parts.keeper(vault.id)),
+    async compact() {
+      for (const id of await holdingIn(log, folder)) {
+        using lease = await shelf.hold(parseVaultId(id))
+        await lease?.vault.store.snapshot()
+      }
+    },
+    async reopen() {
+      if (log.failure !== undefined) await shelf.restart(() => log.reopen())
     },
     async [Symbol.asyncDispose]() {
       await views[Symbol.asyncDispose]()
@@ -114,32 +136,38 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
 interface Parts extends VaultsOptions {
   readonly views: Views
   readonly keyFile: (id: VaultId) => string
+  readonly keeper: (id: VaultId) => KeyFile
 }
 
 async function loadVault(parts: Parts, id: VaultId, refusals: RefusalMeter | undefined): Promise<Vault | undefined> {
-  const { log, sealer, random, keyFile } = parts
-  const sealed = await readFile(keyFile(id)).catch(absent)
-  if (!sealed) return undefined
-  const kek = sealer.open(sealed, `vault ${id}`)
-  const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
+  const { log, snapshots, random } = parts
+  const keeper = parts.keeper(id)
+  const keys = await keeper.read()
+  if (!keys) return undefined
+  const store = await openStore(log, { ...keys, vault: id, random, snapshots }).catch(unborn)
   if (!store) return undefined
+  await using unless = new AsyncDisposableStack()
+  unless.use(store)
+  // A renewal that was interrupted: the old key is still there. The next round of upkeep tries again if it must.
+  if (store.renewing) await store.renew(keeper).catch(unkept)
   const vault = vaultOf(parts, store, { id, refusals })
   await parts.recovered?.(vault)
+  unless.move()
   return vault
 }
 
 async function makeVault(parts: Parts, id: VaultId, birth: Birth): Promise<Vault> {
-  const { log, sealer, handlers, random, keyFile } = parts
+  const { log, sealer, snapshots, handlers, random, keyFile } = parts
   const kek = random(32)
   await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
-  const store = await createStore(log, { vault: id, kek, random })
+  const store = await createStore(log, { vault: id, kek, random, snapshots })
   await foundVault(store, { ...birth, handlers, random })
   return vaultOf(parts, store, { id })
 }
 
 /** Its key gets its name when all of it is durable: until then there is no such vault. */
 async function restoreVault(parts: Parts, { vault: id, changes }: Backup, now: number): Promise<Vault> {
-  const { log, sealer, folder, random, keyFile } = parts
+  const { log, sealer, snapshots, folder, random, keyFile } = parts
   const part = `${keyFile(id)}${PART}`
   if (await readFile(keyFile(id)).catch(absent)) throw taken(keyFile(id))
   const begun = await readFile(part).catch(absent)
@@ -147,8 +175,8 @@ async function restoreVault(parts: Parts, { vault: id, changes }: Backup, now: n
   if (!begun) await writeNew(part, sealer.seal(kek, `vault ${id}`))
   // Opening zeroes the key it was given.
   const again = new Uint8Array(kek)
-  const left = await openStore(log, { vault: id, kek, random }).catch(unborn)
-  const store = left ?? (await createStore(log, { vault: id, kek: again, random }))
+  const left = await openStore(log, { vault: id, kek, epoch: 0, random, snapshots }).catch(unborn)
+  const store = left ?? (await createStore(log, { vault: id, kek: again, random, snapshots }))
   again.fill(0)
   await using owned = new AsyncDisposableStack()
   owned.use(store)
@@ -168,6 +196,20 @@ function vaultOf(
   const { handlers = '[]', prover, views } = parts
   const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
   return readVault(store, { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals })
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const files = await readdir(folder)
+  return files
+    .filter((name) => name.endsWith(KEY_FILE))
+    .map((name) => name.slice(0, -KEY_FILE.length))
+    .sort()
+}
+
+/** Vaults that keep the log's oldest segment. */
+async function holdingIn(log: Log, folder: string): Promise<string[]> {
+  const holding = new Set(log.holding())
+  return holding.size === 0 ? [] : (await namesIn(folder)).filter((id) => holding.has(vaultTag(id).toHex()))
 }
 
 /** A file that was not there before, durable when this resolves. A crash before may leave a key of no vault. */
@@ -193,6 +235,10 @@ function taken(path: string): Refusal {
 /** A key whose vault was never written: the process ended between the two. */
 function unborn(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.code !== 'vault-unknown') throw error
+}
+
+function unkept(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
 }
 
 function absent(error: unknown): undefined {
