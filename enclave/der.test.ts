@@ -77,9 +77,10 @@ test('a signature has whole bytes and two integers', () => {
   expect(rejectionOf(() => parseCertificate(Uint8Array.fromHex(odd)))).toBe('certificate-malformed')
 })
 
+const spki = (namedCurve: string) =>
+  new Uint8Array(generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' }))
+
 test('a key is a point of P-384 and of no curve that looks like it', () => {
-  const spki = (namedCurve: string) =>
-    new Uint8Array(generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' }))
   const good = spki('P-384')
   expect(importP384(good)?.asymmetricKeyDetails).toEqual({ namedCurve: 'secp384r1' })
   expect(importP384(spki('P-256'))).toBeUndefined()
