@@ -150,6 +150,15 @@ describe('trellis image', () => {
     })
   })
 
+  test('build gives one root in two folders, and replaces an image', async () => {
+    const build = async (name: string) => JSON.parse((await trellis('image', 'build', '--out', at(name), '--json')).out)
+    const first = await build('first')
+    expect(first.handlers.length).toBeGreaterThan(5)
+    expect((await build('second')).root).toBe(first.root)
+    await writeFile(at('second/stray.txt'), 'stray')
+    expect((await build('second')).measurement).toBe(first.measurement)
+  }, 120_000)
+
   test('build replaces no folder that is not an image', async () => {
     await mkdir(at('home'))
     await writeFile(at('home/letter.txt'), 'dear')
