@@ -1,4 +1,5 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
 import { jcoGlue } from './glue.ts'
 import { governedRead } from './governed-read.ts'
@@ -30,6 +31,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   growth,
   fuel: fuelCost,
   proof: credentialProof,
+  evidence: evidenceCheck,
   glue: jcoGlue,
   'host-call': hostCalls,
   handlers: manyHandlers,

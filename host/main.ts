@@ -5,6 +5,8 @@ import { Command, CommanderError } from 'commander'
 import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyFile } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
+import { addImageCommands } from './commands/image/commands.ts'
+import { addTrustCommands } from './commands/trust.ts'
 import { up } from './commands/up.ts'
 import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
@@ -76,6 +78,8 @@ audit
 
 addVaultCommands(program, columns)
 addHandlerCommands(program, columns)
+addImageCommands(program, columns)
+addTrustCommands(program)
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
   if (folder !== undefined && id !== undefined) return { folder, id }
@@ -84,7 +88,9 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 
 try {
   if (process.argv.length === 2)
-    program.error('error: type a command: demo, up, audit, vault or handler', { exitCode: USAGE })
+    program.error('error: type a command: demo, up, audit, vault, handler, image, attest or verify', {
+      exitCode: USAGE,
+    })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

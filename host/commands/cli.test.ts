@@ -40,6 +40,10 @@ test.concurrent.each([
   [['vault']],
   [['vault', 'export']],
   [['vault', 'create']],
+  [['image']],
+  [['image', 'diff']],
+  [['attest']],
+  [['verify']],
 ])('trellis %s --help says what there is', async (command) => {
   const { code, out, errors } = await trellis(...command, '--help')
   expect({ code, errors }).toEqual({ code: 0, errors: [] })
@@ -50,7 +54,7 @@ test.concurrent.each([
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up, audit, vault or handler/],
+  [[], /demo, up, audit, vault, handler, image, attest or verify/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],

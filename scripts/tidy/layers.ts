@@ -31,7 +31,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The verifier is pure: an app may judge an enclave's evidence itself. */
-const verifier = new Set(['enclave/verify.ts', 'enclave/policy.ts'])
+const verifier = new Set(['enclave/verify.ts', 'enclave/policy.ts', 'enclave/proof.ts', 'enclave/errors.ts'])
 
 export function layerViolations(tree: Tree): string[] {
   const unplaced = [...tree.sources.keys()]

@@ -1,4 +1,5 @@
 /** How files look and what they may not say (DESIGN §13). Each rule gives its violations as lines to read. */
+import { rejectionCodes } from '#enclave/errors.ts'
 import { refusalCodes } from '#host/errors.ts'
 
 import { lineOf } from './lexer.ts'
@@ -117,11 +118,12 @@ export function witViolations(tree: Tree): string[] {
 export function refusalViolations(tree: Tree): string[] {
   const said = { code: new Set<string>(), tests: new Set<string>() }
   for (const { path, strings } of tree.sources.values()) {
-    if (path === 'host/errors.ts' || path.startsWith('scripts/')) continue
+    if (path === 'host/errors.ts' || path === 'enclave/errors.ts' || path.startsWith('scripts/')) continue
     const words = isTest(path) ? said.tests : said.code
     for (const { value } of strings) words.add(value)
   }
-  const unthrown = refusalCodes.filter((code) => !said.code.has(code)).map((code) => `${code}: nothing throws it`)
-  const untested = refusalCodes.filter((code) => !said.tests.has(code)).map((code) => `${code}: no test names it`)
+  const codes = [...refusalCodes, ...rejectionCodes]
+  const unthrown = codes.filter((code) => !said.code.has(code)).map((code) => `${code}: nothing throws it`)
+  const untested = codes.filter((code) => !said.tests.has(code)).map((code) => `${code}: no test names it`)
   return [...unthrown, ...untested]
 }

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+import { extensionsOf, handlerEntry, measureImage, proveHandler, softwareMeasurement } from './measure.ts'
+import { isIncluded } from './merkle.ts'
+import { extendedOnce, measurementOf } from './registers.ts'
+
+const file = (path: string, text = path) => {
+  return { path, size: text.length, sha384: createHash('sha384').update(text).digest('hex') }
+}
+const files = [
+  file('components/b-two.wasm'),
+  file('components/one.wasm'),
+  file('manifests/b-two.json'),
+  file('manifests/one.json'),
+  file('wit/world.wit'),
+]
+const measure = measureImage(files)
+
+test('handlers are named with manifest and component', () => {
+  expect(measure.handlers.map(({ id }) => id)).toEqual(['b-two', 'one'])
+  expect(measure.handlers[1]?.component.toHex()).toBe(files[1]?.sha384)
+  expect(measure.handlers[1]?.manifest.toHex()).toBe(files[3]?.sha384)
+})
+
+test('any change is another root, and of handlers another handler root', () => {
+  fc.assert(
+    fc.property(fc.nat(files.length - 1), fc.constantFrom('path', 'size', 'sha384'), (at, part) => {
+      const changes = { path: 'wit/zoo.wit', size: 1_000, sha384: 'f'.repeat(96) }
+      const changed = files.map((each, index) => (index === at ? { ...each, [part]: changes[part] } : each))
+      if (part === 'path' && at < 4) return
+      const other = measureImage(changed)
+      expect(other.root).not.toEqual(measure.root)
+      expect(softwareMeasurement(other)).not.toEqual(softwareMeasurement(measure))
+      if (at < 4 && part === 'sha384') expect(other.handlerRoot).not.toEqual(measure.handlerRoot)
+      else expect(other.handlerRoot).toEqual(measure.handlerRoot)
+    }),
+  )
+  expect(measureImage(files.slice(0, -1)).root).not.toEqual(measure.root)
+  expect(measureImage([file('components/one.wasm'), file('manifests/one.json')]).handlerRoot).not.toEqual(
+    measure.handlerRoot,
+  )
+})
+
+test('boot extends two registers, and the measurement names the first', () => {
+  expect(extensionsOf(measure)).toEqual([
+    [16, measure.root],
+    [17, measure.handlerRoot],
+  ])
+  const registers = new Map([[16, extendedOnce(measure.root)]])
+  expect(softwareMeasurement(measure)).toEqual(measurementOf('software', registers))
+})
+
+test('a handler is proved by its id, manifest and component', () => {
+  const [, one] = measure.handlers
+  if (!one) throw new Error('two handlers')
+  const proof = proveHandler(measure, 'one')
+  expect(proof.entry).toEqual(handlerEntry(one))
+  expect(isIncluded(proof, measure.handlerRoot)).toBe(true)
+  expect(isIncluded(proof, measure.root)).toBe(false)
+  expect(() => proveHandler(measure, 'three')).toThrow('image: no handler three: there are b-two, one')
+})
+
+test('a component without a manifest is no handler', () => {
+  expect(() => measureImage(files.toSpliced(3, 1))).toThrow(expect.objectContaining({ code: 'image-unlisted' }))
+})

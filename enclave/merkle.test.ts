@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+import { isIncluded, proveInclusion, treeRoot } from './merkle.ts'
+
+const sha384 = (...parts: readonly (string | Uint8Array)[]) => {
+  const hash = createHash('sha384')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+const entries = (size: number) => Array.from({ length: size }, (_, index) => Uint8Array.of(7, index >> 8, index & 255))
+
+test('roots are those of the RFC, with SHA-384', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => new TextEncoder().encode(text))
+  if (!a || !b || !c) throw new Error('three letters')
+  const leaf = (text: string) => sha384('\0', text)
+  expect(treeRoot([]).toHex()).toBe(sha384().toString('hex'))
+  expect(treeRoot([a]).toHex()).toBe(leaf('a').toString('hex'))
+  const pair = sha384('\u0001', leaf('a'), leaf('b'))
+  expect(treeRoot([a, b]).toHex()).toBe(pair.toString('hex'))
+  expect(treeRoot([a, b, c]).toHex()).toBe(sha384('\u0001', pair, leaf('c')).toString('hex'))
+})
+
+test('every entry of every list is proved, and of no other list', () => {
+  for (let size = 1; size <= 33; size++) {
+    const list = entries(size)
+    const root = treeRoot(list)
+    for (let index = 0; index < size; index++) {
+      const proof = proveInclusion(list, index)
+      expect(isIncluded(proof, root)).toBe(true)
+      expect(proof.path.length).toBeLessThanOrEqual(Math.ceil(Math.log2(size)))
+      expect(isIncluded(proof, treeRoot(entries(size + 1)))).toBe(false)
+    }
+  }
+  expect(() => proveInclusion(entries(3), 3)).toThrow('no entry 3 of 3')
+})
+
+test('a proof with anything changed proves nothing', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 40 }), fc.nat(), fc.nat(), (size, at, salt) => {
+      const list = entries(size)
+      const root = treeRoot(list)
+      const proof = proveInclusion(list, at % size)
+      const other = (at + 1 + (salt % (size - 1))) % size
+      const path = proof.path.map((hash, index) => (index === salt % proof.path.length ? hash.toReversed() : hash))
+      expect(isIncluded({ ...proof, index: other }, root)).toBe(false)
+      expect(isIncluded({ ...proof, entry: list[other] ?? root }, root)).toBe(false)
+      expect(isIncluded({ ...proof, path }, root)).toBe(false)
+      expect(isIncluded({ ...proof, path: proof.path.slice(1) }, root)).toBe(false)
+      expect(isIncluded({ ...proof, path: [...proof.path, root] }, root)).toBe(false)
+      expect(isIncluded({ ...proof, index: size }, root)).toBe(false)
+      expect(isIncluded({ ...proof, index: -1 }, root)).toBe(false)
+      expect(isIncluded({ ...proof, index: 0.5, size: 1, path: [] }, root)).toBe(false)
+    }),
+  )
+})
+
+test('of a list of one there is nothing to climb', () => {
+  const [entry = new Uint8Array()] = entries(1)
+  const root = treeRoot([entry])
+  expect(isIncluded({ entry, index: 0, size: 1, path: [] }, root)).toBe(true)
+  expect(isIncluded({ entry, index: 0, size: 1, path: [root] }, root)).toBe(false)
+})
+
+test('a node is no entry', () => {
+  const list = entries(4)
+  const [a, b, c, d] = list.map((entry) => sha384('\0', entry))
+  if (!a || !b || !c || !d) throw new Error('four entries')
+  const forged = { entry: Uint8Array.from(Buffer.concat([a, b])), index: 0, size: 2 }
+  expect(isIncluded({ ...forged, path: [sha384('\u0001', c, d)] }, treeRoot(list))).toBe(false)
+})

@@ -1,0 +1,71 @@
+/** The Merkle tree of RFC 9162 §2.1, with SHA-384: a root over a list, and short proofs that an entry is in it. */
+import { sha384 } from '#host/crypto/p384.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
+
+/** An entry of a list whose root is known. */
+export interface Inclusion {
+  /** The entry, as it was hashed into the tree. */
+  readonly entry: Uint8Array
+  readonly index: number
+  /** Entries of the whole list: the shape of its tree. Lists of other sizes may have the same path to an entry. */
+  readonly size: number
+  /** Hashes from the entry's neighbour up, 48 bytes each. */
+  readonly path: readonly Uint8Array[]
+}
+
+/** No entry can be read as a node, and no node as an entry. */
+const LEAF = Uint8Array.of(0)
+const NODE = Uint8Array.of(1)
+
+/** 48 bytes; of an empty list the hash of nothing. */
+export function treeRoot(entries: readonly Uint8Array[]): Uint8Array {
+  const [first] = entries
+  if (first === undefined) return sha384()
+  if (entries.length === 1) return sha384(LEAF, first)
+  const split = splitOf(entries.length)
+  return sha384(NODE, treeRoot(entries.slice(0, split)), treeRoot(entries.slice(split)))
+}
+
+/** That an entry is in the list (§2.1.3.1). @throws Error for an index that is not there */
+export function proveInclusion(entries: readonly Uint8Array[], index: number): Inclusion {
+  const entry = entries[index]
+  if (entry === undefined) throw new Error(`merkle: no entry ${index} of ${entries.length}`)
+  return { entry, index, size: entries.length, path: pathOf(entries, index) }
+}
+
+/** Whether the entry is at its index of the list with this root (§2.1.3.2). */
+export function isIncluded({ entry, index, size, path }: Inclusion, root: Uint8Array): boolean {
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false
+  const climbed = climb({ hash: sha384(LEAF, entry), index, size }, path)
+  return climbed !== undefined && equalBytes(climbed, root)
+}
+
+/** From the top of the tree down to the entry, then hashing on the way back; undefined for a path of another length. */
+function climb(
+  { hash, index, size }: { hash: Uint8Array; index: number; size: number },
+  path: readonly Uint8Array[],
+): Uint8Array | undefined {
+  if (size === 1) return path.length === 0 ? hash : undefined
+  const sibling = path.at(-1)
+  if (sibling === undefined) return undefined
+  const split = splitOf(size)
+  const isLeft = index < split
+  const below = isLeft ? { hash, index, size: split } : { hash, index: index - split, size: size - split }
+  const node = climb(below, path.slice(0, -1))
+  if (node === undefined) return undefined
+  return isLeft ? sha384(NODE, node, sibling) : sha384(NODE, sibling, node)
+}
+
+function pathOf(entries: readonly Uint8Array[], index: number): readonly Uint8Array[] {
+  if (entries.length === 1) return []
+  const split = splitOf(entries.length)
+  const [left, right] = [entries.slice(0, split), entries.slice(split)]
+  return index < split ? [...pathOf(left, index), treeRoot(right)] : [...pathOf(right, index - split), treeRoot(left)]
+}
+
+/** The largest power of two below a size of two or more. */
+function splitOf(size: number): number {
+  let split = 1
+  while (split * 2 < size) split *= 2
+  return split
+}

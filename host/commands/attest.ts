@@ -1,0 +1,79 @@
+/** `trellis attest`: measures an image as boot does, and has it signed: evidence, or a handler's proof bundle. */
+import { randomBytes } from 'node:crypto'
+import { access, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { type Attestor, openSoftwareAttestor } from '#enclave/attestor.ts'
+import { REGISTERS } from '#enclave/limits.ts'
+import { extensionsOf } from '#enclave/measure.ts'
+import { openNitroAttestor } from '#enclave/nsm.ts'
+import { nsmSocket } from '#enclave/nsm-socket.ts'
+import { encodeProof } from '#enclave/proof.ts'
+import { ED25519_BYTES, type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
+import { Refusal } from '#host/errors.ts'
+import { readMeasured } from './image/read.ts'
+import { surroundings } from './surroundings.ts'
+
+const KEY_FILE = 'attestor.key'
+
+export interface AttestOptions {
+  readonly image: string
+  readonly out: string
+  /** The data folder whose key signs, in software. */
+  readonly data?: string | undefined
+  /** The socket of the process that owns a Nitro security module. */
+  readonly nsm?: string | undefined
+  readonly nonce?: Uint8Array | undefined
+  /** Wraps the evidence with the proof of this handler. */
+  readonly handler?: string | undefined
+}
+
+/** @throws Refusal `image-…`; `key-missing` when neither a data folder nor a module is given, or the key is none */
+export async function attest(options: AttestOptions): Promise<void> {
+  const { measure, measurement } = await readMeasured(options.image)
+  const attestor = await openAttestor(options)
+  for (const [index, data] of extensionsOf(measure)) await attestor.extend(index, data)
+  await attestor.lockBelow(REGISTERS)
+  const evidence = await attestor.attest({ nonce: options.nonce })
+  const bytes = options.handler === undefined ? evidence : encodeProof(evidence, measure, options.handler)
+  await writeFile(options.out, bytes)
+  console.log(`attestor     ${attestor.kind}, hardware: ${attestor.hardware}`)
+  if (attestor.kind === 'software') {
+    console.log(`key          ${attestor.key.toHex()}`)
+    console.log(`measurement  ${measurement.toHex()}`)
+  }
+  console.log(`${options.handler === undefined ? 'evidence' : 'proof   '}     ${bytes.length} bytes in ${options.out}`)
+}
+
+function warn(line: string): void {
+  console.error(`trellis: ${line}`)
+}
+
+async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
+  if (nsm !== undefined) return openNitroAttestor(nsmSocket(nsm))
+  if (data === undefined) throw new Refusal('key-missing', 'attest: give --data <dir> to sign in software, or --nsm')
+  return openSoftwareAttestor({ key: await openKey(data), now: surroundings.now, warn })
+}
+
+/** This installation's own key. A new one is announced: whoever trusted the old one must be told. */
+async function openKey(folder: string): Promise<Ed25519Key> {
+  const file = join(folder, KEY_FILE)
+  await access(folder).catch((error: unknown) => {
+    throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, {
+      cause: error,
+    })
+  })
+  const seed = await readFile(file).catch(async () => {
+    const made = randomBytes(ED25519_BYTES)
+    // `wx`: a key that is there, however unreadable, is never replaced.
+    await writeFile(file, made, { mode: 0o600, flag: 'wx' })
+    warn(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
+    return made
+  })
+  try {
+    if (seed.length === ED25519_BYTES) return generateEd25519(seed)
+  } finally {
+    seed.fill(0)
+  }
+  throw new Refusal('key-missing', `attest: ${file} is no key of ${ED25519_BYTES} bytes: restore it`)
+}

@@ -1,0 +1,71 @@
+/** `trellis verify`: judges evidence, or a handler's proof bundle, by a policy file. Offline. */
+import { readFile } from 'node:fs/promises'
+
+import { Rejection } from '#enclave/errors.ts'
+import { EVIDENCE_BYTES_MAX, PROOF_BYTES_MAX } from '#enclave/limits.ts'
+import type { MeasuredHandler } from '#enclave/measure.ts'
+import { type Accepted, parsePolicy } from '#enclave/policy.ts'
+import { acceptEvidence, verifyProof } from '#enclave/proof.ts'
+import { paint } from './paint.ts'
+import { surroundings } from './surroundings.ts'
+
+interface VerifyOptions {
+  readonly policy: string
+  readonly nonce?: Uint8Array | undefined
+  readonly json: boolean
+}
+
+type Verdict = Accepted & { readonly handler?: MeasuredHandler }
+
+/** A CBOR map is a proof bundle; evidence is an array. */
+const MAP = 5
+
+/** Prints the verdict. @returns whether it is accepted */
+export async function verifyFile(file: string, { policy, nonce, json }: VerifyOptions): Promise<boolean> {
+  try {
+    const accepted = judge(new Uint8Array(await readFile(file)), await readFile(policy, 'utf8'), nonce)
+    console.log(json ? asJson(accepted) : asText(accepted))
+    return true
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error
+    const { code, message } = error
+    console.log(
+      json ? JSON.stringify({ accepted: false, code, message }) : `${paint.bad('rejected')}  ${code}: ${message}`,
+    )
+    return false
+  }
+}
+
+function judge(bytes: Uint8Array, policyText: string, nonce: Uint8Array | undefined): Verdict {
+  if (bytes.length > EVIDENCE_BYTES_MAX + PROOF_BYTES_MAX) {
+    throw new Rejection('evidence-too-large', `evidence: ${bytes.length} bytes are more than any evidence has`)
+  }
+  const verifier = { ...parsePolicy(policyText), question: { nowMs: surroundings.now(), nonce } }
+  return (bytes[0] ?? 0) >> 5 === MAP ? verifyProof(bytes, verifier) : acceptEvidence(bytes, verifier)
+}
+
+function asText({ kind, hardware, measurement, claims, handler }: Verdict): string {
+  const lines = [
+    `${paint.good('accepted')}     ${kind}, hardware: ${hardware}`,
+    `measurement  ${measurement.toHex()}`,
+    `signed       ${new Date(claims.timestampMs).toISOString()}`,
+  ]
+  if (handler) {
+    lines.push(`handler      ${handler.id}`, `  manifest   ${handler.manifest.toHex()}`)
+    lines.push(`  component  ${handler.component.toHex()}`)
+  }
+  if (!hardware) lines.push(paint.soft('proves which key signed these registers, not which code runs'))
+  return lines.join('\n')
+}
+
+function asJson({ kind, hardware, measurement, claims, handler }: Verdict): string {
+  const { id, manifest, component } = handler ?? {}
+  return JSON.stringify({
+    accepted: true,
+    kind,
+    hardware,
+    measurement: measurement.toHex(),
+    timestamp: claims.timestampMs,
+    ...(id === undefined ? {} : { handler: { id, manifest: manifest?.toHex(), component: component?.toHex() } }),
+  })
+}

@@ -1,0 +1,66 @@
+/** `trellis image …`: make, read, check and compare images. Each subcommand is loaded when typed. */
+import type { Command } from 'commander'
+
+import { usageLine } from '../usage.ts'
+
+const FOLDER = ['<dir>', 'the image’s folder'] as const
+const JSON_OPTION = ['--json', 'for programs'] as const
+
+interface Json {
+  readonly json?: boolean
+}
+
+/** Adds the commands. `columns` is the width to print for. */
+export function addImageCommands(program: Command, columns: number): void {
+  const image = program.command('image').description('Images: every file that may run, listed and measured.')
+  image
+    .command('build')
+    .description('Put the handlers of this repository, their manifests and the world into a new image.')
+    .requiredOption('--out <dir>', 'an empty folder, or an image to replace')
+    .option(...JSON_OPTION)
+    .action(async ({ out, json = false }: Json & { out: string }) => {
+      const { build } = await import('./build.ts')
+      await build(out, { json, columns })
+    })
+  image
+    .command('inspect')
+    .description('Say what is in it: handlers, files, both roots, the measurement.')
+    .argument(...FOLDER)
+    .option(...JSON_OPTION)
+    .action(async (folder: string, { json = false }: Json) => {
+      const { inspect } = await import('./inspect.ts')
+      await inspect(folder, { json, columns })
+    })
+  image
+    .command('verify')
+    .description('Check that every file is what was listed and nothing else is there; exit 1 names the file.')
+    .argument(...FOLDER)
+    .option(...JSON_OPTION)
+    .action(async (folder: string, { json = false }: Json) => {
+      const { verify } = await import('./inspect.ts')
+      await verify(folder, { json })
+    })
+  image
+    .command('diff')
+    .description('What changes for an owner: handlers, what each may do, limits; exit 1 when anything did.')
+    .argument('<from>', 'the image that runs')
+    .argument('<to>', 'the image that would')
+    .option(...JSON_OPTION)
+    .action(async (from: string, to: string, { json = false }: Json) => {
+      const { diff } = await import('./diff.ts')
+      process.exitCode = (await diff([from, to], { json })) ? 0 : 1
+    })
+  image
+    .command('prove')
+    .description('Print the proof that a handler, by manifest and component, is in it.')
+    .argument('<handler>', 'its id')
+    .requiredOption('--image <dir>', 'the image’s folder')
+    .action(async (handler: string, options: { image: string }) => {
+      const { prove } = await import('./prove.ts')
+      await prove(options.image, handler)
+    })
+  for (const command of [image, ...image.commands]) {
+    const name = command === image ? 'image' : `image ${command.name()}`
+    command.configureOutput(usageLine(`trellis ${name} --help says more`))
+  }
+}
