@@ -13,6 +13,7 @@ import { inviteConnection, putField, severConnection } from './owner-connection.
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
 import { listItems, removeItem } from './owner-items.ts'
+import { sandboxCommands } from './owner-sandbox.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -35,7 +36,16 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  ...sandboxCommands,
 }
+
+/** What reads a state that others change meanwhile: it is done again when they did. */
+const repeatable: ReadonlySet<unknown> = new Set([
+  runHandler,
+  severConnection,
+  rejectContract,
+  ...Object.values(sandboxCommands),
+])
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
 export async function obey(
@@ -54,7 +64,7 @@ export async function obey(
       const answers = [{ to: device, event, reply }, ...(done.answers ?? [])]
       return await commit({ ...done, vault, opened, now: options.now, random: options.random, answers })
     } catch (error) {
-      const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
+      const overtaken = repeatable.has(run) && error instanceof Refusal && error.code === 'conflict'
       if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error
     }
   }

@@ -18,6 +18,7 @@ import type { Connection, Device } from './party.ts'
 import { publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
+import type { SandboxesLive } from './sandbox/live.ts'
 
 export interface Vault extends AsyncDisposable {
   readonly id: VaultId
@@ -40,6 +41,8 @@ export interface Vault extends AsyncDisposable {
   readonly working: Map<string, Promise<void>>
   /** Makes proofs and checks them, off this thread. */
   readonly prover: Prover
+  /** Who watches the sandboxes here, and who waits for an answer of the vault that hosts one. */
+  readonly sandboxes: SandboxesLive
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
 }
@@ -110,6 +113,7 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     posts: openPosts(entries(system, 'post/')),
     working: new Map(),
     prover,
+    sandboxes: { watches: new Map(), relays: new Map() },
     refusals: refusalMeter(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
