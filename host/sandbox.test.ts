@@ -1,64 +1,61 @@
 /** Two vaults on two hosts share a sandbox: one copy, in the creator's. */
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
-import { type OwnerSandboxes, ownerSandboxes, type Sandbox } from '#client/sandbox.ts'
+import { acceptSandbox, guestSandbox, readCopy } from '#client/sandbox.ts'
+import { SANDBOX_BYTES_MAX, SANDBOX_RELAY_MS, SANDBOXES_PER_CONNECTION_MAX } from '#host/contracts/limits.ts'
+import {
+  clausesArbitrary,
+  deedOf,
+  line,
+  oracle,
+  type Sight,
+  stepArbitrary,
+} from '#host/contracts/sandbox-oracle.fixture.ts'
 import type { SandboxClauses } from '#host/contracts/sandbox.ts'
-import type { Refusal } from '#host/errors.ts'
-import type { VaultStore } from '#host/storage/port.ts'
-import { noticesOf, type Peers, startPeers } from './peers.fixture.ts'
-import { until } from './world.fixture.ts'
+import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { mailbox } from '#host/commands/demo/mailbox.ts'
+import { isQuiet, noticesOf } from './peers.fixture.ts'
+import {
+  bytes,
+  CLAUSES,
+  codeOf,
+  holds,
+  type SandboxPeers,
+  type Shared,
+  startSandboxes,
+  stateNow,
+  text,
+  written,
+} from './sandbox.fixture.ts'
+import { connectService } from './service.fixture.ts'
+import { random, until } from './world.fixture.ts'
 
-const CLAUSES: SandboxClauses = {
-  name: 'Rose Lane',
-  rights: { creator: 'write', guest: 'write' },
-  takeBack: true,
-  portability: 'none',
-  purge: false,
-  bytesMax: 100_000,
-}
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const text = (value: Uint8Array | undefined): string => new TextDecoder().decode(value)
-const codeOf = async (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (error as Refusal).code,
-  )
-
-let peers: Peers
-let creator: OwnerSandboxes
-let guest: OwnerSandboxes
-let atAlice: string
-let atBob: string
-
+let all: SandboxPeers
 beforeAll(async () => {
-  peers = await startPeers({ handlers: [] })
-  ;({ atAlice, atBob } = await peers.connect())
-  creator = ownerSandboxes(peers.alice.alice.conversation)
-  guest = ownerSandboxes(peers.bob.alice.conversation)
+  all = await startSandboxes()
 })
-afterAll(() => peers[Symbol.asyncDispose]())
+afterAll(() => all[Symbol.asyncDispose]())
+beforeEach(() => all.peers.pass(3_600_000))
 
-/** Alice creates, Bob accepts. */
-async function share(clauses: Partial<SandboxClauses> = {}): Promise<{ id: string; hers: Sandbox; his: Sandbox }> {
-  const offered = noticesOf(peers.bob, 'sandbox.offered')
-  const accepted = noticesOf(peers.alice, 'sandbox.accepted')
-  const id = await creator.create(atAlice, { ...CLAUSES, ...clauses })
-  expect(await offered.take()).toMatchObject({ sandbox: id, connection: atBob, alias: 'Alice' })
-  await guest.accept(id)
-  await accepted.take()
-  return { id, hers: creator.open(id, 'creator'), his: guest.open(id, 'guest') }
+const MINE = { place: 'mine', expected: 0 } as const
+const MUTUAL = { place: 'mutual', expected: 0 } as const
+
+/** A connection of its own, to be ended. */
+async function fresh(): Promise<SandboxPeers> {
+  return startSandboxes()
 }
 
 test('both work in it, and each sees its own side and the mutual area', async () => {
-  const { id, hers, his } = await share()
-  const first = await his.write({ place: 'mine', key: 'note', expected: 0 }, bytes('his own words'))
+  const { id, hers, his } = await all.share()
+  const first = await his.write({ ...MINE, key: 'note' }, bytes('his own words'))
   expect(text((await his.read('mine', 'note'))?.value)).toBe('his own words')
   expect(await hers.read('theirs', 'note')).toBeNull()
-  expect(await codeOf(his.write({ place: 'mine', key: 'note', expected: 0 }, bytes('x')))).toBe('conflict')
-  await his.write({ place: 'mine', key: 'note', expected: first.change }, bytes('his own words, later'))
+  await his.write({ ...MINE, key: 'note', expected: first.change }, bytes('his own words, later'))
+  expect((await hers.list('mutual')).items).toEqual([])
   await his.move('note', 'mutual')
   expect(text((await hers.read('mutual', 'note'))?.value)).toBe('his own words, later')
   expect(await his.read('mine', 'note')).toBeNull()
@@ -67,8 +64,324 @@ test('both work in it, and each sees its own side and the mutual area', async ()
   await his.move('note', 'mine')
   expect((await hers.list('mutual')).items).toEqual([])
   expect(text((await his.read('mine', 'note'))?.value)).toBe('his own words, later')
-  expect((await creator.all()).find(({ sandbox }) => sandbox === id)).toMatchObject({
-    role: 'creator',
-    status: 'active',
-  })
+  const rows = (await all.peers.alice.rows()).filter(({ reason }) => reason?.startsWith(id))
+  expect(rows.map(({ reason }) => reason)).toContain(`${id}: guest: move to mutual`)
+  const known = (await all.creator.all()).find(({ sandbox }) => sandbox === id)
+  expect(known).toMatchObject({ role: 'creator', status: 'active' })
+  await hers.end()
 })
+
+test('the loser of a race is told to read again', async () => {
+  const { hers, his } = await all.share()
+  const { change } = await hers.write({ ...MUTUAL, key: 'price' }, bytes('1'))
+  const race = await Promise.allSettled([
+    hers.write({ place: 'mutual', key: 'price', expected: change }, bytes('2')),
+    his.write({ place: 'mutual', key: 'price', expected: change }, bytes('3')),
+  ])
+  expect(race.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  const lost = race.find((one): one is PromiseRejectedResult => one.status === 'rejected')
+  const now = await his.read('mutual', 'price')
+  expect(String(lost?.reason)).toContain(`price is at revision ${now?.revision}`)
+  await hers.end()
+})
+
+test('the guest’s vault holds none of it: no byte of state, of what its log was given, or of its files', async () => {
+  const secret = 'zebra-crossing-41'
+  const given = await written(all.peers.bob)
+  const { hers, his } = await all.share({ rights: { creator: 'write', guest: 'approval' } })
+  const asked = noticesOf(all.peers.alice, 'sandbox.asked')
+  await his.write({ ...MINE, key: `${secret}-key` }, bytes(`${secret} mine`))
+  await his.read('mine', `${secret}-key`)
+  await hers.write({ ...MUTUAL, key: 'plan' }, bytes(`${secret} hers`))
+  await his.read('mutual', 'plan')
+  await his.watch(0)
+  await his.move(`${secret}-key`, 'mutual')
+  const { proposal } = (await asked.take()) as { proposal: number }
+  await hers.decide(proposal, true)
+  await his.list('mutual')
+  await his.proposals()
+  await until('nothing waits', async () => (await isQuiet(all.peers.bob)) && (await isQuiet(all.peers.alice)))
+  expect(given.length).toBeGreaterThan(5)
+  expect(holds(given, secret)).toBe(false)
+  expect(holds(await stateNow(all.peers.bob), secret)).toBe(false)
+  for (const name of await readdir(all.peers.bob.folder, { recursive: true, withFileTypes: true })) {
+    if (name.isFile()) expect((await readFile(join(name.parentPath, name.name))).includes(secret)).toBe(false)
+  }
+  // The same look finds it where it is.
+  expect(holds(await stateNow(all.peers.alice), secret)).toBe(true)
+  await hers.end()
+})
+
+test('the host cannot read the guest’s side, and what it changes there does not open', async () => {
+  const secret = 'quiet-lighthouse-7'
+  const given = await written(all.peers.alice)
+  const { id, hers, his } = await all.share()
+  await his.write({ ...MINE, key: 'a' }, bytes(secret))
+  await his.write({ ...MINE, key: 'b' }, bytes('other'))
+  expect(holds(given, secret)).toBe(false)
+  expect(holds(await stateNow(all.peers.alice), secret)).toBe(false)
+  const { store } = await all.peers.alice.vault()
+  const space = store.namespace(`sandbox/${id}-guest`)
+  const [a, b] = [space.get('a'), space.get('b')]
+  if (!a || !b) throw new Error('the sealed items are there')
+  // One item's bytes in the place of another.
+  await store.commit([{ namespace: `sandbox/${id}-guest`, key: 'b', value: a.value }], { now: 0 })
+  expect(await codeOf(his.read('mine', 'b'))).toBe('unopenable')
+  await store.commit([{ namespace: `sandbox/${id}-guest`, key: 'b', value: b.value }], { now: 0 })
+  expect(text((await his.read('mine', 'b'))?.value)).toBe('other')
+  await hers.end()
+})
+
+test('single items are shared, visible or writable, and taken back', async () => {
+  const { hers, his } = await all.share()
+  await hers.write({ ...MINE, key: 'scan' }, bytes('blurred'))
+  await hers.write({ ...MINE, key: 'other' }, bytes('hers alone'))
+  expect(await his.read('theirs', 'scan')).toBeNull()
+  const { change } = await hers.share('scan', 'visible')
+  expect(text((await his.read('theirs', 'scan'))?.value)).toBe('blurred')
+  expect((await his.list('theirs')).items.map(({ key }) => key)).toEqual(['scan'])
+  const scan = { place: 'theirs', key: 'scan', expected: change } as const
+  expect(await codeOf(his.write(scan, bytes('clear')))).toBe('not-permitted')
+  const open = await hers.share('scan', 'writable')
+  await his.write({ ...scan, expected: open.change }, bytes('clear'))
+  expect(await hers.read('mine', 'scan')).toMatchObject({ author: 'guest', value: bytes('clear') })
+  expect(await codeOf(his.write({ ...scan, key: 'other', expected: 2 }, bytes('x')))).toBe('not-permitted')
+  await hers.share('scan', 'none')
+  expect(await his.read('theirs', 'scan')).toBeNull()
+
+  await his.write({ ...MINE, key: 'draft' }, bytes('half done'))
+  await his.share('draft', 'writable')
+  const draft = await hers.read('theirs', 'draft')
+  expect(text(draft?.value)).toBe('half done')
+  await hers.write({ place: 'theirs', key: 'draft', expected: draft?.revision ?? 0 }, bytes('done'))
+  expect(text((await his.read('mine', 'draft'))?.value)).toBe('done')
+  await his.share('draft', 'none')
+  expect(await hers.read('theirs', 'draft')).toBeNull()
+  expect(text((await his.read('mine', 'draft'))?.value)).toBe('done')
+  await hers.end()
+})
+
+test('a change that needs a yes waits for the owner across a crash, in either direction', async () => {
+  const { hers, his } = await all.share({ rights: { creator: 'approval', guest: 'approval' } })
+  const asked = noticesOf(all.peers.alice, 'sandbox.asked')
+  const { proposal } = await his.write({ ...MUTUAL, key: 'rent' }, bytes('900'))
+  expect(await asked.take()).toMatchObject({ proposal })
+  expect(await hers.read('mutual', 'rent')).toBeNull()
+  await all.peers.alice.kill()
+  await all.peers.alice.start()
+  expect(await hers.proposals()).toMatchObject([{ proposal, by: 'guest', key: 'rent', value: bytes('900') }])
+  expect(await codeOf(his.decide(proposal ?? 0, true))).toBe('not-permitted')
+  const settled = noticesOf(all.peers.bob, 'sandbox.settled')
+  await hers.decide(proposal ?? 0, true)
+  expect(await settled.take()).toMatchObject({ proposal, refused: null })
+  expect(await his.read('mutual', 'rent')).toMatchObject({ author: 'guest', value: bytes('900') })
+  expect((await his.history()).history).toMatchObject([{ by: 'guest', approved: true }])
+
+  const hisTurn = noticesOf(all.peers.bob, 'sandbox.asked')
+  const rent = await hers.read('mutual', 'rent')
+  const more = await hers.write({ place: 'mutual', key: 'rent', expected: rent?.revision ?? 0 }, bytes('950'))
+  expect(await hisTurn.take()).toMatchObject({ proposal: more.proposal })
+  await his.decide(more.proposal ?? 0, false)
+  expect(text((await his.read('mutual', 'rent'))?.value)).toBe('900')
+  expect(await codeOf(hers.decide(more.proposal ?? 0, true))).toBe('conflict')
+  await hers.end()
+})
+
+test('who watches is told, and whoever was away reads on from the last change', async () => {
+  const { id, hers, his } = await all.share()
+  const changed = noticesOf(all.peers.bob, 'sandbox.changed')
+  await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
+  const before = await his.watch(0)
+  expect(before.history).toHaveLength(1)
+  const { change } = await hers.write({ ...MUTUAL, key: 'b' }, bytes('2'))
+  expect(await changed.take()).toEqual({ sandbox: id, change })
+  expect((await his.watch(before.change)).history).toMatchObject([{ change, key: 'b', value: bytes('2') }])
+  const private_ = noticesOf(all.peers.bob, 'sandbox.changed')
+  await hers.write({ ...MINE, key: 'c' }, bytes('3'))
+  const next = await hers.write({ ...MUTUAL, key: 'd' }, bytes('4'))
+  expect(await private_.take()).toEqual({ sandbox: id, change: next.change })
+  await hers.end()
+})
+
+test('an end refuses the guest with the same commit, and leaves no copy where no clause says so', async () => {
+  const { id, hers, his } = await all.share({ purge: true })
+  await hers.write({ ...MUTUAL, key: 'kept' }, bytes('kept'))
+  await his.write({ ...MINE, key: 'own' }, bytes('gone'))
+  expect(await codeOf(his.export())).toBe('not-permitted')
+  const ended = noticesOf(all.peers.bob, 'sandbox.ended')
+  await hers.end()
+  expect(await codeOf(his.read('mutual', 'kept'))).toBe('connection-inactive')
+  await ended.take()
+  expect(await codeOf(his.read('mutual', 'kept'))).toBe('connection-inactive')
+  expect(await codeOf(all.guest.copy(id))).toBe('command-invalid')
+  expect(text((await hers.read('mutual', 'kept'))?.value)).toBe('kept')
+  const { store, system } = await all.peers.alice.vault()
+  expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)
+  expect(system.get(`sandbox/${id}`)).toBeDefined()
+  expect(await codeOf(hers.write({ ...MINE, key: 'x' }, bytes('')))).toBe('connection-inactive')
+})
+
+test('without a purge clause the creator keeps the sealed bytes too', async () => {
+  const { id, hers, his } = await all.share()
+  await his.write({ ...MINE, key: 'own' }, bytes('stays sealed'))
+  await hers.end()
+  expect((await all.peers.alice.vault()).store.namespaces()).toContain(`sandbox/${id}-guest`)
+})
+
+test('severing ends its sandboxes: the guest is out with that commit, and takes the copy of its clause along', async () => {
+  await using one = await fresh()
+  const { id, hers, his } = await one.share({ portability: 'mutual-and-own', purge: true })
+  const other = await one.share({ portability: 'mutual' })
+  await hers.write({ ...MUTUAL, key: 'offer' }, bytes('150'))
+  await hers.write({ ...MINE, key: 'floor' }, bytes('never under 140'))
+  await his.write({ ...MINE, key: 'draft' }, bytes('his draft'))
+  await other.his.write({ ...MINE, key: 'sealed' }, bytes('not in the copy'))
+  const first = (await his.export()) satisfies Uint8Array
+  const ended = noticesOf(one.peers.bob, 'sandbox.ended')
+  await one.peers.alice.alice.sever(one.atAlice)
+  expect(await codeOf(his.read('mutual', 'offer'))).not.toBe('done')
+  await ended.take()
+  await ended.take()
+  const copied = await until('the copy', () => one.guest.copy(id).catch(() => undefined))
+  expect(copied.map(({ area, key, value }) => [area, key, text(value)])).toEqual([
+    ['mutual', 'offer', '150'],
+    ['guest', 'draft', 'his draft'],
+  ])
+  expect(await one.guest.copy(other.id)).toEqual([])
+  const { signing, store } = await one.peers.alice.vault()
+  expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual(['offer', 'draft'])
+  expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)
+  expect(store.namespaces()).toContain(`sandbox/${other.id}-guest`)
+  expect(text((await hers.read('mine', 'floor'))?.value)).toBe('never under 140')
+})
+
+test('when the guest severs, its reach is over on both sides', async () => {
+  await using one = await fresh()
+  const { id, hers, his } = await one.share()
+  await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
+  const ended = noticesOf(one.peers.alice, 'connection.ended')
+  await one.peers.bob.alice.sever(one.atBob)
+  expect(await codeOf(his.read('mutual', 'a'))).toBe('connection-inactive')
+  await ended.take()
+  expect((await one.creator.all())[0]).toMatchObject({ sandbox: id, status: 'ended' })
+  expect(text((await hers.read('mutual', 'a'))?.value)).toBe('1')
+})
+
+test('nobody else reaches it: another connection, a name that is none, and terms for another', async () => {
+  const { id, hers, his } = await all.share()
+  await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
+  const stranger = await connectService(all.peers.alice, 'Stranger')
+  const asGuest = guestSandbox(stranger.connected.conversation, id, { secret: random(32), random })
+  expect(await codeOf(asGuest.read('mutual', 'a'))).toBe('not-permitted')
+  const none = guestSandbox(stranger.connected.conversation, 's-0000000000000000', { secret: random(32), random })
+  expect(await codeOf(none.read('mutual', 'a'))).toBe('not-permitted')
+  expect(await codeOf(all.guest.open('s-0000000000000000', 'guest').read('mutual', 'a'))).toBe('command-invalid')
+  expect(await codeOf(his.write({ ...MUTUAL, key: '' }, bytes('')))).toBe('malformed-request')
+  await hers.end()
+})
+
+test('a service is a guest like any other', async () => {
+  const acme = await connectService(all.peers.alice, 'Acme')
+  const { conversation } = acme.connected
+  const offers = mailbox<Uint8Array>()
+  conversation.on('sandbox.offered', ({ body }) => offers.put((decodeCbor(body) as { terms: Uint8Array }).terms))
+  const id = await all.creator.create(acme.invitation.connection, { ...CLAUSES, portability: 'mutual-and-own' })
+  const his = guestSandbox(conversation, id, { secret: random(32), random })
+  expect(await codeOf(his.read('mutual', 'a'))).toBe('connection-inactive')
+  const hostKey = (await all.peers.alice.vault()).signing.verifyKey.raw
+  const offer = { terms: await offers.take(), hostKey }
+  const terms = await acceptSandbox(conversation, offer, { signing: acme.options.signing, now: all.peers.alice.now() })
+  expect(terms.name).toBe('Rose Lane')
+  await his.write({ ...MINE, key: 'ticket' }, bytes('half'))
+  expect(holds(await stateNow(all.peers.alice), 'half')).toBe(false)
+  await his.move('ticket', 'mutual')
+  const hers = all.creator.open(id, 'creator')
+  expect(text((await hers.read('mutual', 'ticket'))?.value)).toBe('half')
+  await hers.share('ticket', 'visible').catch(() => undefined)
+  expect(readCopy([await his.export()], hostKey)).toMatchObject([{ area: 'mutual', key: 'ticket' }])
+  await hers.end()
+  expect(await codeOf(his.export())).toBe('connection-inactive')
+})
+
+test('a host that is away is no answer: the device is told within a minute, and nothing was done', async () => {
+  const { hers, his } = await all.share()
+  all.peers.wire.up = false
+  const lost = codeOf(his.write({ ...MUTUAL, key: 'a' }, bytes('1')))
+  await until('it was passed on', async () => (await all.peers.bob.vault()).sandboxes.relays.size === 1)
+  all.peers.pass(SANDBOX_RELAY_MS + 1)
+  expect(await lost).toBe('busy')
+  all.peers.wire.up = true
+  expect(await hers.read('mutual', 'a')).toBeNull()
+  await hers.end()
+})
+
+test('one connection has so many sandboxes, and so many bytes in them', async () => {
+  const made: string[] = []
+  await using one = await fresh()
+  const create = (bytesMax: number) => one.creator.create(one.atAlice, { ...CLAUSES, bytesMax })
+  made.push(await create(SANDBOX_BYTES_MAX))
+  expect(await codeOf(create(1))).toBe('storage-full')
+  await one.creator.open(made[0] ?? '', 'creator').end()
+  for (let count = 0; count < SANDBOXES_PER_CONNECTION_MAX; count++) await create(1_000)
+  expect(await codeOf(create(1_000))).toBe('storage-full')
+})
+
+const MODEL_RUNS = 25
+const MODEL_MS_MAX = 240_000
+
+test(`${MODEL_RUNS} sequences on two real vaults come out as the oracle says`, { timeout: MODEL_MS_MAX }, async () => {
+  const sequences = fc.array(stepArbitrary, { minLength: 6, maxLength: 14 })
+  await fc.assert(
+    fc.asyncProperty(clausesArbitrary, sequences, async (clauses, steps) => {
+      // Sealed items are longer than what the oracle weighs.
+      const terms = { ...clauses, bytesMax: 100_000 }
+      const shared = await all.share(terms)
+      await play(shared, terms, steps)
+      all.peers.pass(3_600_000)
+    }),
+    { numRuns: MODEL_RUNS },
+  )
+})
+
+async function play({ id, hers, his }: Shared, terms: SandboxClauses, steps: readonly Parameters<typeof deedOf>[0][]) {
+  const model = oracle(terms)
+  const open: number[] = []
+  for (const step of steps) {
+    const deed = deedOf(step, model, open)
+    const { conversation } = step.by === 'creator' ? all.peers.alice.alice : all.peers.bob.alice
+    const { kind, ...body } = deed
+    const request = await conversation.request(`sandbox.${kind}`, encodeCbor({ sandbox: id, ...body }), {
+      lifeMs: 60_000,
+    })
+    const reply = await request.answer
+    const told = reply.status === 'replied' ? (decodeCbor(reply.body) as { proposal: number | null }) : undefined
+    if (typeof told?.proposal === 'number') open.push(told.proposal)
+    const said = reply.status === 'refused' ? reply.code : typeof told?.proposal === 'number' ? 'asked' : 'done'
+    expect([step, said]).toEqual([step, model.act(deed, step.by)])
+    if (said === 'done' && deed.kind === 'decide') open.splice(open.indexOf(deed.proposal), 1)
+    if (model.isOver) break
+  }
+  expect(await sightOf(hers)).toEqual(model.sight('creator'))
+  if (!model.isOver) {
+    expect(await sightOf(his)).toEqual(model.sight('guest'))
+    await hers.end()
+  }
+}
+
+async function sightOf(sandbox: Shared['hers']): Promise<Sight> {
+  const list = async (place: 'mine' | 'theirs' | 'mutual'): Promise<string[]> => {
+    const page = await sandbox.list(place).catch(() => ({ items: [] }))
+    const lines = page.items.map(async ({ key }) => {
+      const item = await sandbox.read(place, key)
+      return item ? line(key, { ...item, text: text(item.value) }) : ''
+    })
+    return (await Promise.all(lines)).sort()
+  }
+  const past = await sandbox.history().catch(() => ({ history: [] }))
+  return {
+    mine: await list('mine'),
+    theirs: await list('theirs'),
+    mutual: await list('mutual'),
+    history: past.history.map(({ by, kind, key }) => `${by} ${kind} ${key}`),
+  }
+}
