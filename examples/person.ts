@@ -27,12 +27,13 @@ export interface Person extends AsyncDisposable {
   comeBack(): Promise<void>
 }
 
-export async function startPerson(vault: string, options: { folder: string; image: string }): Promise<Person> {
+/** Without an image the host runs no handlers: what vaults do among themselves needs none. */
+export async function startPerson(vault: string, options: { folder: string; image?: string }): Promise<Person> {
   await using parts = new AsyncDisposableStack()
   const folder = join(options.folder, vault)
   const signing = generateSigningKey()
   const identity = await found()
-  const handlers = await readImage(options.image)
+  const handlers = options.image === undefined ? [] : await readImage(options.image)
   const broker = parts.use(await openMemoryBroker(join(folder, 'bus')))
   const start = (): Promise<Host> => {
     const bus = broker.connect()

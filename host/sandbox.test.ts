@@ -7,14 +7,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { acceptSandbox, guestSandbox, readCopy } from '#client/sandbox.ts'
 import { SANDBOX_BYTES_MAX, SANDBOX_RELAY_MS, SANDBOXES_PER_CONNECTION_MAX } from '#host/contracts/limits.ts'
-import {
-  clausesArbitrary,
-  deedOf,
-  line,
-  oracle,
-  type Sight,
-  stepArbitrary,
-} from '#host/contracts/sandbox-oracle.fixture.ts'
+import { line, oracle, type Sight } from '#host/contracts/sandbox-oracle.fixture.ts'
+import { clausesArbitrary, deedOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
 import type { SandboxClauses } from '#host/contracts/sandbox.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
@@ -228,7 +222,7 @@ test('without a purge clause the creator keeps the sealed bytes too', async () =
   expect((await all.peers.alice.vault()).store.namespaces()).toContain(`sandbox/${id}-guest`)
 })
 
-test('severing ends its sandboxes: the guest is out with that commit, and takes the copy of its clause along', async () => {
+test('severing ends its sandboxes with that commit, and the guest takes the copy of its clause along', async () => {
   await using one = await fresh()
   const { id, hers, his } = await one.share({ portability: 'mutual-and-own', purge: true })
   const other = await one.share({ portability: 'mutual' })

@@ -46,10 +46,8 @@ function accept(command: Command): Done {
 
 function all({ vault, device, opened, now }: Command): Done {
   const listed = sandboxes(vault).map(({ id, record }): Cbor => {
-    const { connection, role, status, terms, signed, change, bytes } = record
-    const { rights, ...rest } = terms
-    const about = { connection, role, status, signed, change, bytes }
-    return { sandbox: id, ...about, terms: { ...rest, rights: { ...rights } } }
+    const { connection, role, status, signed, change, bytes } = record
+    return { sandbox: id, connection, role, status, signed, change, bytes }
   })
   return { body: { sandboxes: listed }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }

@@ -8,7 +8,6 @@ import {
   type Outcome,
   type Place,
   type SandboxState,
-  type SandboxVerdict,
   seen,
   areaOf,
 } from '#host/contracts/sandbox-rules.ts'
@@ -146,13 +145,13 @@ function news(
 const CHANGED = 'sandbox.changed'
 
 /** To a side: the owner's devices here, or the guest over its connection. */
-export function tell(
+function tell(
   vault: Vault,
   { record }: Sandbox,
   side: 'creator' | 'guest',
   { type, body, delivery = 'critical' }: { type: string; body: Cbor; delivery?: 'critical' | 'best-effort' },
 ): Outgoing[] {
-  if (side === 'creator') return notices(vault, type, body).map((notice) => ({ ...notice, delivery }))
+  if (side === 'creator') return notices(vault, type, body).map((notice) => Object.assign(notice, { delivery }))
   const to = vault.connections.get(record.connection)
   if (!to?.session) return []
   return [{ to, type: parseEventType(type), body: encodeCbor(body), causation: null, delivery }]

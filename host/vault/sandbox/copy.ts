@@ -11,7 +11,7 @@ export function mayCopy({ portability }: SandboxTerms): boolean {
   return portability !== 'none'
 }
 
-/** The signed parts of what the guest may take, all of them or one. A guest that may not see the mutual area has none of it. */
+/** The signed parts of what the guest may take, all or one: nothing of a mutual area that it may not see. */
 export function copyParts(
   vault: Vault,
   sandbox: Sandbox,
@@ -21,16 +21,14 @@ export function copyParts(
   const mutual = terms.rights.guest === 'none' ? [] : (['mutual'] as const)
   const areas = terms.portability === 'mutual-and-own' ? [...mutual, 'guest' as const] : mutual
   const items = areas.flatMap((area): CopiedItem[] =>
-    entries(partOf(vault, sandbox, area), '').map(([key, value]) => ({
-      area,
-      key,
-      ...decodeRecord('sandbox-item', value),
-    })),
+    entries(partOf(vault, sandbox, area), '').map(([key, value]) =>
+      Object.assign({ area, key }, decodeRecord('sandbox-item', value)),
+    ),
   )
   return signSandboxCopy({ sandbox: sandbox.id, terms: hash, change, at: now, items }, vault.signing, only)
 }
 
-/** The item as the guest's owner reads it: its own side opened with the key that is here. @throws Refusal `unopenable` */
+/** As the guest's owner reads it: their own side opened with the key that is here. @throws Refusal `unopenable` */
 export function openedItem(
   { id, record }: Sandbox & { readonly record: Pick<SandboxRecord, 'key'> },
   item: Pick<CopiedItem, 'key' | 'value' | 'base' | 'grant'>,

@@ -75,7 +75,11 @@ export function createSandbox(
   }
 }
 
-/** Terms that another vault signed, for this one's owner to decide on. @throws Refusal `contract-invalid`, `storage-full` */
+/**
+ * Terms that another vault signed, for this one's owner to decide on.
+ *
+ * @throws Refusal `contract-invalid`, `storage-full`
+ */
 export function takeOffer(vault: Vault, connection: Connection, signed: Uint8Array): Begun {
   const { peerKey, alias } = connection.record
   if (!peerKey) throw new Refusal('connection-inactive', 'the handshake is not finished')
@@ -136,7 +140,7 @@ function checkRoom(vault: Vault, connection: Connection, bytesMax: number): void
   if (others.length < SANDBOXES_PER_CONNECTION_MAX && bytes <= SANDBOX_BYTES_MAX) return
   throw new Refusal(
     'storage-full',
-    `the sandboxes of one connection are at most ${SANDBOXES_PER_CONNECTION_MAX}, of ${SANDBOX_BYTES_MAX} bytes together`,
+    `one connection has at most ${SANDBOXES_PER_CONNECTION_MAX} sandboxes, of ${SANDBOX_BYTES_MAX} bytes together`,
   )
 }
 

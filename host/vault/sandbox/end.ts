@@ -35,9 +35,9 @@ export function endSandboxes(vault: Vault, connection: Connection, now: number):
   const ending = sandboxes(vault, connection.id).filter(({ record }) => record.status !== 'ended')
   const ended = ending.map((sandbox): Endings => {
     const { role } = sandbox.record
-    if (role === 'guest') return { ...forgotten(vault, sandbox), outgoing: [] }
+    if (role === 'guest') return Object.assign(forgotten(vault, sandbox), { outgoing: [] })
     const verdict = decide(stateOf(vault, sandbox), { kind: 'end' }, { by: role, now })
-    return { ...applied(vault, sandbox, verdict), outgoing: farewells(vault, sandbox, now) }
+    return Object.assign(applied(vault, sandbox, verdict), { outgoing: farewells(vault, sandbox, now) })
   })
   return {
     changes: ended.flatMap(({ changes }) => changes),

@@ -35,7 +35,7 @@ const told = z.strictObject({
   proposal: z.exactOptional(z.int()),
   refused: z.exactOptional(z.string().max(64).nullable()),
 })
-const tellings: readonly string[] = ['sandbox.changed', 'sandbox.asked', 'sandbox.settled']
+const tellings: ReadonlySet<string> = new Set(['sandbox.changed', 'sandbox.asked', 'sandbox.settled'])
 
 /** What comes over a connection, by delivery class: that something changed is told again by whoever looks. */
 export const sandboxTypes = {
@@ -104,7 +104,7 @@ function hostsWord({ vault, event }: Opened, connection: Connection): Heard | un
     return { ...begun, reason: `${begun.id}: offered` }
   }
   if (type === COPY) return takeCopy(vault, connection, event.body)
-  if (type !== ENDED && !tellings.includes(type)) return undefined
+  if (type !== ENDED && !tellings.has(type)) return undefined
   const { sandbox: id } = check(named, decodeCbor(event.body), 'malformed-request', type)
   const sandbox = ownSandbox(vault, connection, { id, role: 'guest' })
   if (type === ENDED) {

@@ -22,7 +22,7 @@ export interface Applied {
 type Part = Area | 'history' | 'proposals'
 
 /** A map of its own behind a handle, and under a key of its own in the log. */
-export function partName(id: string, part: Part): NamespaceName {
+function partName(id: string, part: Part): NamespaceName {
   return `sandbox/${id}-${part}`
 }
 

@@ -1,12 +1,12 @@
 /** What is forgotten with the process. */
+import type { VineEvent } from '#host/wire/event.ts'
 import type { EventId } from '#host/wire/id.ts'
-import type { Opened } from '../open.ts'
 import type { Device } from '../party.ts'
 import type { SandboxRequest } from './request.ts'
 
 /** A device's request that is with the vault that hosts the sandbox. */
 export interface Relay {
-  readonly opened: Opened
+  readonly event: Pick<VineEvent, 'id' | 'type' | 'exp'>
   readonly device: Device
   readonly request: SandboxRequest
   /** Milliseconds since the epoch: nobody waits longer. */

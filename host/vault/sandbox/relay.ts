@@ -65,7 +65,7 @@ export async function relay(
   const reason = `${sandbox.id}: passed on`
   const row = eventRow(device, event, { at: now, result: 'accepted', connection: to.id, reason })
   const letters = await commit({ vault, ...moment, opened, rows: [row] })
-  relays.set(event.id, { opened, device, request, until })
+  relays.set(event.id, { event, device, request, until })
   return [...letters, unkeptEvent(outward, { to, random })]
 }
 
@@ -102,7 +102,7 @@ export function takeRelayed(opened: Opened, connection: Connection, moment: Mome
   vault.sandboxes.relays.delete(event.causation)
   opened.mark()
   const reply = readable(waiting.request, decodeReply(event.body), { vault, sandbox, connection })
-  return [unkeptAnswer({ to: waiting.device, event: waiting.opened.event, reply }, moment)]
+  return [unkeptAnswer({ to: waiting.device, event: waiting.event, reply }, moment)]
 }
 
 const item = z.object({
@@ -144,11 +144,16 @@ function openedBody(request: SandboxRequest, body: Uint8Array, { sandbox, connec
   return openedCopy(sandbox, connection, copy)
 }
 
-/** A part of a copy, verified, beside its items as the owner reads them. @throws Refusal `contract-invalid`, `unopenable` */
+/**
+ * A part of a copy, verified, beside its items as the owner reads them.
+ *
+ * @throws Refusal `contract-invalid`, `unopenable`
+ */
 export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8Array): Cbor {
   if (!connection.record.peerKey) throw new Error('a guest knows its host')
   const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
-  const read = items.map((one) => ({ ...one, value: one.area === 'guest' ? openedItem(sandbox, one) : one.value }))
+  const read: Cbor[] = []
+  for (const one of items) read.push({ ...one, value: one.area === 'guest' ? openedItem(sandbox, one) : one.value })
   return { copy, part, parts, change, items: read }
 }
 
@@ -156,8 +161,8 @@ export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8
 export function expireRelays(vault: Vault, moment: Moment): Letter[] {
   const late = [...vault.sandboxes.relays].filter(([, { until }]) => until <= moment.now)
   const reply = refusedReply(new Refusal('busy', 'the vault that hosts it did not answer: try again'))
-  return late.map(([id, { device, opened }]) => {
+  return late.map(([id, { device, event }]) => {
     vault.sandboxes.relays.delete(id)
-    return unkeptAnswer({ to: device, event: opened.event, reply }, moment)
+    return unkeptAnswer({ to: device, event, reply }, moment)
   })
 }

@@ -1,7 +1,7 @@
 /** What either side asks of a sandbox: the same words from a device, a service or another vault. */
 import { SANDBOX_PAGE_ITEMS_MAX, SANDBOX_VALUE_BYTES_MAX } from '#host/contracts/limits.ts'
 import type { Deed, Place } from '#host/contracts/sandbox-rules.ts'
-import { Refusal } from '#host/errors.ts'
+import { Refusal, unreachable } from '#host/errors.ts'
 import { KEY_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
@@ -95,8 +95,10 @@ export function readSandboxRequest(type: string, body: Uint8Array): SandboxReque
       return asDeed({ kind: 'share', ...read(schemas[type]) })
     case 'sandbox.decide':
       return asDeed({ kind: 'decide', ...read(schemas[type]) })
-    default:
+    case 'sandbox.end':
       return asDeed({ kind: 'end', ...read(schemas[type]) })
+    default:
+      return unreachable(type)
   }
 }
 
