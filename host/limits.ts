@@ -235,8 +235,11 @@ export const ITEMS_PAGE_BYTES = 256 * KiB
 export const COMMIT_BYTES_MAX = 4 * MiB
 /** Unsealed messages (profile, hello) of one connection in an hour: they cost a signature check each. */
 export const GREETINGS_PER_HOUR = 60
-/** A handler runs again this often when another event changed what it read; then the asker may retry. */
-export const COMMIT_ATTEMPTS_MAX = 4
+/**
+ * A handler runs again this often when another event changed what it read; then the asker may retry. Two cells at one
+ * counter lose every second time: of a million such events 15 get to the end of this.
+ */
+export const COMMIT_ATTEMPTS_MAX = 16
 /** What a vault sends may be on its way this long: an owner's phone is off for a day. */
 export const OUTGOING_LIFE_MS = 24 * 3_600_000
 /** Sending numbers left out at each start: more than a run sends without storing where it stands. */
