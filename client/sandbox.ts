@@ -137,6 +137,8 @@ export interface OwnerSandboxes {
   open(sandbox: string, as: Side): Sandbox
   /** The copy that came when it ended, if the terms gave one. */
   copy(sandbox: string): Promise<readonly CopiedItem[]>
+  /** One part of it as the host signed it: the guest's own side in it is sealed. */
+  signedCopy(sandbox: string, part: number): Promise<Uint8Array>
 }
 
 export function ownerSandboxes(conversation: Conversation): OwnerSandboxes {
@@ -161,6 +163,9 @@ export function ownerSandboxes(conversation: Conversation): OwnerSandboxes {
         parts = page.parts
       }
       return items
+    },
+    async signedCopy(sandbox, part) {
+      return check(copySchema, await ask('sandbox.copy', { sandbox, part, signed: true }), 'malformed', 'copy').copy
     },
   }
 }

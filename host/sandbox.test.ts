@@ -6,7 +6,12 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { acceptSandbox, guestSandbox, readCopy } from '#client/sandbox.ts'
-import { SANDBOX_BYTES_MAX, SANDBOX_RELAY_MS, SANDBOXES_PER_CONNECTION_MAX } from '#host/contracts/limits.ts'
+import {
+  SANDBOX_BYTES_MAX,
+  SANDBOX_RELAY_MS,
+  SANDBOX_VALUE_BYTES_MAX,
+  SANDBOXES_PER_CONNECTION_MAX,
+} from '#host/contracts/limits.ts'
 import { line, oracle, type Sight } from '#host/contracts/sandbox-oracle.fixture.ts'
 import { clausesArbitrary, deedOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
 import type { SandboxClauses } from '#host/contracts/sandbox.ts'
@@ -243,10 +248,38 @@ test('severing ends its sandboxes with that commit, and the guest takes the copy
   ])
   expect(await one.guest.copy(other.id)).toEqual([])
   const { signing, store } = await one.peers.alice.vault()
+  const kept = await one.guest.signedCopy(id, 0)
   expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual(['offer', 'draft'])
+  expect(readCopy([kept], signing.verifyKey.raw).map(({ key }) => key)).toEqual(['offer', 'draft'])
+  expect(Buffer.from(kept).includes('his draft')).toBe(false)
+  expect(() => readCopy([kept], one.peers.bob.identity)).toThrow()
   expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)
   expect(store.namespaces()).toContain(`sandbox/${other.id}-guest`)
   expect(text((await hers.read('mine', 'floor'))?.value)).toBe('never under 140')
+})
+
+test('a full sandbox leaves whole with the commit that severs it', async () => {
+  await using one = await fresh()
+  const { id, hers } = await one.share({ portability: 'mutual', bytesMax: SANDBOX_BYTES_MAX })
+  const value = new Uint8Array(SANDBOX_VALUE_BYTES_MAX - 1_000)
+  for (let count = 0; count < 8; count++) await hers.write({ ...MUTUAL, key: `k${count}` }, value)
+  expect(await codeOf(hers.write({ ...MUTUAL, key: 'more' }, value))).toBe('storage-full')
+  const ended = noticesOf(one.peers.bob, 'sandbox.ended')
+  await one.peers.alice.alice.sever(one.atAlice)
+  await ended.take()
+  const copied = await until('the copy', () => one.guest.copy(id).catch(() => undefined))
+  expect(copied.map(({ value: copy }) => copy.length)).toEqual(Array.from({ length: 8 }, () => value.length))
+})
+
+test('a look is answered and audited, and its answer is not kept', async () => {
+  const { id, hers, his } = await all.share()
+  await hers.write({ ...MUTUAL, key: 'a' }, bytes('seen-by-many'))
+  const given = await written(all.peers.alice)
+  expect(text((await his.read('mutual', 'a'))?.value)).toBe('seen-by-many')
+  expect(holds(given, 'seen-by-many')).toBe(false)
+  const rows = (await all.peers.alice.rows()).filter(({ reason }) => reason === `${id}: read`)
+  expect(rows).toMatchObject([{ who: 'Bob', result: 'replied', fields: ['a'] }])
+  await hers.end()
 })
 
 test('when the guest severs, its reach is over on both sides', async () => {

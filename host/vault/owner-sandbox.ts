@@ -14,7 +14,8 @@ import { readSandboxRequest, requestTypes } from './sandbox/request.ts'
 
 const create = z.strictObject({ connection: z.string(), clauses: clausesSchema })
 const named = z.strictObject({ sandbox: z.string().max(64) })
-const copy = named.extend({ part: z.int().min(0).default(0) })
+/** `signed`: the part as the host signed it, for the owner to keep or to show. */
+const copy = named.extend({ part: z.int().min(0).default(0), signed: z.boolean().default(false) })
 
 /** What OwnerSpace gains: each ends in one record with its answer. */
 export const sandboxCommands: Readonly<Record<string, (command: Command) => Done>> = {
@@ -55,13 +56,13 @@ function all({ vault, device, opened, now }: Command): Done {
 /** One part of the copy that came when a sandbox ended, verified and opened. */
 function readCopy(command: Command): Done {
   const { vault, device, opened, now } = command
-  const { sandbox: id, part } = readCommand(copy, command)
+  const { sandbox: id, part, signed } = readCommand(copy, command)
   const sandbox = known(command, id)
   const connection = vault.connections.get(sandbox.record.connection)
   const item = vault.store.namespace('personal').get(copyKey(id, part))
   if (!item || !connection) throw new Refusal('command-invalid', `no part ${part} of a copy of this sandbox is here`)
   return {
-    body: openedCopy(sandbox, connection, item.value),
+    body: signed ? { copy: item.value } : openedCopy(sandbox, connection, item.value),
     rows: [eventRow(device, opened.event, { at: now, result: 'replied', connection: connection.id })],
   }
 }

@@ -1,5 +1,5 @@
 /** Sandbox events over a connection: a guest at work in what is hosted here, and what a host tells this vault. */
-import { SANDBOX_TERMS_BYTES_MAX } from '#host/contracts/limits.ts'
+import { SANDBOX_COPY_PARTS_MAX, SANDBOX_TERMS_BYTES_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
@@ -7,7 +7,7 @@ import { bytesUpTo, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { admitOwn } from '../admit.ts'
-import { commit, type Leaving } from '../commit.ts'
+import { type Answer, commit, type Leaving, unkeptAnswer } from '../commit.ts'
 import { notices } from '../notice.ts'
 import type { Opened } from '../open.ts'
 import type { Letter } from '../outbox.ts'
@@ -49,7 +49,7 @@ export function isSandboxEvent({ event }: Pick<Opened, 'event'>): boolean {
 }
 
 /** @throws Refusal, also for a sandbox that is another connection's: absent and forbidden look alike */
-export function hearSandbox(opened: Opened, connection: Connection, moment: Moment): Promise<readonly Letter[]> {
+export async function hearSandbox(opened: Opened, connection: Connection, moment: Moment): Promise<readonly Letter[]> {
   const { vault, event } = opened
   const { type, body } = event
   // An end, and the copy that comes with it, may find the connection severed already.
@@ -70,14 +70,15 @@ export function hearSandbox(opened: Opened, connection: Connection, moment: Mome
   const request = readSandboxRequest(type, body)
   const sandbox = ownSandbox(vault, connection, { id: request.sandbox, role: 'creator' })
   const answered = answerSandbox(vault, sandbox, request, { by: 'guest', now: moment.now })
-  return commit({
+  const answer: Answer = { to: connection, event, reply: { status: 'replied', body: encodeCbor(answered.body) } }
+  const letters = await commit({
     vault,
     ...moment,
     opened,
     changes: answered.changes ?? [],
     expected: [...expected, ...(answered.expected ?? [])],
     outgoing: answered.outgoing ?? [],
-    answers: [{ to: connection, event, reply: { status: 'replied', body: encodeCbor(answered.body) } }],
+    answers: answered.isChange ? [answer] : [],
     rows: [
       eventRow(connection, event, {
         at: moment.now,
@@ -87,6 +88,8 @@ export function hearSandbox(opened: Opened, connection: Connection, moment: Mome
       }),
     ],
   })
+  // A look may be had twice: its answer is not kept, or every value read would be written again.
+  return answered.isChange ? letters : [...letters, unkeptAnswer(answer, moment)]
 }
 
 function takeYes(vault: Vault, connection: Connection, body: Uint8Array): Heard {
@@ -122,8 +125,12 @@ function takeCopy(vault: Vault, connection: Connection, body: Uint8Array): Heard
   if (!peerKey) throw new Refusal('connection-inactive', 'the handshake is not finished')
   const { sandbox: id, terms, part } = verifySandboxCopy(copy, peerKey)
   const { record } = ownSandbox(vault, connection, { id, role: 'guest' })
-  if (!mayCopy(record.terms) || !equalBytes(terms, record.hash)) {
+  if (!mayCopy(record.terms) || !equalBytes(terms, record.hash) || part >= SANDBOX_COPY_PARTS_MAX) {
     throw new Refusal('not-permitted', 'the terms of this sandbox give no such copy')
+  }
+  // It comes once: whoever hosts must not write here as often as they like.
+  if (vault.store.namespace('personal').get(copyKey(id, part))) {
+    throw new Refusal('not-permitted', 'this part of the copy is here already')
   }
   return {
     changes: [{ namespace: 'personal', key: copyKey(id, part), value: copy, visibility: 'opaque' }],

@@ -141,11 +141,12 @@ function openedBody(request: SandboxRequest, body: Uint8Array, { sandbox, connec
   }
   if (request.kind !== 'export') return undefined
   const { copy } = check(exportReply, decodeCbor(body), 'malformed', 'the host’s answer')
-  return openedCopy(sandbox, connection, copy)
+  openedCopy(sandbox, connection, copy)
+  return undefined
 }
 
 /**
- * A part of a copy, verified, beside its items as the owner reads them.
+ * A part of a copy, verified, as the owner reads it.
  *
  * @throws Refusal `contract-invalid`, `unopenable`
  */
@@ -154,7 +155,7 @@ export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8
   const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
   const read: Cbor[] = []
   for (const one of items) read.push({ ...one, value: one.area === 'guest' ? openedItem(sandbox, one) : one.value })
-  return { copy, part, parts, change, items: read }
+  return { part, parts, change, items: read }
 }
 
 /** Devices whose request the other vault did not answer: they are told, and may try again. */
