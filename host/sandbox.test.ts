@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { acceptSandbox, guestSandbox, readCopy } from '#client/sandbox.ts'
 import {
   SANDBOX_BYTES_MAX,
+  SANDBOX_COPY_PARTS_MAX,
   SANDBOX_RELAY_MS,
   SANDBOX_VALUE_BYTES_MAX,
   SANDBOXES_PER_CONNECTION_MAX,
@@ -16,6 +17,12 @@ import { line, oracle, type Sight } from '#host/contracts/sandbox-oracle.fixture
 import { clausesArbitrary, deedOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
 import type { SandboxClauses } from '#host/contracts/sandbox.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import type { SandboxCopy } from '#host/contracts/sandbox-copy.ts'
+import { sign, type SigningKey } from '#host/crypto/sign.ts'
+import { commit } from '#host/vault/commit.ts'
+import type { Connection } from '#host/vault/party.ts'
+import { decodeRecord } from '#host/vault/records.ts'
+import { COPY } from '#host/vault/sandbox/end.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { isQuiet, noticesOf } from './peers.fixture.ts'
 import {
@@ -281,6 +288,47 @@ test('a look is answered and audited, and its answer is not kept', async () => {
   expect(rows).toMatchObject([{ who: 'Bob', result: 'replied', fields: ['a'] }])
   await hers.end()
 })
+
+test('a host writes to its guest’s vault what the terms say, and that once', async () => {
+  const { id } = await all.share({ portability: 'mutual' })
+  const none = await all.share({ portability: 'none' })
+  const vault = await all.peers.alice.vault()
+  const to = [...vault.connections.values()].find((connection) => connection.id === all.atAlice)
+  if (!to) throw new Error('the connection is there')
+  const known: Connection = to
+  const refused = async () => (await all.peers.bob.rows()).filter(({ reason }) => reason === 'not-permitted').length
+  async function send(sandbox: string, part: number, terms?: Uint8Array): Promise<void> {
+    const hash = terms ?? decodeRecord('sandbox', vault.system.get(`sandbox/${sandbox}`)?.value ?? bytes('')).hash
+    const about = { sandbox, terms: hash, change: 1, at: 1, items: [] }
+    const copy = signPart({ ...about, part, parts: part + 1 }, vault.signing)
+    const outgoing = [{ to: known, type: COPY, body: encodeCbor({ copy }), causation: null }]
+    const letters = await commit({ vault, now: all.peers.alice.now(), random, outgoing, rows: [] })
+    const bus = all.peers.alice.broker.connect()
+    for (const { subject, envelope } of letters) await bus.publish(subject, envelope, { durable: true })
+  }
+  await send(id, 0)
+  await until('the first', () => all.guest.signedCopy(id, 0).catch(() => undefined))
+  const wrongs: (() => Promise<void>)[] = [
+    () => send(id, 0),
+    () => send(id, SANDBOX_COPY_PARTS_MAX),
+    () => send(id, 1, random(32)),
+    () => send(none.id, 0),
+  ]
+  for (const wrong of wrongs) {
+    const before = await refused()
+    await wrong()
+    await until('a refusal', async () => (await refused()) > before)
+  }
+  expect(await codeOf(all.guest.signedCopy(id, 1))).toBe('command-invalid')
+  expect(await codeOf(all.guest.signedCopy(none.id, 0))).toBe('command-invalid')
+  expect(await codeOf(all.guest.signedCopy(id, SANDBOX_COPY_PARTS_MAX))).toBe('command-invalid')
+})
+
+/** One part as a host signs it. */
+function signPart({ terms, ...about }: Omit<SandboxCopy, 'items'> & { items: never[] }, key: SigningKey): Uint8Array {
+  const payload = encodeCbor({ ...about, terms })
+  return encodeCbor(['vine/1 sandbox copy', payload, sign(key, 'vine/1 sandbox copy', payload)])
+}
 
 test('when the guest severs, its reach is over on both sides', async () => {
   await using one = await fresh()
