@@ -49,6 +49,8 @@ export const EPOCH_OVERLAP_MS = 2 * 60_000
 export const EPOCHS_MAX = 4
 /** Ids of retired epochs remembered, to tell a late message from one on the wrong subject. */
 export const RETIRED_EPOCHS_MAX = 8
+/** A signed checkpoint of an audit trail: five short items and one composite signature (3,373 bytes). */
+export const CHECKPOINT_BYTES_MAX = 4_096
 
 // contracts ----------------------------------------------------------------------------------------------------------
 
@@ -270,6 +272,24 @@ export const DIAL_LIFE_MS = 7 * 24 * 3_600_000
 export const FIELD_VALUE_CHARS_MAX = 4_096
 /** Keys an owner may have: each is held open with the vault. */
 export const OWNER_KEYS_MAX = 256
+/** A PIN: six digits at least, which with its delay is a thousand years of guessing through the vault. */
+export const PIN_CHARS_MIN = 6
+/** A sentence at most. */
+export const PIN_CHARS_MAX = 64
+/** Argon2id's memory, RFC 9106's second recommended option: 64 MiB in KiB. */
+export const PIN_MEMORY_KIB = 65_536
+/** Argon2id's passes over it, of the same option. */
+export const PIN_PASSES = 3
+/** Wrong tries without a pause: fingers slip. */
+export const PIN_FREE_TRIES = 3
+/** The pause after the next, twice as long after each further one. */
+export const PIN_DELAY_MS = 30_000
+/** The longest pause: the owner comes back tomorrow. */
+export const PIN_DELAY_MS_MAX = 24 * 3_600_000
+/** The longest time that what is critical stays open after one PIN. */
+export const UNLOCK_WINDOW_MS_MAX = 15 * 60_000
+/** With a window of 0 the PIN is for the one event that comes within this. */
+export const UNLOCK_ONCE_MS = 60_000
 /** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */
 export const INBOX_PRUNE_PER_COMMIT = 4
 

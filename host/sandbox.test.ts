@@ -2,7 +2,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { acceptSandbox, guestSandbox, readCopy } from '#client/sandbox.ts'
@@ -13,9 +12,6 @@ import {
   SANDBOX_VALUE_BYTES_MAX,
   SANDBOXES_PER_CONNECTION_MAX,
 } from '#host/contracts/limits.ts'
-import { line, oracle, type Sight } from '#host/contracts/sandbox-oracle.fixture.ts'
-import { clausesArbitrary, deedOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
-import type { SandboxClauses } from '#host/contracts/sandbox.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { SandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import { sign, type SigningKey } from '#host/crypto/sign.ts'
@@ -31,7 +27,6 @@ import {
   codeOf,
   holds,
   type SandboxPeers,
-  type Shared,
   startSandboxes,
   stateNow,
   text,
@@ -400,63 +395,3 @@ test('one connection has so many sandboxes, and so many bytes in them', async ()
   for (let count = 0; count < SANDBOXES_PER_CONNECTION_MAX; count++) await create(1_000)
   expect(await codeOf(create(1_000))).toBe('storage-full')
 })
-
-const MODEL_RUNS = 25
-const MODEL_MS_MAX = 240_000
-
-test(`${MODEL_RUNS} sequences on two real vaults come out as the oracle says`, { timeout: MODEL_MS_MAX }, async () => {
-  const sequences = fc.array(stepArbitrary, { minLength: 6, maxLength: 14 })
-  await fc.assert(
-    fc.asyncProperty(clausesArbitrary, sequences, async (clauses, steps) => {
-      // Sealed items are longer than what the oracle weighs.
-      const terms = { ...clauses, bytesMax: 100_000 }
-      const shared = await all.share(terms)
-      await play(shared, terms, steps)
-      all.peers.pass(3_600_000)
-    }),
-    { numRuns: MODEL_RUNS },
-  )
-})
-
-async function play({ id, hers, his }: Shared, terms: SandboxClauses, steps: readonly Parameters<typeof deedOf>[0][]) {
-  const model = oracle(terms)
-  const open: number[] = []
-  for (const step of steps) {
-    const deed = deedOf(step, model, open)
-    const { conversation } = step.by === 'creator' ? all.peers.alice.alice : all.peers.bob.alice
-    const { kind, ...body } = deed
-    const request = await conversation.request(`sandbox.${kind}`, encodeCbor({ sandbox: id, ...body }), {
-      lifeMs: 60_000,
-    })
-    const reply = await request.answer
-    const told = reply.status === 'replied' ? (decodeCbor(reply.body) as { proposal: number | null }) : undefined
-    if (typeof told?.proposal === 'number') open.push(told.proposal)
-    const said = reply.status === 'refused' ? reply.code : typeof told?.proposal === 'number' ? 'asked' : 'done'
-    expect([step, said]).toEqual([step, model.act(deed, step.by)])
-    if (said === 'done' && deed.kind === 'decide') open.splice(open.indexOf(deed.proposal), 1)
-    if (model.isOver) break
-  }
-  expect(await sightOf(hers)).toEqual(model.sight('creator'))
-  if (!model.isOver) {
-    expect(await sightOf(his)).toEqual(model.sight('guest'))
-    await hers.end()
-  }
-}
-
-async function sightOf(sandbox: Shared['hers']): Promise<Sight> {
-  const list = async (place: 'mine' | 'theirs' | 'mutual'): Promise<string[]> => {
-    const page = await sandbox.list(place).catch(() => ({ items: [] }))
-    const lines = page.items.map(async ({ key }) => {
-      const item = await sandbox.read(place, key)
-      return item ? line(key, { ...item, text: text(item.value) }) : ''
-    })
-    return (await Promise.all(lines)).sort()
-  }
-  const past = await sandbox.history().catch(() => ({ history: [] }))
-  return {
-    mine: await list('mine'),
-    theirs: await list('theirs'),
-    mutual: await list('mutual'),
-    history: past.history.map(({ by, kind, key }) => `${by} ${kind} ${key}`),
-  }
-}

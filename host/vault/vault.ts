@@ -12,11 +12,13 @@ import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
+import { type Factor, openFactor } from './factor.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
 import { publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
+import { openWriter, type Writer } from './writer.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 import type { SandboxesLive } from './sandbox/live.ts'
 
@@ -45,6 +47,10 @@ export interface Vault extends AsyncDisposable {
   readonly sandboxes: SandboxesLive
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
+  /** The owner's second factor. */
+  readonly factor: Factor
+  /** What every commit goes through. */
+  readonly writer: Writer
 }
 
 /** What a vault is born with besides its keys. */
@@ -80,8 +86,11 @@ export function fieldChange(name: string, value: string): Change {
 }
 
 /** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
-export function readVault(store: VaultStore, options: { id: VaultId; handlers: string; prover: Prover }): Vault {
-  const { id, handlers, prover } = options
+export function readVault(
+  store: VaultStore,
+  options: { id: VaultId; handlers: string; prover: Prover; commitDeadlineMs: number },
+): Vault {
+  const { id, handlers, prover, commitDeadlineMs } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -115,6 +124,8 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     prover,
     sandboxes: { watches: new Map(), relays: new Map() },
     refusals: refusalMeter(),
+    factor: openFactor(system),
+    writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }
