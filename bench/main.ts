@@ -13,6 +13,7 @@ import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
+import { manyVaults } from './vaults.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
@@ -27,6 +28,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   glue: jcoGlue,
   'host-call': hostCalls,
   handlers: manyHandlers,
+  vaults: manyVaults,
 }
 
 const asked = process.argv.slice(2)

@@ -80,6 +80,8 @@ const kept = z.object({
   bytes: z.number(),
   bytesMax: z.number(),
 })
+const cells = z.array(z.union([z.string(), z.number(), z.null()]))
+const found = z.object({ columns: z.array(z.string()), rows: z.array(cells), next: cells.nullable() })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 const ownedKey = z.object({
@@ -109,6 +111,13 @@ export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContr
 export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** Rows of a search or a report. `next` goes into the following search as `after`. */
+export type Found = z.infer<typeof found>
+export interface SearchOptions {
+  readonly filter?: string
+  readonly after?: Found['next']
+  readonly limit?: number
+}
 /** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
 export type KeptPage = z.infer<typeof kept>
 
@@ -140,6 +149,13 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
   removeItem(connection: string, key: string): Promise<void>
+  /**
+   * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
+   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque is found by its key alone.
+   */
+  search(table: 'items' | 'audit', options?: SearchOptions): Promise<Found>
+  /** One of the vault's fixed reports: `namespaces`, `categories`, `askers`, `refusals`, `days`. */
+  report(name: string, filter?: string): Promise<Found>
   /** A fresh key in the vault, for the handlers that need one of this name. */
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
   /** All of them in the order of their names; `identity` is the vault's own for documents. */
@@ -242,6 +258,8 @@ function belongings(
   OwnerDevice,
   | 'items'
   | 'removeItem'
+  | 'search'
+  | 'report'
   | 'putField'
   | 'createKey'
   | 'keys'
@@ -253,6 +271,13 @@ function belongings(
   return {
     async items(connection, range = {}) {
       return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
+    },
+    async search(table, { filter = '', after, limit } = {}) {
+      const body = { in: table, filter, ...(after && { after }), ...(limit !== undefined && { limit }) }
+      return check(found, await command('vault.search', body), 'malformed', 'what was found')
+    },
+    async report(name, filter = '') {
+      return check(found, await command('vault.report', { name, filter }), 'malformed', 'the report')
     },
     removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),

@@ -40,6 +40,8 @@ export interface WorldOptions {
   /** Whose vault it is: Alice's, if it is not said. */
   readonly vault?: string
   readonly cells?: number
+  /** What the open vaults may take, and what each may hold. */
+  readonly bounds?: Pick<HostOptions, 'openBytesMax' | 'vaultBytesMax'>
   /** Devices beside the phone that is paired from the start. */
   readonly devices?: readonly string[]
   /** What the bus does to messages on the way. */
@@ -96,9 +98,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const listener = parts.use(broker.connect())
   const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
-  const runner = parts.use(
-    await startRunner({ cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }),
-  )
+  const kept = { cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }
+  const runner = parts.use(await startRunner({ ...kept, ...options.bounds }))
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
@@ -165,7 +166,10 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
   host(): Host
 }
 
-interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now' | 'commitDeadlineMs'> {
+interface RunnerOptions extends Pick<
+  HostOptions,
+  'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'commitDeadlineMs'
+> {
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]
@@ -200,7 +204,7 @@ async function startRunner({ name, broker, traces, warnings, ...options }: Runne
         bus: { ...running.bus, ...bus },
         registry: host.registry,
         pool: pool ?? noPool,
-        vault: (id: string) => host.vaults.find(id),
+        hold: (id: string) => host.vaults.hold(id),
         now: options.now,
         random,
       }

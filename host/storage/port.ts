@@ -58,7 +58,12 @@ export interface Change {
   readonly category?: string | null | undefined
   /** Who writes; left out, nobody is named. */
   readonly author?: string | undefined
+  /** What a restored item had, in place of what this write would give it. */
+  readonly restored?: Restored | undefined
 }
+
+/** Of an item that was written elsewhere: it goes on counting from there. */
+export type Restored = Pick<Item, 'revision' | 'updatedAt'>
 
 /** A revision the writer relied on: 0 means the key was absent. */
 export interface Expectation {
@@ -75,6 +80,12 @@ export interface Receipt {
   readonly chain: Uint8Array
 }
 
+/** What an open vault holds in memory: keys and values, and how many. */
+export interface StateSize {
+  readonly bytes: number
+  readonly items: number
+}
+
 /** One open vault's state and its journal. */
 export interface VaultStore extends AsyncDisposable {
   readonly vault: string
@@ -82,6 +93,8 @@ export interface VaultStore extends AsyncDisposable {
   readonly head: Receipt
   /** Calls of `commit` so far, refused ones included: it tells who prepares rows for a commit that it is over. */
   readonly attempts: number
+  /** Of all namespaces together. A running figure: reading it costs nothing. */
+  readonly size: StateSize
   /** An empty namespace and one that does not exist look the same. */
   namespace(name: NamespaceName): Namespace
   /** Names that hold at least one key, sorted. */

@@ -8,7 +8,9 @@ import {
   type Namespace,
   type NamespaceName,
   type Page,
+  type Restored,
   type Sensitivity,
+  type StateSize,
   type Visibility,
 } from './port.ts'
 
@@ -22,12 +24,15 @@ export interface Write {
   readonly category?: string | null | undefined
   /** Of this write: it does not stay from the one before. */
   readonly author?: string | undefined
+  readonly restored?: Restored | undefined
 }
 
 export interface State {
   /** A live read-only handle. It closes over one name and has no way to another. */
   handle(name: NamespaceName): Namespace
   names(): NamespaceName[]
+  /** Of all namespaces together. A running figure: reading it costs nothing. */
+  readonly size: StateSize
   apply(name: NamespaceName, write: Write, now: number): void
   /** The first expectation that does not hold. */
   unmet(expected: readonly Expectation[]): { expectation: Expectation; found: number } | undefined
@@ -41,8 +46,10 @@ interface Space {
 
 export function emptyState(): State {
   const spaces = new Map<NamespaceName, Space>()
+  const size = { bytes: 0, items: 0 }
 
   return {
+    size,
     handle(name) {
       return {
         name,
@@ -59,7 +66,10 @@ export function emptyState(): State {
     apply(name, write, now) {
       let space = spaces.get(name)
       if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
+      const before = { bytes: space.bytes, items: space.items.size }
       applyTo(space, write, now)
+      size.bytes += space.bytes - before.bytes
+      size.items += space.items.size - before.items
     },
     unmet(expected) {
       for (const expectation of expected) {
@@ -71,7 +81,11 @@ export function emptyState(): State {
   }
 }
 
-function applyTo(space: Space, { key, value, visibility, sensitivity, category, author }: Write, now: number): void {
+function applyTo(
+  space: Space,
+  { key, value, visibility, sensitivity, category, author, restored }: Write,
+  now: number,
+): void {
   const before = space.items.get(key)
   if (before !== undefined) space.bytes -= itemBytes(key, before.value)
   if (value !== null) space.bytes += itemBytes(key, value)
@@ -82,8 +96,8 @@ function applyTo(space: Space, { key, value, visibility, sensitivity, category, 
   if (before === undefined) space.order.add(key)
   space.items.set(key, {
     value,
-    revision: (before?.revision ?? 0) + 1,
-    updatedAt: now,
+    revision: restored?.revision ?? (before?.revision ?? 0) + 1,
+    updatedAt: restored?.updatedAt ?? now,
     // The owner sees what nobody declared otherwise.
     visibility: visibility ?? before?.visibility ?? 'transparent',
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',

@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 import type { Lane } from './group.ts'
 import { frameBound, type Journal, type Stretch } from './journal.ts'
-import type { Change, Expectation, Namespace, NamespaceName, Receipt, VaultStore } from './port.ts'
+import type { Change, Expectation, Namespace, NamespaceName, Receipt, StateSize, VaultStore } from './port.ts'
 import type { State, Write } from './state.ts'
 import { isNamespaceName } from './writes.ts'
 
@@ -44,6 +44,10 @@ export class JournaledStore implements VaultStore {
 
   get attempts(): number {
     return this.#attempts
+  }
+
+  get size(): StateSize {
+    return this.#state.size
   }
 
   namespace(name: NamespaceName): Namespace {
@@ -144,8 +148,8 @@ function checkChange({ namespace, key, value }: Change): void {
 /** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
   const byNamespace = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity, category, author } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author }
+  for (const { namespace, key, value, visibility, sensitivity, category, author, restored } of changes) {
+    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
     const writes = byNamespace.get(namespace)
     if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)

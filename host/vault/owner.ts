@@ -18,6 +18,7 @@ import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { sandboxCommands } from './owner-sandbox.ts'
 import { remove, renameConnection, renameCredential } from './owner-manage.ts'
+import { reportVault, searchVault } from './owner-search.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -54,6 +55,8 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,
+  'vault.report': reportVault,
+  'vault.search': searchVault,
 }
 
 /** What reads a state that others change meanwhile: it is done again when they did. */
