@@ -10,6 +10,7 @@ import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { warn } from '#host/commands/warn.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
+import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
@@ -27,12 +28,13 @@ export interface Person extends AsyncDisposable {
   comeBack(): Promise<void>
 }
 
-export async function startPerson(vault: string, options: { folder: string; image: string }): Promise<Person> {
+/** Without an image the host runs no handlers: what vaults do among themselves needs none. */
+export async function startPerson(vault: string, options: { folder: string; image?: string }): Promise<Person> {
   await using parts = new AsyncDisposableStack()
   const folder = join(options.folder, vault)
   const signing = generateSigningKey()
   const identity = await found()
-  const handlers = await readImage(options.image)
+  const handlers = options.image === undefined ? [] : await readImage(options.image)
   const broker = parts.use(await openMemoryBroker(join(folder, 'bus')))
   const start = (): Promise<Host> => {
     const bus = broker.connect()
@@ -74,6 +76,11 @@ export async function startPerson(vault: string, options: { folder: string; imag
   }
 }
 
+/** What is still on its way when an example ends has nowhere to go. */
+function isGone(error: unknown): void {
+  if (!(error instanceof Refusal) || error.code !== 'bus-unavailable') throw error
+}
+
 /** Two buses that pass on what is for the other's vault, as two clusters of a broker would. */
 export async function wire(one: Person, other: Person): Promise<void> {
   for (const [from, to] of [
@@ -85,7 +92,7 @@ export async function wire(one: Person, other: Person): Promise<void> {
     for (const pattern of patterns) {
       await from.broker
         .connect()
-        .subscribe(pattern, ({ subject, data }) => void far.publish(subject, data, { durable: true }))
+        .subscribe(pattern, ({ subject, data }) => void far.publish(subject, data, { durable: true }).catch(isGone))
     }
   }
 }

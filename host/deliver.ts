@@ -25,6 +25,8 @@ import { present, PUBLISH } from '#host/vault/present.ts'
 import { publish } from '#host/vault/publish.ts'
 import { refuse } from '#host/vault/refuse.ts'
 import { follow } from '#host/vault/rekey.ts'
+import { hearSandbox, isSandboxEvent } from '#host/vault/sandbox/hear.ts'
+import { relay, relayed, takeRelayed } from '#host/vault/sandbox/relay.ts'
 import { suspend } from '#host/vault/suspend.ts'
 import type { Vault } from '#host/vault/vault.ts'
 import type { Lease } from '#host/vault/shelf.ts'
@@ -95,9 +97,14 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   const { party, event } = opened
   checkTime(event, host.now())
   if (party.party === 'device') {
+    const elsewhere = relayed(opened)
+    if (elsewhere) return watch.timed('relay', relay(opened, party, { ...elsewhere, ...moment(host) }))
     return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
   }
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
+  const answered = takeRelayed(opened, party, moment(host))
+  if (answered) return answered
+  if (isSandboxEvent(opened)) return watch.timed('sandbox', hearSandbox(opened, party, moment(host)))
   if (event.type === CATALOGUE) {
     return watch.timed('catalogue', catalogue(opened, party, { registry: host.registry, ...moment(host) }))
   }

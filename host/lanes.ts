@@ -1,5 +1,6 @@
 /** Which subjects are kept until acknowledged: the delivery class of each event type, as subjects. */
 import type { Lanes } from './messaging/port.ts'
+import { sandboxTypes } from './vault/sandbox/hear.ts'
 
 /** Event types by delivery class, as the registry knows them. */
 export interface Classes {
@@ -18,8 +19,9 @@ const own: Classes = {
     'contract.publish',
     'session.answer',
     'session.rekey',
+    ...sandboxTypes.critical,
   ],
-  bestEffort: ['profile.get'],
+  bestEffort: ['profile.get', ...sandboxTypes.bestEffort],
 }
 
 const subject = (type: string): string => `MessageSpace.*.fromService.*.${type}`

@@ -27,7 +27,12 @@ program
   .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
-  .action(async (options: { nats?: string; data?: string }) => {
+  .option('--story <name>', 'play a shared sandbox instead: doctor-patient, employer-employee or buyer-seller')
+  .action(async ({ story, ...options }: { nats?: string; data?: string; story?: string }) => {
+    if (story !== undefined) {
+      const { playStory } = await import('./commands/story.ts')
+      return playStory(story)
+    }
     // It brings the handlers' build tools, which the other commands do without.
     const { demo } = await import('./commands/demo.ts')
     process.exitCode = await demo({ ...options, columns })

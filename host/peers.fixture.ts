@@ -63,7 +63,11 @@ export async function startPeers(options: Omit<WorldOptions, 'vault'>): Promise<
       })
       return { atAlice, atBob: invitation.connection }
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]() {
+      // What is still on its way has nowhere to go.
+      wire.up = false
+      return owned.disposeAsync()
+    },
   }
 }
 

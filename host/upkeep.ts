@@ -9,6 +9,7 @@ import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
+import { expireRelays } from './vault/sandbox/relay.ts'
 import { checkpointWhenDue } from './vault/trail.ts'
 import type { Vault } from './vault/vault.ts'
 import type { Vaults } from './vault/vaults.ts'
@@ -96,7 +97,7 @@ export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
 
 /** Events to peers that have no answer yet: again, sealed anew, until they expire. */
 async function resend(vault: Vault, { bus, now, random }: Moment): Promise<void> {
-  const letters = [...(await expirePosts(vault, { now, random }))]
+  const letters = [...(await expirePosts(vault, { now, random })), ...expireRelays(vault, { now, random })]
   for (const { connection, event } of vault.posts.due(now)) {
     const to = vault.connections.get(connection)
     if (to?.session) letters.push(unkeptEvent(event, { to, random }))

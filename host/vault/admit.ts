@@ -92,6 +92,40 @@ export function admit(
 }
 
 /**
+ * What the host answers itself under terms of its own: the connection and its contract must be in force, and it takes a
+ * token like every event.
+ *
+ * @throws ContractRefusal
+ */
+export function admitOwn({ vault, event }: Opened, connection: Connection, now: number): readonly Expectation[] {
+  const { record, contract, offered, bucket } = connection
+  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
+  const { permissions } = contract.contract
+  const verdict = judge(
+    {
+      status: record.status === 'active' ? 'active' : 'severed',
+      contract: { ...contract.contract, permissions: { ...permissions, events: [event.type] } },
+      acceptedAt: record.acceptedAt,
+      declined: new Set(),
+      frozenBy: offered?.contract.version ?? null,
+      bucket,
+    },
+    {
+      type: event.type,
+      contractVersion: event.contractVersion,
+      handler: { permission: null, approval: 'never' },
+      body: { fields: [] },
+      approved: false,
+    },
+    now,
+  )
+  if (verdict.kind === 'refused')
+    throw refusalOf(verdict, verdict.code === 'contract-stale' ? `: version ${contract.contract.version}` : '')
+  connection.bucket = verdict.bucket
+  return [unchanged(vault, connection)]
+}
+
+/**
  * What was admitted is judged again, without a token, before it runs again: a connection that ended, or a contract that
  * was frozen or replaced while the handler ran, refuses it now.
  *

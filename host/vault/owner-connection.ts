@@ -16,6 +16,7 @@ import { connectionChange } from './records.ts'
 import { undecided } from './owner-contract.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
+import { endSandboxes } from './sandbox/end.ts'
 
 const invite = z
   .strictObject({
@@ -74,6 +75,7 @@ export function severConnection(command: Command): Done {
   const record = { ...connection.record, status: 'severed', offer: null } as const
   const ended = denyAll({ vault, connection, now })
   const over = new Refusal('connection-inactive', 'the connection has ended')
+  const shared = endSandboxes(vault, connection, now)
   const last = farewell(vault, connection)
   return {
     apply: () => {
@@ -81,10 +83,12 @@ export function severConnection(command: Command): Done {
       connection.offered = undefined
     },
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, over)],
-    outgoing: last.outgoing ?? [],
+    outgoing: [...shared.outgoing, ...(last.outgoing ?? [])],
+    expected: shared.expected,
     changes: [
       connectionChange(connection.id, record),
       dueErasure,
+      ...shared.changes,
       ...(record.peer ? [dialChange(connection, null)] : []),
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),

@@ -20,6 +20,7 @@ import { connectionChange, type ConnectionRecord } from './records.ts'
 import { refusedReply } from './refuse.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
+import { endSandboxes } from './sandbox/end.ts'
 
 const acceptBody = z.strictObject({ connection: z.string(), acceptance: bytesUpTo(16_384) })
 const rejectBody = z.strictObject({ connection: z.string() })
@@ -85,13 +86,16 @@ export function rejectContract(command: Command): Done {
   const next: ConnectionRecord = { ...record, status: 'severed', offer: null }
   const ended = denyAll({ vault, connection, now })
   const declined = new Refusal('connection-inactive', 'the owner declined this contract version')
+  const shared = endSandboxes(vault, connection, now)
   const last = farewell(vault, connection)
   return {
     apply: () => Object.assign(connection, { record: next, offered: undefined }),
     answers: [...ended.flatMap(({ answers }) => answers), ...undecided(connection, declined)],
-    outgoing: last.outgoing ?? [],
+    outgoing: [...shared.outgoing, ...(last.outgoing ?? [])],
+    expected: shared.expected,
     changes: [
       connectionChange(connection.id, next),
+      ...shared.changes,
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),
     ],

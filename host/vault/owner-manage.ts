@@ -36,7 +36,8 @@ const labelled = z.strictObject({
 export function remove(command: Command): Done {
   const { vault, device, opened, registry, now } = command
   const { namespace, key, confirm = false } = readCommand(removed, command)
-  if (namespace === 'system' || namespace === 'audit') {
+  // A sandbox is two people's: what leaves it leaves by its rules, and its history stays.
+  if (namespace === 'system' || namespace === 'audit' || namespace.startsWith('sandbox/')) {
     throw new Refusal('command-invalid', `${namespace} is the vault’s own: use the command for what it holds`)
   }
   if (!vault.store.namespace(namespace).get(key)) throw new Refusal('command-invalid', 'no such item: list them first')

@@ -18,6 +18,7 @@ import { runHandler } from './owner-run.ts'
 import { browse, listNamespaces, search } from './owner-browse.ts'
 import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
+import { sandboxCommands } from './owner-sandbox.ts'
 import { remove, renameConnection, renameCredential } from './owner-manage.ts'
 import { reportVault, searchVault } from './owner-search.ts'
 import type { Opened } from './open.ts'
@@ -42,6 +43,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  ...sandboxCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
   'namespace.search': search,
@@ -59,6 +61,14 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'vault.search': searchVault,
   'vault.renew': renewKeys,
 }
+
+/** What reads a state that others change meanwhile: it is done again when they did. */
+const repeatable: ReadonlySet<unknown> = new Set([
+  runHandler,
+  severConnection,
+  rejectContract,
+  ...Object.values(sandboxCommands),
+])
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
 export async function obey(
@@ -79,7 +89,7 @@ export async function obey(
       const leaving = { ...done, changes: [...(done.changes ?? []), ...changes] }
       return await commit({ ...leaving, vault, opened, now: options.now, random: options.random, answers })
     } catch (error) {
-      const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
+      const overtaken = repeatable.has(run) && error instanceof Refusal && error.code === 'conflict'
       if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error
     }
   }

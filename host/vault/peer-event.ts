@@ -12,6 +12,7 @@ import { ANSWER, type Connection, placeOf } from './party.ts'
 import { connectionChange } from './records.ts'
 import { denyAll } from './resume.ts'
 import { eventRow } from './rows.ts'
+import { endSandboxes } from './sandbox/end.ts'
 import type { Vault } from './vault.ts'
 
 /** Says that the second owner accepted too. */
@@ -144,6 +145,7 @@ async function ended(opened: Opened, connection: Connection, moment: Moment): Pr
   if (record.status === 'severed') return commit({ vault, ...moment, opened, answers, rows: [] })
   const over = { ...record, status: 'severed', offer: null } as const
   const denied = denyAll({ vault, connection, now: moment.now })
+  const shared = endSandboxes(vault, connection, moment.now)
   return commit({
     vault,
     ...moment,
@@ -151,9 +153,11 @@ async function ended(opened: Opened, connection: Connection, moment: Moment): Pr
     apply: () => Object.assign(connection, { record: over, offered: undefined }),
     changes: [
       connectionChange(connection.id, over),
+      ...shared.changes,
       ...denied.flatMap(({ changes }) => changes),
       ...vault.posts.endAll(connection.id),
     ],
+    expected: shared.expected,
     answers: [...answers, ...denied.flatMap((one) => one.answers)],
     outgoing: notices(vault, 'connection.ended', {
       connection: connection.id,

@@ -3,6 +3,8 @@ import type { Permission } from '#host/contracts/admit.ts'
 import type { Bucket } from '#host/contracts/rate.ts'
 import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import type { PeerPlace, Sharing } from '#host/contracts/sharing.ts'
+import type { HistoryEntry, Proposal, SandboxItem } from '#host/contracts/sandbox-rules.ts'
+import type { SandboxTerms, Side } from '#host/contracts/sandbox.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
 import type { Anchor, Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -144,6 +146,26 @@ export interface CredentialRecord {
   readonly addedAt: number
 }
 
+/** A shared sandbox, as either side's vault knows it: the guest's holds nothing of what is in it. */
+export interface SandboxRecord {
+  /** This vault's own connection that it belongs to. */
+  readonly connection: ConnectionId
+  readonly role: Side
+  readonly status: 'offered' | 'active' | 'ended'
+  readonly terms: SandboxTerms
+  /** The terms as the creator signed them, and their hash. */
+  readonly signed: Uint8Array
+  readonly hash: Uint8Array
+  /** The guest's yes. */
+  readonly acceptance: Uint8Array | null
+  /** The last change; at the guest's 0. */
+  readonly change: number
+  readonly bytes: number
+  readonly historyBytes: number
+  /** Seals the guest's side: only in the guest's vault. */
+  readonly key: Uint8Array | null
+}
+
 export interface Records {
   /** Handed to one device, the newest last. */
   anchors: readonly Anchor[]
@@ -158,6 +180,10 @@ export interface Records {
   pending: PendingRecord
   published: PublishedRecord
   credential: CredentialRecord
+  sandbox: SandboxRecord
+  'sandbox-item': SandboxItem
+  'sandbox-history': HistoryEntry
+  'sandbox-proposal': Proposal
   /** The requests left to a connection this hour. */
   bucket: Bucket
 }

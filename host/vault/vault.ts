@@ -21,6 +21,7 @@ import { publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
 import { openWriter, type Writer } from './writer.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
+import type { SandboxesLive } from './sandbox/live.ts'
 
 export interface Vault extends AsyncDisposable {
   readonly id: VaultId
@@ -43,6 +44,8 @@ export interface Vault extends AsyncDisposable {
   readonly working: Map<string, Promise<void>>
   /** Makes proofs and checks them, off this thread. */
   readonly prover: Prover
+  /** Who watches the sandboxes here, and who waits for an answer of the vault that hosts one. */
+  readonly sandboxes: SandboxesLive
   /** Answers the owner's searches, off this thread. */
   readonly views: Views
   /** Counts refusals so that a flood of them cannot fill the trail. */
@@ -134,6 +137,7 @@ export function readVault(
     posts: openPosts(entries(system, 'post/')),
     working: new Map(),
     prover,
+    sandboxes: { watches: new Map(), relays: new Map() },
     factor: openFactor(system),
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     views,

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+
+import { trellis } from './run.fixture.ts'
+
+const PLAY_MS_MAX = 60_000
+
+test.each([
+  ['doctor-patient', 'no way back in'],
+  ['employer-employee', 'a signed copy of the table and of her own side'],
+  ['buyer-seller', 'her limit is still sealed'],
+])(
+  'the story %s comes out as it should',
+  async (name, end) => {
+    const { code, out, errors } = await trellis('demo', '--story', name)
+    expect(errors).toEqual([])
+    expect(code).toBe(0)
+    expect(out).toContain(end)
+  },
+  PLAY_MS_MAX,
+)
+
+test('a story that there is not is refused, with those that there are', async () => {
+  const { code, errors } = await trellis('demo', '--story', 'king-fool')
+  expect(code).toBe(1)
+  expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller')
+})

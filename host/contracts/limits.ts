@@ -1,0 +1,31 @@
+/** Every number of shared sandboxes, with its unit and its reason; `host/limits.ts` has the others. */
+const KiB = 1_024
+const MiB = 1_024 * KiB
+
+/** Signed terms or their acceptance: two signatures' worth of room, and names. */
+export const SANDBOX_TERMS_BYTES_MAX = 16 * KiB
+/** What one sandbox is called, for the owner's screen. */
+export const SANDBOX_NAME_CHARS_MAX = 80
+/** All sandboxes of one connection: their copies leave with the commit that ends it, twice, within one frame. */
+export const SANDBOX_BYTES_MAX = 2 * MiB
+export const SANDBOXES_PER_CONNECTION_MAX = 16
+/** One item: it travels within one message, with room for its seal. */
+export const SANDBOX_VALUE_BYTES_MAX = 256 * KiB
+/** What an item counts for beside its key and its value: about what its record and its line in a copy take. */
+export const SANDBOX_ITEM_BYTES = 128
+/** History may grow to this many times the size of the sandbox; then only removals are recorded. */
+export const SANDBOX_HISTORY_TIMES = 8
+/** Proposals that wait for the other side: more are a reason to talk. */
+export const SANDBOX_PROPOSALS_MAX = 32
+/** Values of one answer, and of one part of a copy: leaves half a message for keys and framing. */
+export const SANDBOX_PAGE_BYTES = 512 * KiB
+/** Parts of a copy: an item of the largest size each, and room for small ones. */
+export const SANDBOX_COPY_PARTS_MAX = 16
+/** Keys of one page. */
+export const SANDBOX_PAGE_ITEMS_MAX = 128
+/** A watch that nobody renews ends: whoever is gone costs nothing. */
+export const SANDBOX_WATCH_MS = 600_000
+/** How long a guest's vault remembers whom an answer is for: longer than a device waits. */
+export const SANDBOX_RELAY_MS = 60_000
+/** Answers that a guest's vault waits for at a time. */
+export const SANDBOX_RELAYS_MAX = 256

@@ -1,0 +1,89 @@
+/**
+ * What the guest takes along when the terms let it: a copy in parts, each signed by the host's vault over its own
+ * contents, so that a part says by itself whose word it is: `['vine/1 sandbox copy', payload, signature]`.
+ */
+import type { SigningKey } from '#host/crypto/sign.ts'
+import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { bytesOf, check, timestamp, z } from '#host/schema.ts'
+
+import { SANDBOX_ITEM_BYTES, SANDBOX_PAGE_BYTES } from './limits.ts'
+import { type Area, itemSize, type SandboxItem } from './sandbox-rules.ts'
+import { openSigned, type SignedKind, signValue } from './signed.ts'
+
+export type CopiedItem = SandboxItem & { readonly area: Area; readonly key: string }
+
+export interface SandboxCopy {
+  readonly sandbox: string
+  /** 32 bytes: the terms that allow it. */
+  readonly terms: Uint8Array
+  /** The change it was made after: parts of one copy have one number. */
+  readonly change: number
+  readonly at: number
+  /** Counted from 0. */
+  readonly part: number
+  readonly parts: number
+  readonly items: readonly CopiedItem[]
+}
+
+const signedCopy: SignedKind = {
+  label: 'vine/1 sandbox copy',
+  what: 'sandbox copy',
+  code: 'contract-invalid',
+  bytesMax: MESSAGE_BYTES_MAX,
+  itemsMax: (SANDBOX_PAGE_BYTES / SANDBOX_ITEM_BYTES) * 20,
+}
+
+const side = z.enum(['creator', 'guest'])
+const copySchema: z.ZodType<SandboxCopy> = z.strictObject({
+  sandbox: z.string(),
+  terms: bytesOf(32),
+  change: z.int().min(0),
+  at: timestamp,
+  part: z.int().min(0),
+  parts: z.int().min(1),
+  items: z.array(
+    z.strictObject({
+      area: z.enum(['creator', 'guest', 'mutual']),
+      key: z.string(),
+      value: z.instanceof(Uint8Array),
+      revision: z.int(),
+      base: z.int(),
+      author: side,
+      at: timestamp,
+      grant: z.enum(['none', 'visible', 'writable']),
+    }),
+  ),
+})
+
+/** All parts; a sandbox with nothing in it makes one. */
+export function signSandboxCopy(
+  copy: Omit<SandboxCopy, 'part' | 'parts'>,
+  key: SigningKey,
+  only?: number,
+): readonly Uint8Array[] {
+  const { items, ...about } = copy
+  const pages: CopiedItem[][] = [[]]
+  let room = SANDBOX_PAGE_BYTES
+  for (const item of items) {
+    room -= itemSize(item.key, item.value)
+    if (room < 0 && pages.at(-1)?.length !== 0) {
+      pages.push([])
+      room = SANDBOX_PAGE_BYTES - itemSize(item.key, item.value)
+    }
+    pages.at(-1)?.push(item)
+  }
+  return pages.flatMap((page, part) => {
+    if (only !== undefined && only !== part) return []
+    // Spelled out: an interface has no index signature.
+    const listed = page.map((item) => ({ ...item }))
+    return [signValue(signedCopy, { ...about, part, parts: pages.length, items: listed }, key)]
+  })
+}
+
+/**
+ * @param hostKey raw composite verify key of the vault that hosted, 1,984 bytes
+ * @throws Refusal `contract-invalid`
+ */
+export function verifySandboxCopy(bytes: Uint8Array, hostKey: Uint8Array): SandboxCopy {
+  return check(copySchema, openSigned(signedCopy, bytes, hostKey).value, 'contract-invalid', signedCopy.what)
+}

@@ -1,0 +1,380 @@
+/**
+ * What may happen in a shared sandbox: (state, deed, who, now) -> verdict. Pure: whoever holds the state applies it.
+ *
+ * Three areas, each private to its side but for single items that were shared, and the mutual one under the terms'
+ * rights. Revisions are the sandbox's own change numbers: one is never given twice, not even after a removal.
+ */
+import { type RefusalCode, unreachable } from '#host/errors.ts'
+import { KEY_BYTES_MAX } from '#host/limits.ts'
+
+import { SANDBOX_HISTORY_TIMES, SANDBOX_ITEM_BYTES, SANDBOX_PROPOSALS_MAX, SANDBOX_VALUE_BYTES_MAX } from './limits.ts'
+import type { SandboxTerms, Side } from './sandbox.ts'
+
+export type Area = Side | 'mutual'
+/** An area as the one who asks sees it. */
+export type Place = 'mine' | 'theirs' | 'mutual'
+/** What the other side may do with one item of a private area. */
+export type Grant = 'none' | 'visible' | 'writable'
+
+export interface SandboxItem {
+  /** In the guest's area, while it is not shared: sealed by the guest. */
+  readonly value: Uint8Array
+  readonly revision: number
+  /** What the writer relied on: the guest's seal is bound to it. */
+  readonly base: number
+  /** Who wrote it last. */
+  readonly author: Side
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly grant: Grant
+}
+
+export interface Proposal {
+  readonly deed: Proposable
+  readonly by: Side
+  readonly at: number
+}
+
+/** What the rules read. */
+export interface SandboxState {
+  readonly terms: SandboxTerms
+  readonly ended: boolean
+  /** The last change's number. */
+  readonly change: number
+  /** Of the three areas, as `itemSize` counts. */
+  readonly bytes: number
+  readonly historyBytes: number
+  readonly proposals: number
+  item(area: Area, key: string): SandboxItem | undefined
+  proposal(number: number): Proposal | undefined
+}
+
+/** `expected` is the revision that the writer relied on: 0 means absent. */
+type Proposable =
+  | {
+      readonly kind: 'write'
+      readonly place: Place
+      readonly key: string
+      readonly value: Uint8Array
+      readonly expected: number
+      /** From a guest about its own side: not sealed, since the item is shared. */
+      readonly open: boolean
+    }
+  | { readonly kind: 'remove'; readonly place: Place; readonly key: string; readonly expected: number }
+  | {
+      readonly kind: 'move'
+      readonly to: 'mutual' | 'mine'
+      readonly key: string
+      readonly expected: number
+      /** From a guest, whose side is sealed: what it is at its new place. */
+      readonly value: Uint8Array | null
+    }
+
+export type Deed =
+  | Proposable
+  | {
+      readonly kind: 'share'
+      readonly key: string
+      readonly grant: Grant
+      readonly expected: number
+      /** From a guest: opened when the creator shall see it, sealed again when not. */
+      readonly value: Uint8Array | null
+    }
+  /** The proposer may take its own back, and nothing else. */
+  | { readonly kind: 'decide'; readonly proposal: number; readonly approve: boolean }
+  | { readonly kind: 'end' }
+
+export interface AreaWrite {
+  readonly area: Area
+  readonly key: string
+  readonly item: SandboxItem | null
+}
+
+/** One line of the mutual area's history. */
+export interface HistoryEntry {
+  readonly change: number
+  readonly at: number
+  readonly by: Side
+  readonly kind: 'write' | 'remove' | 'move-in' | 'move-out'
+  readonly key: string
+  /** What it became; `null` when it left the area. */
+  readonly value: Uint8Array | null
+  /** Whether the other side had to say yes. */
+  readonly approved: boolean
+}
+
+/** Everything that a deed changes. */
+export interface Outcome {
+  readonly kind: 'done'
+  readonly change: number
+  readonly bytes: number
+  readonly historyBytes: number
+  readonly writes: readonly AreaWrite[]
+  readonly history: HistoryEntry | null
+  /** The proposal that is over, and how: `null` for done as proposed. */
+  readonly settled: { readonly proposal: number; readonly refused: RefusalCode | null } | null
+  readonly ended: boolean
+}
+
+export type SandboxVerdict =
+  | Outcome
+  /** The other side is asked; the proposal's number is the change. */
+  | { readonly kind: 'asks'; readonly change: number; readonly proposal: Proposal }
+  | SandboxRefusal
+
+export interface SandboxRefusal {
+  readonly kind: 'refused'
+  readonly code: RefusalCode
+  readonly why: string
+}
+
+export interface Doer {
+  readonly by: Side
+  readonly now: number
+}
+
+/** What an item counts for against the terms' size. */
+export function itemSize(key: string, value: Uint8Array): number {
+  return Buffer.byteLength(key) + value.length + SANDBOX_ITEM_BYTES
+}
+
+export function other(side: Side): Side {
+  return side === 'creator' ? 'guest' : 'creator'
+}
+
+export function areaOf(place: Place, by: Side): Area {
+  if (place === 'mutual') return 'mutual'
+  return place === 'mine' ? by : other(by)
+}
+
+/** Whether a side may see the items of a place at all; of the other's side only those that are shared. */
+export function maySee({ terms, ended }: SandboxState, by: Side, place: Place): boolean {
+  if (ended) return by === 'creator'
+  return place !== 'mutual' || terms.rights[by] !== 'none'
+}
+
+/** The item as a side may see it: hidden and absent look alike. */
+export function seen(state: SandboxState, by: Side, at: { place: Place; key: string }): SandboxItem | undefined {
+  if (!maySee(state, by, at.place)) return undefined
+  const item = state.item(areaOf(at.place, by), at.key)
+  return at.place === 'theirs' && item?.grant === 'none' ? undefined : item
+}
+
+/** The one judge of every change. */
+export function decide(state: SandboxState, deed: Deed, doer: Doer): SandboxVerdict {
+  if (state.ended) return afterEnd(state, deed, doer)
+  switch (deed.kind) {
+    case 'share':
+      return share(state, deed, doer)
+    case 'decide':
+      return settle(state, deed, doer)
+    case 'end':
+      return { ...outcome(state, []), ended: true }
+    case 'write':
+    case 'remove':
+    case 'move':
+      return propose(state, deed, doer)
+    default:
+      return unreachable(deed)
+  }
+}
+
+/** The creator keeps it, and may clear it up; the guest's reach is over. */
+function afterEnd(state: SandboxState, deed: Deed, doer: Doer): SandboxVerdict {
+  if (doer.by === 'creator' && deed.kind === 'remove' && deed.place !== 'theirs') {
+    return perform(state, deed, { ...doer, approved: false })
+  }
+  return no('connection-inactive', 'the sandbox has ended')
+}
+
+/** Does it, or asks the other side first: a change of the mutual area under `approval`. */
+function propose(state: SandboxState, deed: Proposable, doer: Doer): SandboxVerdict {
+  const verdict = perform(state, deed, { ...doer, approved: false })
+  const isMutual = deed.kind === 'move' || deed.place === 'mutual'
+  if (verdict.kind !== 'done' || !isMutual || state.terms.rights[doer.by] !== 'approval') return verdict
+  if (state.proposals >= SANDBOX_PROPOSALS_MAX) {
+    return no('rate-limited', 'the other side has not answered your earlier proposals')
+  }
+  return { kind: 'asks', change: state.change + 1, proposal: { deed, by: doer.by, at: doer.now } }
+}
+
+interface Performer extends Doer {
+  readonly approved: boolean
+}
+
+function perform(state: SandboxState, deed: Proposable, doer: Performer): SandboxVerdict {
+  if (Buffer.byteLength(deed.key) > KEY_BYTES_MAX || deed.key === '') {
+    return no('malformed-request', `a key has 1 to ${KEY_BYTES_MAX} bytes`)
+  }
+  if ('value' in deed && deed.value && deed.value.length > SANDBOX_VALUE_BYTES_MAX) {
+    return no('too-large', `a value has at most ${SANDBOX_VALUE_BYTES_MAX} bytes`)
+  }
+  switch (deed.kind) {
+    case 'write':
+      return write(state, deed, doer)
+    case 'remove':
+      return remove(state, deed, doer)
+    case 'move':
+      return deed.to === 'mutual' ? moveIn(state, deed, doer) : moveOut(state, deed, doer)
+    default:
+      return unreachable(deed)
+  }
+}
+
+function write(state: SandboxState, deed: Extract<Deed, { kind: 'write' }>, doer: Performer): SandboxVerdict {
+  const { place, key, value, expected } = deed
+  const area = areaOf(place, doer.by)
+  const item = state.item(area, key)
+  if (place === 'theirs' && item?.grant !== 'writable') return no('not-permitted', 'the other side did not share it so')
+  if (place === 'mutual' && !mayWrite(state, doer.by)) return mutualNo
+  if ((item?.revision ?? 0) !== expected) return stale(key, item?.revision ?? 0)
+  const grant = item?.grant ?? 'none'
+  if (area === 'guest' && doer.by === 'guest' && deed.open !== (grant !== 'none')) {
+    return no('malformed-request', 'what is shared is written open, and nothing else is')
+  }
+  const written = made(state, { value, base: expected, grant }, doer)
+  return recorded(state, { writes: [{ area, key, item: written }], mutual: area === 'mutual' ? 'write' : null }, doer)
+}
+
+function remove(state: SandboxState, deed: Extract<Deed, { kind: 'remove' }>, doer: Performer): SandboxVerdict {
+  const { place, key, expected } = deed
+  if (place === 'theirs') return no('not-permitted', 'only its own side may remove it')
+  if (place === 'mutual' && !state.ended && !mayWrite(state, doer.by)) return mutualNo
+  const area = areaOf(place, doer.by)
+  const item = state.item(area, key)
+  if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
+  return recorded(state, { writes: [{ area, key, item: null }], mutual: area === 'mutual' ? 'remove' : null }, doer)
+}
+
+function moveIn(state: SandboxState, deed: Extract<Deed, { kind: 'move' }>, doer: Performer): SandboxVerdict {
+  const { key, expected } = deed
+  if (!mayWrite(state, doer.by)) return mutualNo
+  const item = state.item(doer.by, key)
+  if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
+  const there = state.item('mutual', key)
+  if (there) return no('conflict', `the mutual area has a ${key} at revision ${there.revision}: write that one instead`)
+  const value = carried(deed.value, item, doer.by)
+  if (!value) return carriedNo
+  const moved = made(state, { value, base: 0, grant: 'none' }, doer)
+  const writes = [
+    { area: doer.by, key, item: null },
+    { area: 'mutual', key, item: moved },
+  ] as const
+  return recorded(state, { writes, mutual: 'move-in' }, doer)
+}
+
+function moveOut(state: SandboxState, deed: Extract<Deed, { kind: 'move' }>, doer: Performer): SandboxVerdict {
+  const { key, expected } = deed
+  if (!state.terms.takeBack || !mayWrite(state, doer.by))
+    return no('not-permitted', 'the terms let nobody take it back')
+  const item = state.item('mutual', key)
+  if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
+  if (item.author !== doer.by) return no('not-permitted', 'the other side wrote it last')
+  const mine = state.item(doer.by, key)
+  if (mine) return no('conflict', `your side has a ${key} at revision ${mine.revision}: remove that one first`)
+  const value = carried(deed.value, item, doer.by)
+  if (!value) return carriedNo
+  const moved = made(state, { value, base: 0, grant: 'none' }, doer)
+  const writes = [
+    { area: 'mutual', key, item: null },
+    { area: doer.by, key, item: moved },
+  ] as const
+  return recorded(state, { writes, mutual: 'move-out' }, doer)
+}
+
+function share(state: SandboxState, deed: Extract<Deed, { kind: 'share' }>, doer: Doer): SandboxVerdict {
+  const { key, grant, expected } = deed
+  const item = state.item(doer.by, key)
+  if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
+  const value = carried(deed.value, item, doer.by)
+  if (!value) return carriedNo
+  if (value.length > SANDBOX_VALUE_BYTES_MAX) return no('too-large', `at most ${SANDBOX_VALUE_BYTES_MAX} bytes`)
+  const shared = made(state, { value, base: expected, grant }, doer)
+  return recorded(state, { writes: [{ area: doer.by, key, item: shared }], mutual: null }, { ...doer, approved: false })
+}
+
+/** A no, or a yes that came too late, ends the proposal as well: with the reason. */
+function settle(state: SandboxState, deed: Extract<Deed, { kind: 'decide' }>, { by, now }: Doer): SandboxVerdict {
+  const { proposal: number, approve } = deed
+  const proposal = state.proposal(number)
+  if (!proposal) return no('conflict', `no open proposal ${number}: it was answered or taken back`)
+  if (approve && proposal.by === by) return no('not-permitted', 'the other side is asked, not you')
+  if (!approve) return { ...outcome(state, []), settled: { proposal: number, refused: 'consent-denied' } }
+  const verdict = perform(state, proposal.deed, { by: proposal.by, now, approved: true })
+  if (verdict.kind === 'done') return { ...verdict, settled: { proposal: number, refused: null } }
+  const refused = verdict.kind === 'refused' ? verdict.code : null
+  return { ...outcome(state, []), settled: { proposal: number, refused } }
+}
+
+function mayWrite({ terms }: SandboxState, by: Side): boolean {
+  return terms.rights[by] === 'write' || terms.rights[by] === 'approval'
+}
+
+/** Only the guest's own vault can open and seal the guest's side: it says what the value is at its new place. */
+function carried(value: Uint8Array | null, item: SandboxItem, by: Side): Uint8Array | null {
+  if (by === 'guest') return value
+  return value === null ? item.value : null
+}
+
+function made(
+  { change }: SandboxState,
+  { value, base, grant }: Pick<SandboxItem, 'value' | 'base' | 'grant'>,
+  { by, now }: Doer,
+): SandboxItem {
+  return { value, revision: change + 1, base, author: by, at: now, grant }
+}
+
+/** The writes with their history and what they weigh: over the terms' size nothing is done. */
+function recorded(
+  state: SandboxState,
+  { writes, mutual }: { writes: readonly AreaWrite[]; mutual: HistoryEntry['kind'] | null },
+  { by, now, approved }: Performer,
+): SandboxVerdict {
+  const done = outcome(state, writes)
+  if (done.bytes > state.terms.bytesMax && done.bytes > state.bytes) {
+    return no('storage-full', `the sandbox holds at most ${state.terms.bytesMax} bytes: remove some first`)
+  }
+  const written = writes.find(({ area }) => area === 'mutual')
+  if (!mutual || !written) return done
+  const value = written.item?.value ?? null
+  const historyBytes = state.historyBytes + itemSize(written.key, value ?? new Uint8Array(0))
+  if (value && historyBytes > SANDBOX_HISTORY_TIMES * state.terms.bytesMax) {
+    return no('storage-full', 'the history is full: end this sandbox and begin another')
+  }
+  const history = { change: done.change, at: now, by, kind: mutual, key: written.key, value, approved }
+  return { ...done, history, historyBytes }
+}
+
+function outcome(state: SandboxState, writes: readonly AreaWrite[]): Outcome {
+  let { bytes } = state
+  for (const { area, key, item } of writes) {
+    const before = state.item(area, key)
+    bytes += (item ? itemSize(key, item.value) : 0) - (before ? itemSize(key, before.value) : 0)
+  }
+  const change = state.change + 1
+  return {
+    kind: 'done',
+    change,
+    bytes,
+    historyBytes: state.historyBytes,
+    writes,
+    history: null,
+    settled: null,
+    ended: false,
+  }
+}
+
+function stale(key: string, revision: number): SandboxRefusal {
+  const now = revision === 0 ? 'is not there' : `is at revision ${revision}`
+  return no('conflict', `${key} ${now}: read it again and decide anew`)
+}
+
+function no(code: RefusalCode, why: string): SandboxRefusal {
+  return { kind: 'refused', code, why }
+}
+
+const mutualNo = no('not-permitted', 'the terms do not let you change the mutual area')
+const carriedNo = no(
+  'malformed-request',
+  'the guest carries the value of what it moves or shares, the creator does not',
+)

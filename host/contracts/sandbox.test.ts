@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+
+import { expect, test } from 'vitest'
+
+import { identityId } from '#host/crypto/identity.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import type { Refusal } from '#host/errors.ts'
+import { SANDBOX_BYTES_MAX } from './limits.ts'
+import {
+  type SandboxTerms,
+  signSandbox,
+  signSandboxAcceptance,
+  verifySandbox,
+  verifySandboxAcceptance,
+} from './sandbox.ts'
+
+const creator = generateSigningKey(new Uint8Array(randomBytes(64)))
+const guest = generateSigningKey(new Uint8Array(randomBytes(64)))
+const terms: SandboxTerms = {
+  id: 's-0123456789abcdef',
+  connection: 'c-1',
+  name: 'House, 12 Rose Lane',
+  creator: identityId(creator.verifyKey.raw),
+  guest: identityId(guest.verifyKey.raw),
+  rights: { creator: 'write', guest: 'approval' },
+  takeBack: false,
+  portability: 'mutual',
+  purge: true,
+  bytesMax: 100_000,
+  createdAt: 1_800_000_000_000,
+}
+const codeOf = (work: () => unknown): string => {
+  try {
+    work()
+  } catch (error) {
+    return (error as Refusal).code
+  }
+  return 'accepted'
+}
+
+test('terms are read as they were signed, and accepted by whom they are for', () => {
+  const signed = verifySandbox(signSandbox(terms, creator), creator.verifyKey.raw)
+  expect(signed.terms).toEqual(terms)
+  const acceptance = signSandboxAcceptance(signed, guest, 1)
+  expect(codeOf(() => verifySandboxAcceptance(acceptance, signed, guest.verifyKey.raw))).toBe('accepted')
+})
+
+test('a changed bit, another key, or another creator than who signs is refused', () => {
+  const bytes = signSandbox(terms, creator)
+  const changed = new Uint8Array(bytes)
+  changed[40] = (changed[40] ?? 0) ^ 1
+  expect(codeOf(() => verifySandbox(changed, creator.verifyKey.raw))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandbox(bytes, guest.verifyKey.raw))).toBe('contract-invalid')
+  const forged = signSandbox(terms, guest)
+  expect(codeOf(() => verifySandbox(forged, guest.verifyKey.raw))).toBe('contract-invalid')
+})
+
+test.each<[string, Partial<SandboxTerms>]>([
+  ['a size over the limit', { bytesMax: SANDBOX_BYTES_MAX + 1 }],
+  ['a name that hides something', { name: 'a\u202eb' }],
+  ['an id of another form', { id: 'house' }],
+])('%s is not signed', (_what, wrong) => {
+  expect(codeOf(() => signSandbox({ ...terms, ...wrong }, creator))).toBe('contract-invalid')
+})
+
+test('an acceptance of other terms, or by somebody else, is none', () => {
+  const signed = verifySandbox(signSandbox(terms, creator), creator.verifyKey.raw)
+  const other = verifySandbox(signSandbox({ ...terms, purge: false }, creator), creator.verifyKey.raw)
+  const acceptance = signSandboxAcceptance(other, guest, 1)
+  expect(codeOf(() => verifySandboxAcceptance(acceptance, signed, guest.verifyKey.raw))).toBe('contract-stale')
+  const own = signSandboxAcceptance(signed, creator, 1)
+  expect(codeOf(() => verifySandboxAcceptance(own, signed, guest.verifyKey.raw))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandboxAcceptance(own, signed, creator.verifyKey.raw))).toBe('contract-invalid')
+})
