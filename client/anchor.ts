@@ -48,11 +48,8 @@ export function anchorMemory(store: ClientStore, vault: string): AnchorMemory {
 
 /** What a device is told, or finds out, when its vault is not what it was. */
 export function behind(vault: string): Refusal {
-  const what = `vault ${vault} has forgotten what it told this device`
-  return new Refusal(
-    'journal-behind',
-    `${what}: an older or another copy is in its place, have its host restore the newest`,
-  )
+  const what = `vault ${vault} has forgotten what it told this device: an older or another copy is in its place`
+  return new Refusal('journal-behind', `${what}, have its host restore the newest, or pair anew after your own restore`)
 }
 
 function isBefore(anchor: Anchor, known: Anchor): boolean {

@@ -4,8 +4,8 @@
  *
  * A sequence of records, each a 32-bit big-endian length and that many bytes of vine-CBOR:
  * `['trellis-vault', 1, vault, [sequence, chain]]`, then per item `[namespace, key, value, revision, updatedAt, opaque,
- * sensitivity, category | null, author | null]`, namespaces and keys in order, then `['end', items]`. The keys that sealed it stay
- * where they are: whoever restores it seals it anew.
+ * sensitivity, category | null, author | null]`, namespaces and keys in order, then `['end', items]`. The keys that
+ * sealed it stay where they are: whoever restores it seals it anew.
  */
 import { Refusal } from '#host/errors.ts'
 import { KEY_BYTES_MAX, SCAN_ITEMS_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'

@@ -28,7 +28,7 @@ import type { SandboxRequest } from './request.ts'
 
 /** What an answer leaves, besides its audit row. */
 export interface Answered extends Partial<Applied> {
-  readonly body: Cbor
+  readonly body: Readonly<Record<string, Cbor>>
   readonly outgoing?: readonly Outgoing[]
   /** For the audit row: what was done, and to which item. */
   readonly what: string
@@ -161,7 +161,7 @@ function listed(
   vault: Vault,
   sandbox: Sandbox,
   { request, state, doer }: { request: Extract<SandboxRequest, { kind: 'list' }>; state: SandboxState; doer: Doer },
-): Cbor {
+): Readonly<Record<string, Cbor>> {
   const { place, prefix, after, limit } = request
   visible(state, doer, place)
   const space = partOf(vault, sandbox, areaOf(place, doer.by))
@@ -176,7 +176,7 @@ function listed(
 }
 
 /** What came after a change, oldest first, with how far it goes: a reader that was away reads on from there. */
-function historyPage(vault: Vault, sandbox: Sandbox, after: number): Cbor {
+function historyPage(vault: Vault, sandbox: Sandbox, after: number): Readonly<Record<string, Cbor>> {
   const page = partOf(vault, sandbox, 'history').scan({
     prefix: '',
     limit: SANDBOX_PAGE_ITEMS_MAX,

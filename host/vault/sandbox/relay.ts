@@ -150,7 +150,7 @@ function openedBody(request: SandboxRequest, body: Uint8Array, { sandbox, connec
  *
  * @throws Refusal `contract-invalid`, `unopenable`
  */
-export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8Array): Cbor {
+export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8Array): Readonly<Record<string, Cbor>> {
   if (!connection.record.peerKey) throw new Error('a guest knows its host')
   const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
   const read: Cbor[] = []
