@@ -41,7 +41,8 @@ const manifest = {
 }
 
 export interface RmwCell extends AsyncDisposable {
-  run(): Promise<Effects>
+  /** An event of this connection, the first unless said otherwise. */
+  run(connection?: number): Promise<Effects>
   /** Instances that had to be made anew: 0 as long as every reset worked. */
   replaced(): number
 }
@@ -62,7 +63,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   if (!registered) throw new Error('the fixture answers nothing')
   const pool = parts.use(await createPool({ registry, cells: 1, spares: 1 }))
   const namespace = store.namespace('connection/acme')
-  const job = (): Job => ({
+  const job = (connection = 0): Job => ({
     registered,
     tenant: 'bench',
     sources: {
@@ -79,7 +80,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
       eventId: 'event-1',
       eventType: 'rmw.run',
       approved: false,
-      connectionId: 'bench-1',
+      connectionId: `bench-${connection}`,
     },
     body: BODY,
     now: Date.now(),
@@ -88,7 +89,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   if (changes.length !== 1 || reply?.length !== BODY.length || hostCalls === 0) throw new Error('no get, put and reply')
   const owned = parts.move()
   return {
-    run: () => pool.run(job()),
+    run: (connection) => pool.run(job(connection)),
     replaced: () => pool.stats.replaced,
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }

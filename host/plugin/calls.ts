@@ -164,7 +164,7 @@ export function decodeAnswer(from: FrameReader): Answer {
 /** Bytes an item takes in an answer, beyond its key, value and category. */
 export const ITEM_OVERHEAD_BYTES = 24
 
-function encodeItem(item: StoredItem, into: FrameWriter): void {
+export function encodeItem(item: StoredItem, into: FrameWriter): void {
   into.text(item.key)
   into.bytes(item.value)
   into.u53(item.revision)
@@ -172,7 +172,8 @@ function encodeItem(item: StoredItem, into: FrameWriter): void {
   encodeOptional(item.category, into)
 }
 
-function decodeItem(from: FrameReader): StoredItem {
+/** @throws RangeError when the frame is no item */
+export function decodeItem(from: FrameReader): StoredItem {
   const [key, value, revision] = [from.text(), from.bytes(), from.u53()]
   const visibility = from.u8() === 1 ? 'opaque' : 'transparent'
   return { key, value, revision, visibility, category: decodeOptional(from) }

@@ -6,16 +6,23 @@
 import { isSignable } from '#host/crypto/key-algorithm.ts'
 import { unreachable } from '#host/errors.ts'
 import { CHANNEL_BYTES, KEY_BYTES_MAX, PROOFS_PER_EVENT_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
+import { CARRIED_KEYS_MAX } from '#host/plugin/limits.ts'
 import type { Expectation, Item, Namespace } from '#host/storage/port.ts'
 
 import { type Answer, type Call, ITEM_OVERHEAD_BYTES, type ProveCall, type ScanCall, type StoredItem } from './calls.ts'
 import type { Sources } from './port.ts'
+import type { KeyRead } from './reads.ts'
+import type { Carried } from './ring-frames.ts'
 
 /** One event's desk: it answers calls and remembers what it told. */
 export interface Desk {
   answer(call: Exclude<Call, ProveCall>): Answer
   /** The proof is made on another thread: the cell waits, the host does not. */
   prove(call: ProveCall): Promise<Answer>
+  /** The event read what it carried: as if it had asked for it. */
+  carried(read: Carried): void
+  /** The keys it got one by one, the first few of them. */
+  reads(): readonly KeyRead[]
   /** Every revision the handler was told, the first time it was: what the commit must find unchanged. */
   expected(): readonly Expectation[]
   /** Calls answered so far. */
@@ -29,6 +36,7 @@ const unavailable: Answer = { kind: 'unavailable' }
 /** Opens the desk of one event. It dies with the event: whoever drops it has revoked the grant. */
 export function openDesk(sources: Sources, options: { hostCallsMax: number }): Desk {
   const told = new Map<string, Map<string, number>>()
+  const reads: KeyRead[] = []
   let keysTold = 0
   let calls = 0
   let proofs = 0
@@ -42,14 +50,19 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
     keysTold += 1
     over ||= keysTold > READ_KEYS_MAX
   }
+  const got = (read: KeyRead, item: { readonly revision: number } | undefined): void => {
+    const isNew = told.get(read.label)?.has(read.key) !== true
+    if (isNew && reads.length < CARRIED_KEYS_MAX) reads.push(read)
+    tell(read.label, read.key, item?.revision ?? 0)
+  }
   const serve = (call: Exclude<Call, ProveCall>): Answer => {
     switch (call.op) {
       case 'get': {
         const granted = sources.namespaces.get(call.label)
         if (granted === undefined || Buffer.byteLength(call.key) > KEY_BYTES_MAX) return unavailable
         const item = granted.namespace.get(call.key)
-        tell(call.label, call.key, item?.revision ?? 0)
-        return { kind: 'item', item: item === undefined ? undefined : stored(call.key, item) }
+        got(call, item)
+        return { kind: 'item', item: item === undefined ? undefined : storedItem(call.key, item) }
       }
       case 'scan': {
         const granted = sources.namespaces.get(call.label)
@@ -86,6 +99,8 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
       const proof = await sources.credentials.get(call.alias)?.prove(call)
       return proof === undefined ? unavailable : { kind: 'bytes', bytes: proof }
     },
+    carried: ({ label, key, item }) => got({ label, key }, item),
+    reads: () => reads,
     expected() {
       return [...told].flatMap(([label, keys]) => {
         const namespace = sources.namespaces.get(label)?.namespace.name
@@ -109,12 +124,13 @@ function scanPage(namespace: Namespace, call: ScanCall): Answer & { kind: 'page'
   for (const [key, item] of page.items) {
     room -= Buffer.byteLength(key) + item.value.length + (item.category?.length ?? 0) + ITEM_OVERHEAD_BYTES
     if (room < 0) return { kind: 'page', items, next: items.at(-1)?.key }
-    items.push(stored(key, item))
+    items.push(storedItem(key, item))
   }
   return { kind: 'page', items, next: page.next }
 }
 
-function stored(key: string, item: Item): StoredItem {
+/** An item as it leaves the vault. */
+export function storedItem(key: string, item: Item): StoredItem {
   const { value, revision, visibility, category } = item
   return { key, value, revision, visibility, category }
 }

@@ -18,6 +18,8 @@ export interface Visit {
   effectBytes: number
   hostCalls: number
   failure: Failure | undefined
+  /** A bit for each value the event carried and that was read. */
+  used: number
 }
 
 interface Failure {
@@ -32,6 +34,7 @@ interface Kept {
   readonly log: readonly ReportedLine[]
   readonly logCut: boolean
   readonly hostCalls: number
+  readonly used: number
 }
 
 /** The one place in a cell where an event is handled. */
@@ -68,9 +71,9 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
     handler,
     begin: (job) => void (visit = newVisit(job)),
     end() {
-      const { overlays, outgoing, log, logCut, hostCalls } = current()
+      const { overlays, outgoing, log, logCut, hostCalls, used } = current()
       visit = undefined
-      return { writes: [...overlays].flatMap(writesOf), outgoing, log, logCut, hostCalls }
+      return { writes: [...overlays].flatMap(writesOf), outgoing, log, logCut, hostCalls, used }
     },
     failure: () => visit?.failure,
     enter() {
@@ -80,7 +83,7 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
       return visit
     },
     ask(call) {
-      const answer = askHost(call)
+      const answer = carriedAnswer(current(), call) ?? askHost(call)
       return answer.kind === 'over' ? stop('calls', 'read or proved more than one event may') : answer
     },
     stop,
@@ -102,13 +105,24 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
   }
 }
 
+/** What the event carried of what the host would be asked for. */
+function carriedAnswer(visit: Visit, call: Call): Answer | undefined {
+  const { carried } = visit.job
+  if (carried === undefined || call.op !== 'get') return undefined
+  const at = carried.findIndex(({ label, key }) => key === call.key && label === call.label)
+  const found = carried[at]
+  if (found === undefined) return undefined
+  visit.used |= 1 << at
+  return { kind: 'item', item: found.item }
+}
+
 /** Whether a name is short enough to be a key. */
 export function fitsKey(name: string): boolean {
   return name.length <= KEY_BYTES_MAX && Buffer.byteLength(name) <= KEY_BYTES_MAX
 }
 
 function newVisit(job: CellJob): Visit {
-  const counters = { logBytes: 0, logCut: false, effectBytes: 0, hostCalls: 0, failure: undefined }
+  const counters = { logBytes: 0, logCut: false, effectBytes: 0, hostCalls: 0, failure: undefined, used: 0 }
   return { job, overlays: new Map(), outgoing: [], log: [], ...counters }
 }
 

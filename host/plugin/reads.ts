@@ -1,0 +1,90 @@
+/**
+ * What events read, so that the next of their kind takes it along: one vault, one connection, one event type. A key's
+ * name goes to no other kind, and so to nobody who could not read it.
+ */
+import { CARRIED_BYTES_MAX, CARRIED_KEYS_MAX, LEARNT_READS_MAX } from '#host/plugin/limits.ts'
+
+import { storedItem } from './imports.ts'
+import type { Sources } from './port.ts'
+import type { Carried } from './ring-frames.ts'
+
+/** A key some event asked for. */
+export interface KeyRead {
+  readonly label: string
+  readonly key: string
+}
+
+export interface Kind {
+  readonly tenant: string
+  /** The event type, and the connection it came by. */
+  readonly type: string
+  readonly connection: string
+}
+
+export interface Reads {
+  /** What an event of this kind takes along: nothing when others of it are under way that may write what it reads. */
+  begin(kind: Kind, sources: Sources): readonly Carried[]
+  /** It is over: what it read, and whether it wrote any of it. */
+  end(kind: Kind, read: readonly KeyRead[], wrote: boolean): void
+}
+
+interface Learnt {
+  keys: readonly KeyRead[]
+  writes: boolean
+  underWay: number
+}
+
+export function learnReads(): Reads {
+  /** The one longest not seen is first. */
+  const kinds = new Map<string, Learnt>()
+  return {
+    begin(kind, sources) {
+      const name = nameOf(kind)
+      const learnt = kinds.get(name) ?? { keys: [], writes: false, underWay: 0 }
+      if (!kinds.has(name)) {
+        if (kinds.size >= LEARNT_READS_MAX) forget(kinds)
+        kinds.set(name, learnt)
+      }
+      learnt.underWay += 1
+      if (learnt.keys.length === 0 || (learnt.writes && learnt.underWay > 1)) return []
+      return carry(learnt.keys, sources)
+    },
+    end(kind, read, wrote) {
+      const learnt = kinds.get(nameOf(kind))
+      if (learnt === undefined) return
+      learnt.underWay = Math.max(learnt.underWay - 1, 0)
+      learnt.keys = read.slice(0, CARRIED_KEYS_MAX)
+      learnt.writes = wrote
+    },
+  }
+}
+
+function nameOf({ tenant, type, connection }: Kind): string {
+  return `${type} ${tenant} ${connection}`
+}
+
+function forget(kinds: Map<string, Learnt>): void {
+  for (const name of kinds.keys()) {
+    kinds.delete(name)
+    return
+  }
+}
+
+/** What the vault has of these now. What it does not give is not carried: the handler asks, and is told why. */
+function carry(keys: readonly KeyRead[], { namespaces }: Sources): readonly Carried[] {
+  const carried: Carried[] = []
+  let room = CARRIED_BYTES_MAX
+  for (const { label, key } of keys) {
+    const namespace = namespaces.get(label)?.namespace
+    if (namespace === undefined) continue
+    try {
+      const item = namespace.get(key)
+      room -= key.length + (item?.value.length ?? 0)
+      if (room < 0) return carried
+      carried.push({ label, key, item: item === undefined ? undefined : storedItem(key, item) })
+    } catch {
+      return carried
+    }
+  }
+  return carried
+}
