@@ -390,7 +390,8 @@ function told(running: Running, used: unknown): Running {
   return running
 }
 
-function kindOf({ tenant, context }: Job): Kind {
+/** What its reads are remembered by. */
+export function kindOf({ tenant, context }: Job): Kind {
   return { tenant, type: context.eventType, connection: context.connectionId }
 }
 

@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { CELL_RETRY_MS } from '#host/limits.ts'
 import { AHEAD_LOOK_MS, QUICK_EVENTS_MIN } from '#host/plugin/limits.ts'
 
-import { Cell, type CellOwner, type Given, type Job } from './cell.ts'
+import { Cell, type CellOwner, type Given, type Job, kindOf } from './cell.ts'
 import { openLanes } from './lanes.ts'
 import type { Effects } from './port.ts'
 import { learnReads, type Reads } from './reads.ts'
@@ -211,7 +211,7 @@ class CellPool implements Pool, CellOwner {
   #fill(): void {
     for (;;) {
       const cell = this.#leastBusy()
-      const given = cell && this.#queue.take((_tenant, { job }) => this.#isQuick(job.registered))
+      const given = cell && this.#queue.take((_tenant, { job }) => this.#mayGoAhead(job))
       if (given === undefined) return
       if (this.#handAhead(given)) continue
       this.#queue.putBack(given.job.tenant, given)
@@ -221,7 +221,7 @@ class CellPool implements Pool, CellOwner {
 
   /** Behind a quick event waits nothing long: while all in a cell are quick, it need not wait for its next one. */
   #handAhead(given: Given): boolean {
-    if (!this.#isQuick(given.job.registered)) return false
+    if (!this.#mayGoAhead(given.job)) return false
     const cell = this.#leastBusy()
     if (cell?.give(given) !== true) return false
     this.#watch ??= setTimeout(() => this.#lookForSlow(), AHEAD_LOOK_MS)
@@ -235,6 +235,11 @@ class CellPool implements Pool, CellOwner {
       if (isOpen && (least === undefined || cell.load < least.load)) least = cell
     }
     return least
+  }
+
+  /** One that would read what those before it write is left waiting: it would be in vain. */
+  #mayGoAhead(job: Job): boolean {
+    return this.#isQuick(job.registered) && !this.#reads.isTooEarly(kindOf(job))
   }
 
   #isQuick(registered: Registered): boolean {

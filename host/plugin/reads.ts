@@ -22,7 +22,9 @@ export interface Kind {
 }
 
 export interface Reads {
-  /** What an event of this kind takes along: nothing when others of it are under way that may write what it reads. */
+  /** Whether others of it are under way that may write what it would read: too early, and it would read in vain. */
+  isTooEarly(kind: Kind): boolean
+  /** What an event of this kind takes along: nothing when it is too early for that. */
   begin(kind: Kind, sources: Sources): readonly Carried[]
   /** It is over: what it read, and whether it wrote any of it. */
   end(kind: Kind, read: readonly KeyRead[], wrote: boolean): void
@@ -38,6 +40,10 @@ export function learnReads(): Reads {
   /** The one longest not seen is first. */
   const kinds = new Map<string, Learnt>()
   return {
+    isTooEarly(kind) {
+      const learnt = kinds.get(nameOf(kind))
+      return learnt !== undefined && learnt.writes && learnt.underWay > 0
+    },
     begin(kind, sources) {
       const name = nameOf(kind)
       const learnt = kinds.get(name) ?? { keys: [], writes: false, underWay: 0 }
