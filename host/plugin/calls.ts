@@ -36,6 +36,29 @@ export interface StoredItem {
   readonly category: string | undefined
 }
 
+/** An item as it leaves the vault. */
+export function storedItem(
+  key: string,
+  item: Omit<StoredItem, 'key' | 'category'> & { readonly category?: string | undefined },
+): StoredItem {
+  const { value, revision, visibility, category } = item
+  return { key, value, revision, visibility, category }
+}
+
+/** A value the handler is likely to read, or that it is absent: an answer to the `get` that has not been asked. */
+export interface Carried {
+  readonly label: string
+  readonly key: string
+  readonly item: StoredItem | undefined
+}
+
+/** A key some event asked for, and the revision it was told. */
+export interface KeyRead {
+  readonly label: string
+  readonly key: string
+  readonly revision: number
+}
+
 export type Answer =
   /** Not in the grant, or not there: the answer does not say which. */
   | { readonly kind: 'unavailable' }

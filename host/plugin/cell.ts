@@ -6,39 +6,17 @@ import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
 import { CALLS_IN_ONE_GO_MAX, NEXT_CALL_PAUSES, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
-import type { Answer } from './calls.ts'
+import type { Answer, Carried } from './calls.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
 import { frameReader } from './frame.ts'
-import { labelGrant } from './grant.ts'
 import { openDesk } from './imports.ts'
-import type { Effects, OwnerAnswer, SessionContext, Sources } from './port.ts'
-import type { Kind, Reads } from './reads.ts'
+import { cellJobOf, type Given, kindOf } from './job.ts'
+import type { Effects } from './port.ts'
+import type { Reads } from './reads.ts'
 import { HandlerFailure } from './refusal.ts'
-import type { Handler, Registered } from './registry.ts'
-import type { CellJob } from './report.ts'
-import { type Carried, decodeReport, encodeJob } from './ring-frames.ts'
-
-/** One event for one handler. */
-export interface Job {
-  readonly registered: Registered
-  /** Whose event it is: the vault. The pool is fair between tenants. */
-  readonly tenant: string
-  readonly sources: Sources
-  readonly context: SessionContext
-  readonly body: Uint8Array
-  /** The owner's answer to what the handler asked in an earlier call for this event. */
-  readonly answer?: OwnerAnswer
-  /** When the host took the event up, in ms since the epoch: the handler's clock. */
-  readonly now: number
-}
-
-/** A job, and who waits for its end. */
-export interface Given {
-  readonly job: Job
-  readonly resolve: (effects: Effects) => void
-  readonly reject: (error: unknown) => void
-}
+import type { Handler } from './registry.ts'
+import { decodeReport, encodeJob } from './ring-frames.ts'
 
 /** Who gives a cell its events. Nothing of this throws. */
 export interface CellOwner {
@@ -144,7 +122,7 @@ export class Cell implements AsyncDisposable {
     const cellJob = cellJobOf(job, sequence, carried)
     const isMailed = !isPlain || !this.#channel.ring.put((into) => encodeJob(cellJob, into))
     if (isMailed && !isFree) {
-      this.#reads.end(kindOf(job), [], false)
+      this.#reads.drop(kindOf(job))
       return false
     }
     if (isMailed) this.#worker.postMessage(cellJob)
@@ -162,7 +140,7 @@ export class Cell implements AsyncDisposable {
     if (this.#events.length < 2 || !this.#channel.ring.takeBack()) return undefined
     const running = this.#events.pop()
     if (running === undefined) return undefined
-    this.#reads.end(kindOf(running.given.job), [], false)
+    this.#reads.drop(kindOf(running.given.job))
     return running.given
   }
 
@@ -355,9 +333,9 @@ export class Cell implements AsyncDisposable {
     clearTimeout(this.#deadline)
     this.#started.reject(error)
     const [first, ...ahead] = this.#events.splice(0)
-    for (const { given } of ahead) this.#reads.end(kindOf(given.job), [], false)
+    for (const { given } of ahead) this.#reads.drop(kindOf(given.job))
     if (first !== undefined) {
-      this.#reads.end(kindOf(first.given.job), [], false)
+      this.#reads.drop(kindOf(first.given.job))
       first.given.reject(error)
       this.#owner.ended(first.given, true)
     }
@@ -388,31 +366,4 @@ function told(running: Running, used: unknown): Running {
     if (typeof used !== 'number' || (used & (1 << at)) !== 0) running.desk.carried(carried)
   }
   return running
-}
-
-/** What its reads are remembered by. */
-export function kindOf({ tenant, context }: Job): Kind {
-  return { tenant, type: context.eventType, connection: context.connectionId }
-}
-
-function cellJobOf(
-  { registered, sources, context, body, answer, now }: Job,
-  sequence: number,
-  carried: readonly Carried[],
-): CellJob {
-  return {
-    sequence,
-    handler: registered.index,
-    body,
-    answer,
-    now,
-    session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
-    namespaces: Array.from(sources.namespaces, labelGrant),
-    fields: sources.fields,
-    // Not the signers themselves: what is named here is all of a key that goes into a cell.
-    keys: new Map(Array.from(sources.keys, ([alias, { algorithm, publicKey }]) => [alias, { algorithm, publicKey }])),
-    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
-    outbox: [...sources.outbox],
-    carried,
-  }
 }

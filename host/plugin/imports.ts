@@ -7,12 +7,20 @@ import { isSignable } from '#host/crypto/key-algorithm.ts'
 import { unreachable } from '#host/errors.ts'
 import { CHANNEL_BYTES, KEY_BYTES_MAX, PROOFS_PER_EVENT_MAX, READ_KEYS_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { CARRIED_KEYS_MAX } from '#host/plugin/limits.ts'
-import type { Expectation, Item, Namespace } from '#host/storage/port.ts'
+import type { Expectation, Namespace } from '#host/storage/port.ts'
 
-import { type Answer, type Call, ITEM_OVERHEAD_BYTES, type ProveCall, type ScanCall, type StoredItem } from './calls.ts'
+import {
+  type Answer,
+  type Call,
+  type Carried,
+  ITEM_OVERHEAD_BYTES,
+  type KeyRead,
+  type ProveCall,
+  type ScanCall,
+  type StoredItem,
+  storedItem,
+} from './calls.ts'
 import type { Sources } from './port.ts'
-import type { KeyRead } from './reads.ts'
-import type { Carried } from './ring-frames.ts'
 
 /** One event's desk: it answers calls and remembers what it told. */
 export interface Desk {
@@ -50,9 +58,10 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
     keysTold += 1
     over ||= keysTold > READ_KEYS_MAX
   }
-  const got = (read: KeyRead, item: { readonly revision: number } | undefined): void => {
+  const got = (read: Omit<KeyRead, 'revision'>, item: { readonly revision: number } | undefined): void => {
     const isNew = told.get(read.label)?.has(read.key) !== true
-    if (isNew && reads.length < CARRIED_KEYS_MAX) reads.push(read)
+    if (isNew && reads.length < CARRIED_KEYS_MAX)
+      reads.push({ label: read.label, key: read.key, revision: item?.revision ?? 0 })
     tell(read.label, read.key, item?.revision ?? 0)
   }
   const serve = (call: Exclude<Call, ProveCall>): Answer => {
@@ -127,10 +136,4 @@ function scanPage(namespace: Namespace, call: ScanCall): Answer & { kind: 'page'
     items.push(storedItem(key, item))
   }
   return { kind: 'page', items, next: page.next }
-}
-
-/** An item as it leaves the vault. */
-export function storedItem(key: string, item: Item): StoredItem {
-  const { value, revision, visibility, category } = item
-  return { key, value, revision, visibility, category }
 }

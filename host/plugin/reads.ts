@@ -4,15 +4,8 @@
  */
 import { CARRIED_BYTES_MAX, CARRIED_KEYS_MAX, LEARNT_READS_MAX } from '#host/plugin/limits.ts'
 
-import { storedItem } from './imports.ts'
+import { type Carried, type KeyRead, storedItem } from './calls.ts'
 import type { Sources } from './port.ts'
-import type { Carried } from './ring-frames.ts'
-
-/** A key some event asked for. */
-export interface KeyRead {
-  readonly label: string
-  readonly key: string
-}
 
 export interface Kind {
   readonly tenant: string
@@ -28,6 +21,8 @@ export interface Reads {
   begin(kind: Kind, sources: Sources): readonly Carried[]
   /** It is over: what it read, and whether it wrote any of it. */
   end(kind: Kind, read: readonly KeyRead[], wrote: boolean): void
+  /** It came to nothing: it was taken back, or its cell ended. */
+  drop(kind: Kind): void
 }
 
 interface Learnt {
@@ -39,6 +34,11 @@ interface Learnt {
 export function learnReads(): Reads {
   /** The one longest not seen is first. */
   const kinds = new Map<string, Learnt>()
+  const left = (kind: Kind): Learnt | undefined => {
+    const learnt = kinds.get(nameOf(kind))
+    if (learnt !== undefined) learnt.underWay = Math.max(learnt.underWay - 1, 0)
+    return learnt
+  }
   return {
     isTooEarly(kind) {
       const learnt = kinds.get(nameOf(kind))
@@ -53,16 +53,22 @@ export function learnReads(): Reads {
       }
       learnt.underWay += 1
       if (learnt.keys.length === 0 || (learnt.writes && learnt.underWay > 1)) return []
-      return carry(learnt.keys, sources)
+      return carry(learnt, sources)
     },
+    drop: (kind) => void left(kind),
     end(kind, read, wrote) {
-      const learnt = kinds.get(nameOf(kind))
+      const learnt = left(kind)
       if (learnt === undefined) return
-      learnt.underWay = Math.max(learnt.underWay - 1, 0)
-      learnt.keys = read.slice(0, CARRIED_KEYS_MAX)
+      learnt.keys = read.slice(0, CARRIED_KEYS_MAX).map((one) => newest(one, learnt.keys))
       learnt.writes = wrote
     },
   }
+}
+
+/** With the highest revision any event was told: those that ran side by side end in any order. */
+function newest(read: KeyRead, before: readonly KeyRead[]): KeyRead {
+  const known = before.find(({ label, key }) => key === read.key && label === read.label)
+  return known !== undefined && known.revision > read.revision ? known : read
 }
 
 function nameOf({ tenant, type, connection }: Kind): string {
@@ -76,15 +82,19 @@ function forget(kinds: Map<string, Learnt>): void {
   }
 }
 
-/** What the vault has of these now. What it does not give is not carried: the handler asks, and is told why. */
-function carry(keys: readonly KeyRead[], { namespaces }: Sources): readonly Carried[] {
+/**
+ * What the vault has of these now. What it does not give is not carried: the handler asks, and is told why. Nor is what
+ * the last event wrote and the vault does not have yet: once the handler asks for it, it may.
+ */
+function carry({ keys, writes }: Learnt, { namespaces }: Sources): readonly Carried[] {
   const carried: Carried[] = []
   let room = CARRIED_BYTES_MAX
-  for (const { label, key } of keys) {
+  for (const { label, key, revision } of keys) {
     const namespace = namespaces.get(label)?.namespace
     if (namespace === undefined) continue
     try {
       const item = namespace.get(key)
+      if (writes && (item?.revision ?? 0) <= revision) continue
       room -= key.length + (item?.value.length ?? 0)
       if (room < 0) return carried
       carried.push({ label, key, item: item === undefined ? undefined : storedItem(key, item) })

@@ -3,8 +3,8 @@ import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import { CATEGORY_CHARS_MAX } from '#host/limits.ts'
 
 import type { TrapReason } from './component/trap.ts'
+import type { Carried } from './calls.ts'
 import type { CredentialMetadata, OwnerAnswer, OwnerQuestion } from './port.ts'
-import type { Carried } from './ring-frames.ts'
 import type { HandlerAnswer } from './refusal.ts'
 
 export interface CellJob {

@@ -1,15 +1,8 @@
 /** How an event and the report on it lie in a slot of the ring. Events with keys or credentials do not go this way. */
-import { encodeItem, decodeItem, type StoredItem } from './calls.ts'
+import { type Carried, decodeItem, encodeItem } from './calls.ts'
 import type { FrameReader, FrameWriter } from './frame.ts'
 import { RING_SLOT_BYTES } from '#host/plugin/limits.ts'
 import type { CellJob, FailReason, Outcome, Report, ReportedEvent, ReportedLine, Write } from './report.ts'
-
-/** A value the handler is likely to read, or that it is absent: an answer to the `get` that has not been asked. */
-export interface Carried {
-  readonly label: string
-  readonly key: string
-  readonly item: StoredItem | undefined
-}
 
 /** @throws RangeError when the slot is too small for it */
 export function encodeJob(job: CellJob, into: FrameWriter): void {
@@ -149,7 +142,9 @@ function jsonOf(from: FrameReader): unknown {
 function listOf<Item>(from: FrameReader, next: () => Item): Item[] {
   const length = from.u32()
   if (length > RING_SLOT_BYTES) throw new RangeError('a report has more items than bytes')
-  return Array.from({ length }, next)
+  const items: Item[] = []
+  while (items.length < length) items.push(next())
+  return items
 }
 
 function encodeBytes(value: Uint8Array | undefined, into: FrameWriter): void {
