@@ -6,7 +6,7 @@ import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
 import { CALLS_IN_ONE_GO_MAX, NEXT_CALL_PAUSES, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
-import type { Answer, Carried } from './calls.ts'
+import type { Answer, Carried, KeyRead } from './calls.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
 import { frameReader } from './frame.ts'
@@ -286,7 +286,7 @@ export class Cell implements AsyncDisposable {
     this.#events.shift()
     if (!running.isMailed) this.#channel.ring.free()
     const { given, desk } = running
-    const { reads: read } = desk
+    const read = (): readonly KeyRead[] => desk.reads()
     let wrote = false
     try {
       const effects = settle()

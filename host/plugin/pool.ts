@@ -264,7 +264,7 @@ class CellPool implements Pool, CellOwner {
   /** A cell that is at the same event as at the last look keeps nobody behind it. */
   #lookForSlow(): void {
     this.#watch = undefined
-    for (const [cell, before] of [...this.#busy]) {
+    for (const [cell, before] of this.#busy) {
       if (cell.load < 2) continue
       cell.look()
       const now = cell.first

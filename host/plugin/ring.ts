@@ -44,7 +44,6 @@ export function hostRing(memory: SharedArrayBuffer, offset: number): HostRing {
   const { words, slots, writers } = view(memory, offset)
   let head = 0
   let tail = 0
-  const slotOf = (at: number) => at % RING_SLOTS
   return {
     put(write) {
       const slot = slotOf(tail)
@@ -127,6 +126,10 @@ export function cellRing(memory: SharedArrayBuffer, offset: number): CellRing {
     },
     wake: () => void Atomics.store(words, SLEEPS, 0),
   }
+}
+
+function slotOf(at: number): number {
+  return at % RING_SLOTS
 }
 
 function view(memory: SharedArrayBuffer, offset: number) {
