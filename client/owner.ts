@@ -11,6 +11,8 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
+import { type OwnerBrowse, ownerBrowse } from './owner-browse.ts'
+import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
 export interface DeviceOptions extends Surroundings {
@@ -110,7 +112,7 @@ export type Question = z.infer<typeof questionNotice>
 /** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
 export type KeptPage = z.infer<typeof kept>
 
-export interface OwnerDevice {
+export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   readonly conversation: Conversation
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
@@ -127,7 +129,8 @@ export interface OwnerDevice {
   /** `choice` is needed when the question offers choices, and is to be left out otherwise. */
   approve(question: Question, choice?: string): Promise<void>
   deny(question: Question): Promise<void>
-  sever(connection: string): Promise<void>
+  /** `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. */
+  sever(connection: string, opaque?: 'keep' | 'discard'): Promise<void>
   putField(name: string, value: string): Promise<void>
   /**
    * Runs a handler's event on the own vault: JSON in, JSON out, `null` when there is nothing to say. `connection` is
@@ -171,10 +174,13 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     lanes,
     contractVersion: () => 0,
   })
-  return deviceOf(conversation, options)
+  return deviceOf(conversation, { ...options, vaultKey: profile.verifyKey.raw })
 }
 
-function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): OwnerDevice {
+function deviceOf(
+  conversation: Conversation,
+  { signing, now, vault, vaultKey }: DeviceOptions & { readonly vaultKey: Uint8Array },
+): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
     const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
@@ -222,8 +228,10 @@ function deviceOf(conversation: Conversation, { signing, now }: DeviceOptions): 
     approve: ({ question }, choice) =>
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
-    sever: (connection) => done(command('connection.sever', { connection })),
+    sever: (connection, opaque = 'keep') => done(command('connection.sever', { connection, opaque })),
     ...belongings(command),
+    ...ownerBrowse(command),
+    ...ownerTrail(command, { conversation, vault, vaultKey }),
   }
 }
 

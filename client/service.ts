@@ -36,6 +36,9 @@ export interface ProfileChange {
   readonly changed: readonly { readonly type: string; readonly from: string; readonly to: string }[]
 }
 
+/** What a vault has for one connection. It holds no value of anything. */
+export type Catalogue = z.infer<typeof catalogueSchema>
+
 /** A connection to one vault. */
 export interface Connected {
   readonly conversation: Conversation
@@ -43,6 +46,8 @@ export interface Connected {
   readonly terms: () => Terms
   /** 32 bytes: the Ed25519 key that answers `auth.challenge` on this connection. */
   readonly authentication: Uint8Array
+  /** What this connection may use here, and which credentials have claims that its contract declares. */
+  catalogue(options: { lifeMs: number }): Promise<Catalogue>
   /** Told what another image of the vault's changes for this connection: read the profile anew. */
   onProfileChanged(receive: (change: ProfileChange) => void): void
   /**
@@ -63,6 +68,27 @@ const profileChange = z.object({
   added: typeNames,
   removed: typeNames,
   changed: z.array(z.object({ type: z.string(), from: z.string(), to: z.string() })),
+})
+const catalogueSchema = z.object({
+  events: z.array(
+    z.object({
+      type: z.string(),
+      handler: z.string(),
+      version: z.string(),
+      summary: z.string(),
+      /** Fields that it may name, by tier. */
+      asks: z.array(z.object({ name: z.string(), tier: z.string() })),
+    }),
+  ),
+  credentials: z.array(
+    z.object({
+      alias: z.string(),
+      kind: z.string(),
+      /** Whose key signed it: 43 characters that stand for the key. */
+      issuer: z.string(),
+      claims: z.array(z.string()),
+    }),
+  ),
 })
 const keptHello = z.object({ message: z.instanceof(Uint8Array), state: z.instanceof(Uint8Array) })
 const welcome = terms.extend({ authentication: bytesOf(32) })
@@ -148,6 +174,13 @@ async function converse(
       ),
     verifyProof: (presentation, asked) =>
       verifyPresentation(presentation, { ...asked, audience: identityId(signing.verifyKey.raw), now: now() }),
+    async catalogue(options) {
+      const { answer } = await conversation.request('catalogue.get', new Uint8Array(0), options)
+      const reply = await answer
+      if (reply.status === 'replied') return check(catalogueSchema, decodeCbor(reply.body), 'malformed', 'catalogue')
+      const refused = reply.status === 'refused' ? reply.code : reply.status
+      throw new Refusal('connection-inactive', `there is no catalogue for this connection: ${refused}`)
+    },
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)
       const reply = await answer

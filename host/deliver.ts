@@ -11,6 +11,7 @@ import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
+import { CATALOGUE, catalogue } from '#host/vault/catalogue.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
 import { dispatch } from '#host/vault/dispatch.ts'
@@ -55,6 +56,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   let opened: Opened | undefined
   try {
     arrival = await arrive(message, host)
+    if (isGreeting(arrival.subject)) arrival.vault.writer.check()
     const letters = await (isGreeting(arrival.subject)
       ? watch.timed('greet', greet({ ...arrival, ...moment(host) }))
       : hear(arrival, (event) => (opened = event)))
@@ -77,6 +79,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     watch.step('open')
     if (heard.kind === 'rekey') return turn(heard, host)
     hold(heard)
+    heard.vault.writer.check()
     return once(heard, moment(host), () => handle(heard, host, watch))
   }
 
@@ -93,6 +96,9 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
     return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
   }
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
+  if (event.type === CATALOGUE) {
+    return watch.timed('catalogue', catalogue(opened, party, { registry: host.registry, ...moment(host) }))
+  }
   if (isPeerEvent(opened)) return watch.timed('settle', hearPeer(opened, party, moment(host)))
   const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })
   watch.step('admit')

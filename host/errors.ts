@@ -58,12 +58,15 @@ export const refusalCodes = [
   'journal-behind',
   'key-missing',
   'audit-broken',
+  'audit-unavailable',
   // credentials: what a proof is worth
   'proof-invalid',
   // vault: the owner's side
   'vault-unknown',
   'device-unknown',
   'command-invalid',
+  'second-factor-needed',
+  'second-factor-wrong',
   // image: what may run
   'image-changed',
   'image-missing',

@@ -37,6 +37,8 @@ export interface HostOptions {
   /** Events handled at the same time. */
   readonly cells: number
   readonly pid: number
+  /** How long a commit may take before its event is refused; `COMMIT_DEADLINE_MS` when it is not said. */
+  readonly commitDeadlineMs?: number | undefined
   readonly now: () => number
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
@@ -76,6 +78,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       handlers,
       random,
       prover,
+      commitDeadlineMs: options.commitDeadlineMs,
       recovered: (vault) => recovered(vault, { bus, handlers, now: now(), random }),
     }),
   )

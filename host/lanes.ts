@@ -10,6 +10,7 @@ export interface Classes {
 /** What the host answers itself. A profile is asked for again; everything else must not get lost. */
 const own: Classes = {
   critical: [
+    'catalogue.get',
     'connection.hello',
     'connection.accept',
     'connection.confirm',

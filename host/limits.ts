@@ -49,6 +49,8 @@ export const EPOCH_OVERLAP_MS = 2 * 60_000
 export const EPOCHS_MAX = 4
 /** Ids of retired epochs remembered, to tell a late message from one on the wrong subject. */
 export const RETIRED_EPOCHS_MAX = 8
+/** A signed checkpoint of an audit trail: five short items and one composite signature (3,373 bytes). */
+export const CHECKPOINT_BYTES_MAX = 4_096
 
 // contracts ----------------------------------------------------------------------------------------------------------
 
@@ -235,8 +237,11 @@ export const ITEMS_PAGE_BYTES = 256 * KiB
 export const COMMIT_BYTES_MAX = 4 * MiB
 /** Unsealed messages (profile, hello) of one connection in an hour: they cost a signature check each. */
 export const GREETINGS_PER_HOUR = 60
-/** A handler runs again this often when another event changed what it read; then the asker may retry. */
-export const COMMIT_ATTEMPTS_MAX = 4
+/**
+ * A handler runs again this often when another event changed what it read; then the asker may retry. Two cells at one
+ * counter lose every second time: of a million such events 15 get to the end of this.
+ */
+export const COMMIT_ATTEMPTS_MAX = 16
 /** What a vault sends may be on its way this long: an owner's phone is off for a day. */
 export const OUTGOING_LIFE_MS = 24 * 3_600_000
 /** Sending numbers left out at each start: more than a run sends without storing where it stands. */
@@ -267,6 +272,24 @@ export const DIAL_LIFE_MS = 7 * 24 * 3_600_000
 export const FIELD_VALUE_CHARS_MAX = 4_096
 /** Keys an owner may have: each is held open with the vault. */
 export const OWNER_KEYS_MAX = 256
+/** A PIN: six digits at least, which with its delay is a thousand years of guessing through the vault. */
+export const PIN_CHARS_MIN = 6
+/** A sentence at most. */
+export const PIN_CHARS_MAX = 64
+/** Argon2id's memory, RFC 9106's second recommended option: 64 MiB in KiB. */
+export const PIN_MEMORY_KIB = 65_536
+/** Argon2id's passes over it, of the same option. */
+export const PIN_PASSES = 3
+/** Wrong tries without a pause: fingers slip. */
+export const PIN_FREE_TRIES = 3
+/** The pause after the next, twice as long after each further one. */
+export const PIN_DELAY_MS = 30_000
+/** The longest pause: the owner comes back tomorrow. */
+export const PIN_DELAY_MS_MAX = 24 * 3_600_000
+/** The longest time that what is critical stays open after one PIN. */
+export const UNLOCK_WINDOW_MS_MAX = 15 * 60_000
+/** With a window of 0 the PIN is for the one event that comes within this. */
+export const UNLOCK_ONCE_MS = 60_000
 /** Inbox marks dropped with one commit: more than one, so that a backlog of expired marks melts. */
 export const INBOX_PRUNE_PER_COMMIT = 4
 

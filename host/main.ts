@@ -2,10 +2,11 @@
 /** The `trellis` command: parse the arguments, call, print. */
 import { Command, CommanderError } from 'commander'
 
-import { printTrail, readAudit, trailAsJson } from './commands/audit.ts'
+import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyFile } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
+import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
 import { Refusal } from './errors.ts'
 
@@ -41,18 +42,43 @@ program
     process.exitCode = await up(options)
   })
 
-program
+const audit = program
   .command('audit')
   .description('Print the audit trail of a vault and verify its chain; exit 1 names the first bad row.')
-  .argument('<dir>', 'the data folder; no host may be running on it')
-  .requiredOption('--vault <id>', 'the vault to read')
+  .argument('[dir]', 'the data folder; no host may be running on it')
+  .option('--vault <id>', 'the vault to read')
   .option('--json', 'every column of every row, one JSON object per line')
-  .action(async (folder: string, { vault, json }: { vault: string; json?: boolean }) => {
-    const trail = await readAudit(folder, vault)
+  .action(async (dir: string | undefined, { json, vault }: { json?: boolean; vault?: string }) => {
+    const named = whichVault(dir, vault)
+    const trail = await readAudit(named.folder, named.id)
     console.log(json ? trailAsJson(trail) : printTrail(trail, columns))
   })
 
+audit
+  .command('export')
+  .description('Print the trail as JSON lines that anybody can verify, with a checkpoint signed now at the end.')
+  .argument('[dir]', 'the data folder; no host may be running on it')
+  .action(async (dir: string | undefined, _options: unknown, command: Command) => {
+    const { folder, id } = whichVault(dir, command.optsWithGlobals<{ vault?: string }>().vault)
+    await exportAudit(folder, id, { now: surroundings.now(), print: (line) => console.log(line) })
+  })
+
+audit
+  .command('verify')
+  .description('Verify an exported trail without the vault; exit 1 names the first bad row.')
+  .argument('<file>', 'what export printed')
+  .option('--identity <hex>', 'the vault’s fingerprint, from elsewhere')
+  .option('--row <number:hash>', 'a row that a device was told of: the trail must hold it')
+  .action(async (file: string, known: { identity?: string; row?: string }) => {
+    console.log(printVerified(await verifyFile(file, known)))
+  })
+
 addHandlerCommands(program, columns)
+
+function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
+  if (folder !== undefined && id !== undefined) return { folder, id }
+  return program.error('error: name the folder and the vault: <dir> --vault <id>', { exitCode: USAGE })
+}
 
 try {
   if (process.argv.length === 2) program.error('error: type a command: demo, up, audit or handler', { exitCode: USAGE })

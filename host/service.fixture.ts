@@ -101,14 +101,18 @@ function heldLine(bus: Transport): Line {
 export async function connectService(
   world: World,
   name: string,
-  { changes = {}, declined = [] }: { changes?: Partial<Contract>; declined?: readonly string[] } = {},
+  {
+    changes = {},
+    declined = [],
+    kind = 'service',
+  }: { changes?: Partial<Contract>; declined?: readonly string[]; kind?: 'service' | 'peer' } = {},
 ): Promise<Asker> {
   const signing = generateSigningKey()
   const line = heldLine(world.broker.connect())
   const options = { transport: line.transport, store: forgetfulStore(), signing, now: world.now, random }
   const contract = (version: number, more: Partial<Contract> = {}): Uint8Array =>
     signContract({ ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
-  const invitation = await world.alice.invite(name, 'service')
+  const invitation = await world.alice.invite(name, kind)
   const profile = await discover(invitation, options)
   const connecting = connect(invitation, { profile, contract: contract(1) }, options)
   await world.alice.accept(await world.offers.take(), declined)

@@ -1,4 +1,5 @@
 /** What happens without an event: questions run out, letters are offered again, counted refusals get their row. */
+import { Refusal } from './errors.ts'
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
@@ -7,6 +8,7 @@ import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { deny } from './vault/resume.ts'
+import { checkpointWhenDue } from './vault/trail.ts'
 import type { Vault } from './vault/vault.ts'
 import type { Vaults } from './vault/vaults.ts'
 
@@ -19,11 +21,25 @@ export interface Moment {
 /** One round over the open vaults. */
 export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
   for (const vault of vaults.open()) {
-    await expireQuestions(vault, moment)
-    await writeRows(vault, vault.refusals.due(moment.now), moment)
-    await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
-    await resend(vault, moment)
-    await moment.dialer?.round(vault, moment)
+    if (!vault.writer.stalled) await inTime(round(vault, moment))
+  }
+}
+
+async function round(vault: Vault, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
+  await expireQuestions(vault, moment)
+  await writeRows(vault, [...vault.writer.owed(), ...vault.refusals.due(moment.now)], moment)
+  await publish(await checkpointWhenDue(vault, moment), { bus: moment.bus, outbox: vault.outbox })
+  await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
+  await resend(vault, moment)
+  await moment.dialer?.round(vault, moment)
+}
+
+/** A vault whose writes are overdue has its next round when they are not: the others go on. */
+async function inTime(work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'audit-unavailable') throw error
   }
 }
 
@@ -31,7 +47,8 @@ export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?
 export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
   for (const vault of vaults.open()) {
     await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
-    await commit({ vault, ...moment, rows: vault.refusals.drain() })
+    const rows = [...vault.writer.owed(), ...vault.refusals.drain()]
+    await inTime(commit({ vault, ...moment, rows }).then(() => undefined))
   }
 }
 

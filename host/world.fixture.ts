@@ -18,7 +18,7 @@ import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
 import type { Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
-import { allRows, trailHead, verifyTrail } from '#host/storage/audit.ts'
+import { allRows, trailBase, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import type { AuditRow } from '#host/storage/audit-row.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { encodeRecord } from '#host/vault/records.ts'
@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly devices?: readonly string[]
   /** What the bus does to messages on the way. */
   readonly chaos?: Chaos
+  /** How long a commit may take. */
+  readonly commitDeadlineMs?: number
 }
 
 /** What a test sees and moves. */
@@ -95,7 +97,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
   const runner = parts.use(
-    await startRunner({ name, folder, handlers, cells: options.cells ?? 2, now, broker, warnings, traces }),
+    await startRunner({ cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }),
   )
 
   const offers = mailbox<Offer>()
@@ -155,7 +157,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 function verifiedRows({ store }: Vault): AuditRow[] {
   const namespace = store.namespace('audit')
   const rows = [...allRows(namespace)]
-  verifyTrail(rows, trailHead(namespace))
+  verifyTrail(rows, trailHead(namespace), trailBase(namespace))
   return rows
 }
 
@@ -163,7 +165,7 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
   host(): Host
 }
 
-interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now'> {
+interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now' | 'commitDeadlineMs'> {
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]

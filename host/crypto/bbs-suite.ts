@@ -6,6 +6,7 @@ import { expand_message_xmd } from '@noble/curves/abstract/hash-to-curve.js'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 
 import { Refusal } from '#host/errors.ts'
+import { joinBytes } from '#host/wire/bytes.ts'
 
 export const { Fr } = bls12_381.fields
 const { Point: G1 } = bls12_381.G1
@@ -49,7 +50,7 @@ let seed = expand(tag('MESSAGE_GENERATOR_SEED'), tag('SIG_GENERATOR_SEED_'))
 
 export function generators(count: number): readonly PointG1[] {
   while (made.length < count) {
-    seed = expand(join(seed, integerBytes(made.length + 1)), tag('SIG_GENERATOR_SEED_'))
+    seed = expand(joinBytes([seed, integerBytes(made.length + 1)]), tag('SIG_GENERATOR_SEED_'))
     const { x, y } = bls12_381.G1.hashToCurve(seed, { DST: tag('SIG_GENERATOR_DST_') }).toAffine()
     made.push(G1.fromAffine({ x, y }))
   }
@@ -134,20 +135,10 @@ function toInteger(bytes: Uint8Array): bigint {
   return BigInt(`0x${bytes.toHex()}`)
 }
 
-export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
-}
-
 /** `calculate_domain` (§4.2.2) binds key, generators and header. */
 export function domainOf({ key, header, count }: { key: Uint8Array; header: Uint8Array; count: number }): bigint {
   const points = generators(count + 1).map((point) => point.toBytes())
   return hashToScalar(
-    join(key, integerBytes(count), ...points, utf8.encode(API_ID), integerBytes(header.length), header),
+    joinBytes([key, integerBytes(count), ...points, utf8.encode(API_ID), integerBytes(header.length), header]),
   )
 }

@@ -13,7 +13,6 @@ import {
   generators,
   hashToScalar,
   integerBytes,
-  join,
   messageScalars,
   pairsEqual,
   POINT_BYTES,
@@ -27,6 +26,7 @@ import {
   sum,
   type PointG1,
 } from './bbs-suite.ts'
+import { joinBytes } from '#host/wire/bytes.ts'
 
 /** A public key: a compressed point of G2. */
 export const BBS_KEY_BYTES = 96
@@ -76,7 +76,7 @@ export interface BbsProved {
 export function generateBbs(material: Uint8Array, info = new Uint8Array()): BbsKey {
   if (material.length < SCALAR_BYTES) throw new RangeError(`bbs: a key needs ${SCALAR_BYTES} bytes of material`)
   const length = integerBytes(info.length).slice(6)
-  const secret = hashToScalar(join(material, length, info), 'KEYGEN_DST_')
+  const secret = hashToScalar(joinBytes([material, length, info]), 'KEYGEN_DST_')
   return { secret: scalarBytes(secret), publicKey: publicPoint(secret) }
 }
 
@@ -88,9 +88,9 @@ export function signBbs(
   const secret = readScalar(key.secret)
   const scalars = messageScalars(messages)
   const domain = domainOf({ key: key.publicKey, header, count: messages.length })
-  const e = hashToScalar(join(...[secret, ...scalars, domain].map(scalarBytes)))
+  const e = hashToScalar(joinBytes([secret, ...scalars, domain].map(scalarBytes)))
   const point = commitment(domain, overGenerators(scalars)).multiply(Fr.inv(Fr.add(secret, e)))
-  return join(point.toBytes(), scalarBytes(e))
+  return joinBytes([point.toBytes(), scalarBytes(e)])
 }
 
 /** `Verify` (§3.5.2). What cannot be read is no signature. */
@@ -138,7 +138,7 @@ export function proveBbs(from: BbsDisclosure, random: (length: number) => Uint8A
     ...hidden.map(([, scalar], at) => Fr.add(m_[at] ?? 0n, Fr.mul(scalar, challenge))),
     challenge,
   ]
-  return join(aBar.toBytes(), bBar.toBytes(), d.toBytes(), ...answers.map(scalarBytes))
+  return joinBytes([aBar.toBytes(), bBar.toBytes(), d.toBytes(), ...answers.map(scalarBytes)])
 }
 
 /** `ProofVerify` (§3.5.4). What cannot be read proves nothing. */
@@ -185,7 +185,7 @@ function challengeOf(of: {
   const open = shown.flatMap(([index, scalar]) => [integerBytes(index), scalarBytes(scalar)])
   const made = points.map((point) => point.toBytes())
   const tail = [scalarBytes(domain), integerBytes(presentation.length), presentation]
-  return hashToScalar(join(integerBytes(shown.length), ...open, ...made, ...tail))
+  return hashToScalar(joinBytes([integerBytes(shown.length), ...open, ...made, ...tail]))
 }
 
 function overGenerators(scalars: readonly bigint[]): readonly (readonly [PointG1 | undefined, bigint])[] {

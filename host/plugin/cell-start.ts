@@ -13,7 +13,7 @@ import type { CellHandler } from './report.ts'
 const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 /** All a cell may read: the code it is made of, by file and folder. */
-const readable = ['./', `../errors.${suffix}`, `../limits.${suffix}`, '../../package.json']
+const readable = ['./', `../errors.${suffix}`, `../limits.${suffix}`, `../wire/bytes.${suffix}`, '../../package.json']
 
 export function startWorker(start: CellStart): Worker {
   const reads = readable.map((path) => `--allow-fs-read=${fileURLToPath(new URL(path, import.meta.url))}`)

@@ -125,9 +125,9 @@ function visit(stand: Stand, job: CellJob): Report & { readonly used: number } {
     outcome = { kind: 'failed', reason: error instanceof Trap ? error.reason : 'trap', message: messageOf(error) }
   }
   const failure = seat.failure()
-  const { writes, outgoing, log, logCut, hostCalls, used } = seat.end()
+  const { writes, outgoing, facts, log, logCut, hostCalls, used } = seat.end()
   if (failure !== undefined) outcome = { kind: 'failed', ...failure }
-  if (outcome.kind === 'done') outcome = { ...outcome, writes, outgoing }
+  if (outcome.kind === 'done') outcome = { ...outcome, writes, outgoing, facts }
   return { sequence: job.sequence, outcome, hostCalls, log, logCut, used }
 }
 
@@ -150,7 +150,7 @@ function outcomeOf(result: unknown, outputBytesMax: number): Outcome {
   if (reply !== undefined && reply.length > outputBytesMax) {
     return { kind: 'failed', reason: 'output', message: `replied with more than ${outputBytesMax} bytes` }
   }
-  return { kind: 'done', reply, writes: [], outgoing: [] }
+  return { kind: 'done', reply, writes: [], outgoing: [], facts: [] }
 }
 
 /** Back to the snapshot, or a new instance (also after a trap): nothing of this event is there for the next. */

@@ -20,7 +20,7 @@ import type { Report, Write } from './report.ts'
 const registry = registryOf(manifestOf('notes', { hostCalls: 10, outputBytes: 1_000, logBytes: 100 }))
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const outbox: Sources['outbox'] = new Set(['owner'])
-const done = { kind: 'done', reply: bytes('{}'), writes: [] as Write[], outgoing: [] as never[] } as const
+const done = { kind: 'done', reply: bytes('{}'), writes: [] as Write[], outgoing: [] as never[], facts: [] } as const
 const report = { sequence: 1, outcome: done, hostCalls: 3, log: [], logCut: false } satisfies Report
 
 function judge(given: Partial<Report>, writable = true) {
@@ -40,13 +40,28 @@ test('a call that ended well leaves its effects, under the namespace’s own nam
     judge({ outcome: { ...done, writes: [write], outgoing: [sent] }, log: [{ level: 'info', message: 'hi' }] }),
   ).toEqual({
     reply: bytes('{}'),
-    changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x') }],
+    changes: [{ namespace: 'connection/acme', key: 'a', value: bytes('x'), author: 'handler/notes' }],
     expected: [],
     outgoing: [sent],
+    facts: [],
     log: [{ level: 'info', message: 'hi' }],
     hostCalls: 3,
   })
   expect(judge({ outcome: { ...done, reply: undefined } }).reply).toBeUndefined()
+})
+
+test('a fact for the audit trail is in bounds, and of a handler whose manifest needs it', () => {
+  const needing = registryOf({ ...manifestOf('notes'), needs: { ...manifestOf('notes').needs, audit: true } })
+  const said = (facts: readonly string[], of = needing) => {
+    const { registered, sources } = jobFor(of, 'notes', { sources: granting(memoryNamespace()) })
+    const event = { registered, sources, desk: openDesk(sources, { hostCallsMax: 10 }), answered: false }
+    return effectsOf({ ...report, outcome: { ...done, facts } }, event).facts
+  }
+  expect(said(['paid', 'x'.repeat(256)])).toHaveLength(2)
+  expect(() => said(['paid'], registry)).toThrow(code('handler-lied'))
+  for (const facts of [[''], ['x'.repeat(257)], Array.from({ length: 9 }, () => 'paid')]) {
+    expect(() => said(facts)).toThrow(code('handler-lied'))
+  }
 })
 
 test('a category is a name, also where any may be kept', () => {

@@ -17,6 +17,7 @@ import type { Change } from '#host/storage/port.ts'
 
 import { parseBody } from './body.ts'
 import type { Desk } from './imports.ts'
+import { FACTS_MAX } from './limits.ts'
 import type { Effects, LogLine, OwnerQuestion, Sources } from './port.ts'
 import { type HandlerAnswer, HandlerFailure, HandlerRefusal } from './refusal.ts'
 import type { Registered } from './registry.ts'
@@ -24,6 +25,7 @@ import {
   type FailReason,
   isCategory,
   isEventType,
+  isFact,
   type Outcome,
   type Report,
   type ReportedEvent,
@@ -56,6 +58,7 @@ const reportSchema = z.object({
           body: bytes,
         }),
       ),
+      facts: z.array(z.string()),
     }),
     z.object({
       kind: z.literal('suspended'),
@@ -111,19 +114,20 @@ export function effectsOf(report: Report, event: Event): Effects {
     case 'suspended': {
       const wrong = questionMistake(outcome.question, event)
       if (wrong !== undefined) fail('handler-output', wrong)
-      const nothing = { reply: undefined, changes: [], outgoing: [] }
+      const nothing = { reply: undefined, changes: [], outgoing: [], facts: [] }
       const expected = event.desk.expected()
       return { ...nothing, question: outcome.question, expected, log, hostCalls: report.hostCalls }
     }
     case 'done': {
       const wrong = outputMistake(outcome, event) ?? replyMistake(outcome.reply, event)
       if (wrong !== undefined) fail('handler-output', wrong)
-      const lie = grantMistake(outcome, event.sources)
+      const lie = grantMistake(outcome, event.sources) ?? factMistake(outcome, event)
       if (lie !== undefined) fail('handler-lied', lie)
-      const { reply, outgoing } = outcome
-      const changes = outcome.writes.flatMap((write) => changeOf(write, event.sources))
+      const { reply, outgoing, facts } = outcome
+      const author = `handler/${event.registered.name}`
+      const changes = outcome.writes.flatMap((write) => changeOf(write, { ...event, author }))
       const expected = event.desk.expected()
-      return { question: undefined, reply, changes, expected, outgoing, log, hostCalls: report.hostCalls }
+      return { question: undefined, reply, changes, expected, outgoing, facts, log, hostCalls: report.hostCalls }
     }
     default:
       return unreachable(outcome)
@@ -175,6 +179,13 @@ function grantMistake({ writes, outgoing }: Done, sources: Sources): string | un
   return outgoing.every(({ type }) => isEventType(type)) ? undefined : 'sends an event of no type'
 }
 
+/** An honest cell never lets these through either. */
+function factMistake({ facts }: Done, { registered }: Event): string | undefined {
+  if (facts.length > 0 && !registered.manifest.needs.audit)
+    return 'adds to the audit trail, which its manifest does not need'
+  return facts.length > FACTS_MAX || !facts.every(isFact) ? 'adds facts out of bounds to the audit trail' : undefined
+}
+
 /** The category it names, if it names one. What a key keeps unnamed is held against the contract by the commit. */
 function mayBe({ label, attributes }: Write, sources: Sources): boolean {
   const category = attributes?.category
@@ -209,11 +220,15 @@ function isAnswer({ code, message }: HandlerAnswer): boolean {
   return Buffer.byteLength(message) <= REFUSAL_MESSAGE_BYTES_MAX
 }
 
-function changeOf({ label, key, value, attributes }: Write, sources: Sources): Change[] {
+function changeOf(
+  { label, key, value, attributes }: Write,
+  { sources, author }: Pick<Event, 'sources'> & { readonly author: string },
+): Change[] {
   const namespace = sources.namespaces.get(label)?.namespace.name
   if (namespace === undefined) return []
-  if (attributes === undefined) return [{ namespace, key, value }]
-  return [{ namespace, key, value, visibility: attributes.visibility, category: attributes.category ?? null }]
+  if (attributes === undefined) return [{ namespace, key, value, author }]
+  const { visibility, category = null } = attributes
+  return [{ namespace, key, value, visibility, category, author }]
 }
 
 /** @throws Refusal `handler-lied` when there is more than the manifest allows: the cell cuts, it does not overrun */

@@ -14,12 +14,14 @@ import {
 } from '#host/limits.ts'
 
 import type { StoredItem } from './calls.ts'
+import { FACTS_MAX } from './limits.ts'
 import type { HostImports } from './component/instantiate.ts'
 import { HostError } from './component/trap.ts'
 import { type BaseReader, type Overlay, overlay } from './overlay.ts'
 import {
   type Attributes,
   isEventType,
+  isFact,
   type KeyShown,
   type LabelGrant,
   type ReportedEvent,
@@ -37,6 +39,7 @@ export function guestImports(seat: Seat): HostImports {
     'trellis:handler/clock@0.1.0': { now: () => BigInt(seat.enter().job.now) },
     'trellis:handler/random@0.1.0': randomInterface(seat),
     'trellis:handler/log@0.1.0': logInterface(seat),
+    'trellis:handler/audit@0.1.0': auditInterface(seat),
     'trellis:handler/fields@0.1.0': fieldsInterface(seat),
     'trellis:handler/keys@0.1.0': keysInterface(seat),
     'trellis:handler/credentials@0.1.0': credentialsInterface(seat),
@@ -71,6 +74,17 @@ function logInterface(seat: Seat): Interface {
     write(level: ReportedLine['level'], message: string) {
       seat.enter()
       seat.print(level, message)
+    },
+  }
+}
+
+function auditInterface(seat: Seat): Interface {
+  return {
+    note(fact: string) {
+      const { facts } = seat.enter()
+      if (!isFact(fact) || facts.length >= FACTS_MAX) throw new HostError('limit')
+      seat.charge(fact.length)
+      facts.push(fact)
     },
   }
 }

@@ -2,6 +2,13 @@
 const KiB = 1_024
 const MiB = 1_024 * KiB
 
+// audit --------------------------------------------------------------------------------------------------------------
+
+/** A fact that a handler adds to the audit trail: one sentence for the owner. */
+export const FACT_BYTES_MAX = 256
+/** Facts of one event: the trail is the owner's, not the handler's log. */
+export const FACTS_MAX = 8
+
 // component loader ---------------------------------------------------------------------------------------------------
 
 /** Nesting of components, and of instance types in one: QuickJS builds need 2. */

@@ -125,6 +125,7 @@ const needs = z
     clock: z.boolean().default(false),
     random: z.boolean().default(false),
     log: z.boolean().default(false).describe('Lines for the operator, without personal data.'),
+    audit: z.boolean().default(false).describe('Facts of its own in the owner’s audit trail, marked as such.'),
   })
   .readonly()
 

@@ -108,6 +108,8 @@ export interface Effects {
   /** Revisions the handler read or relied on. */
   readonly expected: readonly Expectation[]
   readonly outgoing: readonly Outgoing[]
+  /** The handler's own words for the audit trail. */
+  readonly facts: readonly string[]
   readonly log: readonly LogLine[]
   readonly hostCalls: number
 }

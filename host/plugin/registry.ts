@@ -83,7 +83,8 @@ export function neededInterfaces(needs: Needs): ReadonlySet<string> {
   if (needs.keys.length > 0) needed.add('keys')
   if (needs.credentials !== undefined) needed.add('credentials')
   if (needs.outbox.length > 0) needed.add('outbox')
-  for (const name of ['approval', 'session', 'clock', 'random', 'log'] as const) if (needs[name]) needed.add(name)
+  for (const name of ['approval', 'session', 'clock', 'random', 'log', 'audit'] as const)
+    if (needs[name]) needed.add(name)
   return needed
 }
 

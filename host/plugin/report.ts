@@ -2,6 +2,7 @@
 import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import { CATEGORY_CHARS_MAX } from '#host/limits.ts'
 
+import { FACT_BYTES_MAX } from './limits.ts'
 import type { TrapReason } from './component/trap.ts'
 import type { Carried } from './calls.ts'
 import type { CredentialMetadata, OwnerAnswer, OwnerQuestion } from './port.ts'
@@ -96,6 +97,11 @@ export function isEventType(type: string): boolean {
   return /^[a-z0-9_-]{1,64}\.[a-z0-9_-]{1,64}$/u.test(type)
 }
 
+/** One sentence. */
+export function isFact(fact: string): boolean {
+  return fact !== '' && Buffer.byteLength(fact) <= FACT_BYTES_MAX
+}
+
 /** Why a call ended that neither answered nor refused. */
 export type FailReason = TrapReason | 'calls' | 'not-granted'
 
@@ -106,6 +112,8 @@ export type Outcome =
       readonly reply: Uint8Array | undefined
       readonly writes: readonly Write[]
       readonly outgoing: readonly ReportedEvent[]
+      /** For the audit trail. */
+      readonly facts: readonly string[]
     }
   | { readonly kind: 'suspended'; readonly question: OwnerQuestion }
   | { readonly kind: 'refused'; readonly answer: HandlerAnswer }

@@ -74,7 +74,7 @@ export function encodeReport({ sequence, outcome, hostCalls, log, logCut }: Repo
 
 type Done = Extract<Outcome, { kind: 'done' }>
 
-function encodeDone({ reply, writes, outgoing }: Done, into: FrameWriter): void {
+function encodeDone({ reply, writes, outgoing, facts }: Done, into: FrameWriter): void {
   encodeBytes(reply, into)
   into.u32(writes.length)
   for (const { label, key, value, attributes } of writes) {
@@ -91,6 +91,8 @@ function encodeDone({ reply, writes, outgoing }: Done, into: FrameWriter): void 
     into.text(type)
     into.bytes(body)
   }
+  into.u32(facts.length)
+  for (const fact of facts) into.text(fact)
 }
 
 /** The cell's own words, in the form of a report and not yet believed. @throws RangeError when it is no frame of one */
@@ -127,7 +129,7 @@ function decodeDone(from: FrameReader): unknown {
     const [to, alias, type, body] = [targets[from.u8()], decodeText(from), from.text(), from.bytes()]
     return alias === undefined ? { to, type, body } : { to, alias, type, body }
   })
-  return { kind: 'done', reply, writes, outgoing }
+  return { kind: 'done', reply, writes, outgoing, facts: listOf(from, () => from.text()) }
 }
 
 function jsonOf(from: FrameReader): unknown {

@@ -139,7 +139,7 @@ test('an event is the same on the other side', () => {
 const write = { label: 'connection', key: 'a', value: bytes('x') }
 const log = [{ level: 'warn', message: 'é' }] as const
 const reports: Report[] = [
-  { kind: 'done', reply: undefined, writes: [], outgoing: [] } as const,
+  { kind: 'done', reply: undefined, writes: [], outgoing: [], facts: [] } as const,
   {
     kind: 'done',
     reply: bytes('{}'),
@@ -153,6 +153,7 @@ const reports: Report[] = [
       { to: 'owner', type: 'a.b', body: bytes('x') },
       { to: 'connections', alias: 'bob', type: 'a.b', body: bytes('') },
     ],
+    facts: ['it was so', 'é'],
   } as const,
   { kind: 'suspended', question: { text: 'may I?', choices: ['a', 'b'] } } as const,
   { kind: 'refused', answer: { code: 'sold-out', message: 'no', retry: true } } as const,

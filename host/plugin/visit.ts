@@ -13,6 +13,7 @@ export interface Visit {
   readonly overlays: Map<string, Overlay>
   readonly outgoing: ReportedEvent[]
   readonly log: ReportedLine[]
+  readonly facts: string[]
   logBytes: number
   logCut: boolean
   effectBytes: number
@@ -32,6 +33,7 @@ interface Kept {
   readonly writes: readonly Write[]
   readonly outgoing: readonly ReportedEvent[]
   readonly log: readonly ReportedLine[]
+  readonly facts: readonly string[]
   readonly logCut: boolean
   readonly hostCalls: number
   readonly used: number
@@ -71,9 +73,9 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
     handler,
     begin: (job) => void (visit = newVisit(job)),
     end() {
-      const { overlays, outgoing, log, logCut, hostCalls, used } = current()
+      const { overlays, outgoing, log, facts, logCut, hostCalls, used } = current()
       visit = undefined
-      return { writes: [...overlays].flatMap(writesOf), outgoing, log, logCut, hostCalls, used }
+      return { writes: [...overlays].flatMap(writesOf), outgoing, log, facts, logCut, hostCalls, used }
     },
     failure: () => visit?.failure,
     enter() {
@@ -123,7 +125,7 @@ export function fitsKey(name: string): boolean {
 
 function newVisit(job: CellJob): Visit {
   const counters = { logBytes: 0, logCut: false, effectBytes: 0, hostCalls: 0, failure: undefined, used: 0 }
-  return { job, overlays: new Map(), outgoing: [], log: [], ...counters }
+  return { job, overlays: new Map(), outgoing: [], log: [], facts: [], ...counters }
 }
 
 function writesOf([label, space]: readonly [string, Overlay]): Write[] {

@@ -72,6 +72,7 @@ const importTypes = new Map([
   ['trellis:handler/approval@0.1.0#current', '() -> variant {none: _, yes: _, chosen: string}'],
   ['trellis:handler/clock@0.1.0#now', '() -> u64'],
   ['trellis:handler/random@0.1.0#bytes', '(length: u32) -> list<u8>'],
+  ['trellis:handler/audit@0.1.0#note', '(fact: string) -> result<_, enum {limit}>'],
   ['trellis:handler/log@0.1.0#write', '(level: enum {debug, info, warn, error}, message: string)'],
 ])
 

@@ -12,7 +12,7 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 const count = z.number().int().min(1)
 const hash = bytesOf(32)
 
-const entrySchema = z.strictObject({
+export const entrySchema = z.strictObject({
   /** When this happened, milliseconds since the epoch. */
   at: timestamp,
   connection: z.string().nullable(),
@@ -23,7 +23,7 @@ const entrySchema = z.strictObject({
   fields: z.array(z.string()).readonly(),
   purpose: z.string().nullable(),
   contractVersion: z.number().int().nullable(),
-  result: z.enum(['replied', 'accepted', 'pending', 'approved', 'denied', 'refused', 'changed']),
+  result: z.enum(['replied', 'accepted', 'pending', 'approved', 'denied', 'refused', 'changed', 'noted']),
   reason: z.string().nullable(),
   askedAt: timestamp.nullable(),
   answeredAt: timestamp.nullable(),

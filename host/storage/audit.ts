@@ -19,6 +19,8 @@ import {
   hashOf,
   ROW_PREFIX,
 } from './audit-row.ts'
+import { type Checkpoint, keptHash, readCheckpoint } from '#host/crypto/checkpoint.ts'
+import { PRUNE_ROWS_MAX } from './limits.ts'
 import type { Change, Namespace, VaultStore } from './port.ts'
 
 export interface AuditTrail {
@@ -33,6 +35,8 @@ export interface AuditTrail {
 
 const NO_HEAD: AuditHead = { sequence: 0, hash: new Uint8Array(32) }
 const HEAD_KEY = 'head'
+const CHECKPOINT_KEY = 'checkpoint'
+const BASE_KEY = 'base'
 
 /** The trail of one open store; there is one per store. */
 export function auditTrail(store: Pick<VaultStore, 'namespace' | 'attempts'>): AuditTrail {
@@ -92,24 +96,135 @@ export function* allRows(namespace: Namespace): Generator<AuditRow> {
   }
 }
 
+/** Where a pruned trail begins, and the one pruning that the vault stands for. */
+export type TrailBase = Pick<Checkpoint, 'sequence' | 'hash' | 'kept'>
+
 /**
- * Checks a whole trail, from row 1 to the head.
+ * Checks a whole trail up to its head: from row 1, or, when it was pruned, from its base. The rows that stayed before
+ * the base must be those that it names.
  *
  * @throws Refusal `audit-broken` naming the first row that was edited, removed, moved, or is missing before the head
  */
-export function verifyTrail(rows: Iterable<AuditRow>, head: AuditHead): void {
-  let last = NO_HEAD
+export function verifyTrail(rows: Iterable<AuditRow>, head: AuditHead, base?: TrailBase): void {
+  const walk = walkTrail(base)
   for (const row of rows) {
-    const sequence = last.sequence + 1
-    if (sequence > head.sequence) throw broken(sequence, `lies behind the head, which is row ${head.sequence}`)
-    if (row.sequence !== sequence) throw broken(sequence, `is missing, row ${row.sequence} is in its place`)
-    if (!equalBytes(row.hash, hashOf(row.previous, contentOf(row.sequence, row)))) throw broken(sequence, 'was changed')
-    // The row is whole and remembers another row before it: that one was exchanged together with its hash.
-    if (!equalBytes(row.previous, last.hash)) throw broken(Math.max(last.sequence, 1), 'was exchanged')
-    last = row
+    if (walk.next > head.sequence && row.sequence >= walk.next)
+      throw broken(walk.next, `lies behind the head, which is row ${head.sequence}`)
+    walk.take(row)
   }
+  const last = walk.end()
   if (last.sequence < head.sequence) throw broken(last.sequence + 1, `is missing, the head is row ${head.sequence}`)
   if (!equalBytes(last.hash, head.hash)) throw broken(head.sequence, 'is not the row that the head names')
+}
+
+/** A verification that is given one row after the other. */
+export interface TrailWalk {
+  /** The number that the next row must have, once those that pruning kept are through. */
+  readonly next: number
+  /** @throws Refusal `audit-broken` */
+  take(row: AuditRow): void
+  /** The last row, or the base when there is none after it. @throws Refusal `audit-broken` */
+  end(): AuditHead
+}
+
+export function walkTrail(base?: TrailBase): TrailWalk {
+  let last: AuditHead = base ?? NO_HEAD
+  let kept: AuditRow[] | undefined = base ? [] : undefined
+
+  /** The rows before the base are all there. */
+  function closeKept(): void {
+    if (!base || !kept) return
+    if (base.kept && !equalBytes(keptHash(kept), base.kept)) {
+      throw broken(kept.at(-1)?.sequence ?? 1, 'is not among the rows that pruning kept, or one of them is missing')
+    }
+    kept = undefined
+  }
+  return {
+    get next() {
+      return last.sequence + 1
+    },
+    take(row) {
+      const sequence = last.sequence + 1
+      const isKept = kept !== undefined && row.sequence < sequence
+      if (!isKept) {
+        closeKept()
+        if (row.sequence !== sequence) throw broken(sequence, `is missing, row ${row.sequence} is in its place`)
+      }
+      if (!equalBytes(row.hash, hashOf(row.previous, contentOf(row.sequence, row)))) {
+        throw broken(row.sequence, 'was changed')
+      }
+      if (isKept) return void kept?.push(row)
+      // The row is whole and remembers another row before it: that one was exchanged together with its hash.
+      if (!equalBytes(row.previous, last.hash)) throw broken(Math.max(last.sequence, 1), 'was exchanged')
+      last = row
+    },
+    end() {
+      closeKept()
+      return last
+    },
+  }
+}
+
+/** Where the trail of a store begins; `undefined` for one that was never pruned. */
+export function trailBase(namespace: Namespace): Checkpoint | undefined {
+  const bytes = trailBaseBytes(namespace)
+  return bytes && readCheckpoint(bytes)
+}
+
+/** The same as it was signed. */
+export function trailBaseBytes(namespace: Namespace): Uint8Array | undefined {
+  return namespace.get(BASE_KEY)?.value
+}
+
+/** The latest signed checkpoint of a store, as it was signed. */
+export function latestCheckpoint(namespace: Namespace): Uint8Array | undefined {
+  return namespace.get(CHECKPOINT_KEY)?.value
+}
+
+/** The change that keeps a checkpoint as the latest. */
+export function checkpointChange(bytes: Uint8Array): Change {
+  return { namespace: 'audit', key: CHECKPOINT_KEY, value: bytes }
+}
+
+/** What pruning would leave: its signed part, and the keys that go. */
+export interface Pruning {
+  readonly base: { readonly sequence: number; readonly hash: Uint8Array; readonly kept: Uint8Array }
+  readonly gone: readonly string[]
+}
+
+/**
+ * Looks for rows to prune: the oldest up to the first that must stay as `until` says, except those that `keeps` names.
+ * The chain up to there is verified first, since the vault is to sign for it. `undefined` when nothing would go.
+ *
+ * @throws Refusal `audit-broken`
+ */
+export function planPruning(
+  namespace: Namespace,
+  { until, keeps }: { until: (row: AuditRow) => boolean; keeps: (row: AuditRow) => boolean },
+): Pruning | undefined {
+  const base = trailBase(namespace)
+  const walk = walkTrail(base)
+  const kept: AuditRow[] = []
+  const gone: string[] = []
+  let seen = 0
+  let last: AuditHead | undefined = base
+  for (const row of allRows(namespace)) {
+    const isNew = row.sequence > (base?.sequence ?? 0)
+    if (isNew && (until(row) || ++seen > PRUNE_ROWS_MAX)) break
+    walk.take(row)
+    if (isNew) last = row
+    if (keeps(row)) kept.push(row)
+    else gone.push(rowKey(row.sequence))
+  }
+  walk.end()
+  if (gone.length === 0 || !last) return undefined
+  return { base: { sequence: last.sequence, hash: last.hash, kept: keptHash(kept) }, gone }
+}
+
+/** The changes of a pruning whose base is signed. */
+export function pruneChanges({ gone }: Pruning, signedBase: Uint8Array): Change[] {
+  const deletes = gone.map((key): Change => ({ namespace: 'audit', key, value: null }))
+  return [...deletes, { namespace: 'audit', key: BASE_KEY, value: signedBase }]
 }
 
 function rowKey(sequence: number): string {

@@ -59,7 +59,9 @@ export function frameBound(stretches: readonly Stretch[]): number {
   for (const { writes } of stretches) {
     bytes += STRETCH_BYTES
     // Three bytes are the most that one UTF-16 unit becomes.
-    for (const { key, value } of writes) bytes += WRITE_BYTES + 3 * key.length + (value?.length ?? 0)
+    for (const { key, value, author = '' } of writes) {
+      bytes += WRITE_BYTES + 3 * (key.length + author.length) + (value?.length ?? 0)
+    }
   }
   return bytes
 }

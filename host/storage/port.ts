@@ -22,6 +22,8 @@ export interface Item {
   readonly sensitivity: Sensitivity
   /** What kind of thing it is, in the words of a contract. */
   readonly category?: string | undefined
+  /** Who wrote it last: `connection/<id>`, `device/<id>` or `handler/<id>`. */
+  readonly author?: string | undefined
 }
 
 /** What an item counts for in its namespace's figure. */
@@ -54,6 +56,8 @@ export interface Change {
   readonly sensitivity?: Sensitivity
   /** `null` takes it away. */
   readonly category?: string | null | undefined
+  /** Who writes; left out, nobody is named. */
+  readonly author?: string | undefined
 }
 
 /** A revision the writer relied on: 0 means the key was absent. */

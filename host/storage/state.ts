@@ -20,6 +20,8 @@ export interface Write {
   readonly visibility?: Visibility | undefined
   readonly sensitivity?: Sensitivity | undefined
   readonly category?: string | null | undefined
+  /** Of this write: it does not stay from the one before. */
+  readonly author?: string | undefined
 }
 
 export interface State {
@@ -69,7 +71,7 @@ export function emptyState(): State {
   }
 }
 
-function applyTo(space: Space, { key, value, visibility, sensitivity, category }: Write, now: number): void {
+function applyTo(space: Space, { key, value, visibility, sensitivity, category, author }: Write, now: number): void {
   const before = space.items.get(key)
   if (before !== undefined) space.bytes -= itemBytes(key, before.value)
   if (value !== null) space.bytes += itemBytes(key, value)
@@ -86,6 +88,7 @@ function applyTo(space: Space, { key, value, visibility, sensitivity, category }
     visibility: visibility ?? before?.visibility ?? 'transparent',
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',
     category: category === undefined ? before?.category : (category ?? undefined),
+    author,
   })
 }
 

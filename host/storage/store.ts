@@ -144,8 +144,8 @@ function checkChange({ namespace, key, value }: Change): void {
 /** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
   const byNamespace = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity, category } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category }
+  for (const { namespace, key, value, visibility, sensitivity, category, author } of changes) {
+    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author }
     const writes = byNamespace.get(namespace)
     if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)

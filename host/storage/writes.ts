@@ -24,10 +24,11 @@ export interface TimedWrites {
 }
 
 const HAS_CATEGORY = 16
+const HAS_AUTHOR = 32
 
 /**
  * `[now, writes, …]`, writes as `[key, value | null, metadata, …]`; metadata = 4 × visibility + sensitivity, 0 for what
- * stays as it is, and 16 more when the category (`null`: none) follows.
+ * stays as it is, 16 more when the category (`null`: none) follows, and 32 more when then the author does.
  */
 export function encodeWrites(stretches: readonly TimedWrites[]): Uint8Array {
   return pack(stretches.flatMap(({ now, writes }) => [now, flatWrites(writes)]))
@@ -46,25 +47,29 @@ export function decodeWrites(bytes: Uint8Array): TimedWrites[] {
 
 function flatWrites(writes: readonly Write[]): unknown[] {
   const flat: unknown[] = []
-  for (const { key, value, visibility, sensitivity, category } of writes) {
-    const metadata = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
-    if (category === undefined) flat.push(key, value, metadata)
-    else flat.push(key, value, metadata + HAS_CATEGORY, category)
+  for (const { key, value, visibility, sensitivity, category, author } of writes) {
+    const attributes = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
+    const named = (category === undefined ? 0 : HAS_CATEGORY) + (author === undefined ? 0 : HAS_AUTHOR)
+    flat.push(key, value, attributes + named)
+    if (category !== undefined) flat.push(category)
+    if (author !== undefined) flat.push(author)
   }
   return flat
 }
 
 function unflatWrites(flat: readonly unknown[]): Write[] {
   const writes: Write[] = []
-  for (let at = 0; at < flat.length; at += 3) {
-    const [key, value, metadata, next] = flat.slice(at, at + 4)
+  for (let at = 0; at < flat.length;) {
+    const [key, value, metadata] = flat.slice(at, at + 3)
+    at += 3
     if (typeof key !== 'string' || typeof metadata !== 'number') throw unreadable()
     if (value !== null && !(value instanceof Uint8Array)) throw unreadable()
-    const category = metadata < HAS_CATEGORY ? undefined : next
+    const category = metadata & HAS_CATEGORY ? flat[at++] : undefined
+    const author = metadata & HAS_AUTHOR ? flat[at++] : undefined
     if (category !== undefined && category !== null && typeof category !== 'string') throw unreadable()
-    if (metadata >= HAS_CATEGORY) at += 1
+    if (author !== undefined && typeof author !== 'string') throw unreadable()
     const visibility = visibilities[(metadata >> 2) & 3]
-    writes.push({ key, value, visibility, sensitivity: sensitivities[metadata & 3], category })
+    writes.push({ key, value, visibility, sensitivity: sensitivities[metadata & 3], category, author })
   }
   return writes
 }

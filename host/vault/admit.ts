@@ -79,7 +79,7 @@ export function admit(
     },
     now,
   )
-  if (verdict.kind === 'refused') throw explain(verdict, supported(verdict.code, contract.contract, registry))
+  if (verdict.kind === 'refused') throw refusalOf(verdict, supported(verdict.code, contract.contract, registry))
   if (!registered || request?.kind !== 'request') throw new Error('admitted an event that nobody can handle')
   connection.bucket = verdict.bucket
   const expected = [unchanged(opened.vault, connection)]
@@ -120,7 +120,8 @@ function supported(code: RefusalCode, contract: Contract, registry: Registry): s
   return types.length === 0 ? '' : `: ${types.join(', ')}`.slice(0, SUPPORTED_CHARS_MAX)
 }
 
-function explain(verdict: Extract<Verdict, { kind: 'refused' }>, instead: string): ContractRefusal {
+/** A verdict in words; `instead` says what would do. */
+export function refusalOf(verdict: Extract<Verdict, { kind: 'refused' }>, instead: string): ContractRefusal {
   const { code, field, retryAt } = verdict
   const why = `${words[code] ?? code}${instead}`
   const message = field === undefined ? why : `${why}: ${field}`

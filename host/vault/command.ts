@@ -35,6 +35,7 @@ export interface Done {
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]
+  readonly facts?: NonNullable<Leaving['facts']>
   readonly apply?: () => void
 }
 

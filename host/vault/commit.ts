@@ -13,6 +13,7 @@ import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
 import { checkCaps } from './caps.ts'
+import { type Facts, factRows } from './rows.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
@@ -54,6 +55,8 @@ export interface Leaving {
   readonly changes?: readonly Change[]
   readonly expected?: readonly Expectation[]
   readonly rows: readonly AuditEntry[]
+  /** What a handler adds to the first row: rows of their own that link to it. */
+  readonly facts?: Facts
   /** A change that names this commit's first row, made when its number is known. */
   readonly numbered?: (row: number) => Change
   /** Handshake messages: sealed by their own keys already. */
@@ -65,7 +68,8 @@ export interface Leaving {
 /**
  * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record,
  *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has
- *   happened then; `storage-failed` is final for the log
+ *   happened then; `audit-unavailable` when it is not durable in time: it is known later whether it happened;
+ *   `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   const { vault, now, opened, changes = [], expected = [], rows } = leaving
@@ -81,10 +85,10 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()
   leaving.apply?.()
-  const record: Change[] = [...changes]
+  const record: Change[] = changes.map((change) => authored(change, opened))
   const letters: Letter[] = []
   const keep = (message: Message): void => {
-    const { change, letter } = vault.outbox.keep(message, now)
+    const { change, letter } = vault.outbox.keep(message)
     record.push(change)
     letters.push(letter)
   }
@@ -104,9 +108,20 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   }
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
   if (leaving.numbered) record.push(leaving.numbered(vault.audit.head.sequence + 1))
-  for (const entry of rows) record.push(...vault.audit.append(entry).changes)
-  await vault.store.commit(record, { now })
+  const [first] = rows.map((entry) => {
+    const { row, changes } = vault.audit.append(entry)
+    record.push(...changes)
+    return row
+  })
+  for (const fact of first ? factRows(first, leaving.facts) : []) record.push(...vault.audit.append(fact).changes)
+  await vault.writer.commit(record, { now, durable: () => vault.outbox.durable(letters, now) })
   return letters
+}
+
+/** By whoever sent the event, if it names nobody and is somebody's: the vault's own books are not. */
+function authored(change: Change, opened: Opened | undefined): Change {
+  const isBook = change.namespace === 'system' || change.namespace === 'audit'
+  return isBook || !opened || change.author !== undefined ? change : { ...change, author: opened.party.key }
 }
 
 /** Where the conversation with a party stands: windows and counters, and the tokens left. */

@@ -31,6 +31,7 @@ export async function complete(
     answers: [{ to: connection, event, reply: replyOf(executed) }],
     outgoing: outgoingOf(effects, { vault, event, asker: connection, registered }),
     changes: effects.changes,
+    facts: { handler: registered.name, facts: effects.facts },
     expected: [...expected, ...effects.expected],
     rows: [
       eventRow(connection, event, {

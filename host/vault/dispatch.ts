@@ -1,6 +1,6 @@
 /** Admitted → Executed: the handler runs in a cell under this event's grant, and nothing it did has happened yet. */
 import { ed25519Signer, type Signer } from '#host/crypto/signer.ts'
-import type { Effects, OwnerAnswer, Sources } from '#host/plugin/port.ts'
+import type { Effects, GrantedNamespace, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
@@ -9,6 +9,7 @@ import type { Admitted } from './admit.ts'
 import type { Connection } from './party.ts'
 import { reachable } from './reach.ts'
 import { storeCap } from './caps.ts'
+import { factorNeeded, withoutCritical } from './factor.ts'
 import type { Vault } from './vault.ts'
 import { heldCredentials } from './credentials.ts'
 
@@ -29,10 +30,11 @@ export async function dispatch(
 ): Promise<Executed> {
   const { opened, connection, registered, body, approved } = admitted
   const { event } = opened
-  const effects = await options.pool.run({
+  const { sources, settled } = underFactor(opened.vault, sourcesOf({ ...admitted, now: options.now }), options.now)
+  const running = options.pool.run({
     registered,
     tenant: opened.vault.id,
-    sources: sourcesOf({ ...admitted, now: options.now }),
+    sources,
     context: {
       connection: connection.record.alias,
       kind: connection.record.kind,
@@ -46,10 +48,44 @@ export async function dispatch(
     answer: options.answer,
     now: options.now,
   })
-  return { admitted, effects }
+  return { admitted, effects: await settled(running) }
 }
 
-/** What stands behind the grant of one event; without a connection it is the owner's own. */
+/**
+ * Sources without what is critical, unless the vault is unlocked. A handler that looked for any of it has done nothing,
+ * however it ended.
+ */
+export function underFactor(
+  { factor }: Vault,
+  sources: Sources,
+  now: number,
+): { readonly sources: Sources; readonly settled: (running: Promise<Effects>) => Promise<Effects> } {
+  let missed = false
+  const isOpen = factor.isOpen(now)
+  const closed = (granted: GrantedNamespace): GrantedNamespace => {
+    const namespace = withoutCritical(granted.namespace, () => void (missed = true))
+    return isOpen ? granted : Object.assign({}, granted, { namespace })
+  }
+  const namespaces = new Map([...sources.namespaces].map(([label, granted]) => [label, closed(granted)]))
+  return {
+    sources: { ...sources, namespaces },
+    async settled(running) {
+      const ended = await running.then(
+        (effects) => ({ effects }),
+        (error: unknown) => ({ error }),
+      )
+      if (missed) throw factorNeeded()
+      if ('error' in ended) throw ended.error
+      return ended.effects
+    },
+  }
+}
+
+/**
+ * What stands behind the grant of one event; without a connection it is the owner's own.
+ *
+ * @throws Refusal `second-factor-needed` when a field is critical and the vault is locked
+ */
 export function sourcesOf(event: {
   readonly opened: Pick<Admitted['opened'], 'vault'>
   readonly connection: Connection | undefined
@@ -62,10 +98,13 @@ export function sourcesOf(event: {
   const personal = vault.store.namespace('personal')
   const text = new TextDecoder()
   const values = new Map<string, string>()
+  let needsFactor = false
   for (const { name } of fields) {
     const item = personal.get(`field/${name}`)
     if (item) values.set(name, text.decode(item.value))
+    needsFactor ||= item?.sensitivity === 'critical'
   }
+  if (needsFactor && !vault.factor.use(now)) throw factorNeeded()
   const permissions = connection?.contract?.contract.permissions
   return grantFor({
     registered,

@@ -12,7 +12,9 @@ export interface Letter {
 
 export interface Outbox {
   /** The change that keeps a message until it is published. */
-  keep(message: OutboxRecord, now: number): { change: Change; letter: Letter }
+  keep(message: OutboxRecord): { change: Change; letter: Letter }
+  /** Says that letters are kept for sure: from now on they may leave. */
+  durable(letters: readonly Letter[], now: number): void
   /** Says that a letter was handed to the bus. */
   sent(letter: Letter): void
   /** Deletes for what was handed over since the last commit. */
@@ -30,12 +32,15 @@ export function openOutbox(entries: Iterable<readonly [key: string, value: Uint8
   }
   const done: string[] = []
   return {
-    keep({ subject, envelope }, now) {
+    keep({ subject, envelope }) {
       const key = `outbox/${String(next++).padStart(15, '0')}`
       const change: Change = { namespace: 'system', key, value: encodeRecord('outbox', { subject, envelope }) }
       const letter = { key, subject, envelope }
-      waiting.set(key, { letter, since: now })
+      waiting.set(key, { letter, since: Number.POSITIVE_INFINITY })
       return { change, letter }
+    },
+    durable(letters, now) {
+      for (const letter of letters) if (waiting.has(letter.key)) waiting.set(letter.key, { letter, since: now })
     },
     sent(letter) {
       if (waiting.delete(letter.key)) done.push(letter.key)

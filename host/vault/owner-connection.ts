@@ -3,7 +3,10 @@ import { Refusal } from '#host/errors.ts'
 import { ALIAS_CHARS_MAX, FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, SERVICE_NAME_CHARS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
 import { sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
-import { fieldChange, fingerprint } from './vault.ts'
+import type { Change } from '#host/storage/port.ts'
+import type { Connection } from './party.ts'
+import { entries } from './read.ts'
+import { fieldChange, fingerprint, type Vault } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { dialChange } from './dial.ts'
 import { newConnection } from './connection.ts'
@@ -27,7 +30,7 @@ const invite = z
       error: 'name and sharing go together, and with a peer',
     },
   )
-const named = z.strictObject({ connection: z.string() })
+const severed = z.strictObject({ connection: z.string(), opaque: z.exactOptional(z.enum(['keep', 'discard'])) })
 const put = z.strictObject({
   name: z
     .string()
@@ -57,10 +60,16 @@ export function inviteConnection(command: Command): Done {
   }
 }
 
-/** Ends a connection's reach with this very commit; what it was waiting for is denied. */
+/**
+ * Ends a connection's reach with this very commit; what it was waiting for is denied. What it kept transparent stays
+ * the owner's; what is opaque stays behind the owner's lock, or is discarded if the owner says so. Whoever is invited
+ * again is another connection, with keys and a namespace of its own.
+ */
 export function severConnection(command: Command): Done {
   const { vault, device, opened, now } = command
-  const connection = knownConnection(vault, readCommand(named, command).connection)
+  const { connection: id, opaque = 'keep' } = readCommand(severed, command)
+  const connection = knownConnection(vault, id)
+  const discarded = opaque === 'discard' ? discardOpaque(vault, connection) : []
   const record = { ...connection.record, status: 'severed', offer: null } as const
   const ended = denyAll({ vault, connection, now })
   const over = new Refusal('connection-inactive', 'the connection has ended')
@@ -77,12 +86,21 @@ export function severConnection(command: Command): Done {
       ...(record.peer ? [dialChange(connection, null)] : []),
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),
+      ...discarded,
     ],
     rows: [
       eventRow(device, opened.event, { at: now, result: 'changed', connection: connection.id, reason: 'severed' }),
       ...ended.map(({ row }) => row),
     ],
   }
+}
+
+/** Deletes of what a connection keeps that its owner does not see. */
+function discardOpaque(vault: Vault, { key: namespace }: Connection): Change[] {
+  const space = vault.store.namespace(namespace)
+  return entries(space, '')
+    .filter(([key]) => space.get(key)?.visibility === 'opaque')
+    .map(([key]) => ({ namespace, key, value: null }))
 }
 
 /** Sets a personal field. */

@@ -28,7 +28,7 @@ export function listItems(command: Command): Done {
   let { next } = page
   let room = ITEMS_PAGE_BYTES
   for (const [key, item] of page.items) {
-    const shown = shownItem(key, item)
+    const shown = shownItem(key, item, vault.factor.isOpen(now))
     room -= shown.value?.length ?? 0
     if (room < 0) break
     items.push(shown)
@@ -62,9 +62,10 @@ export function removeItem(command: Command): Done {
   }
 }
 
-function shownItem(key: string, item: Item) {
-  const { value, visibility, category, revision, updatedAt } = item
-  const isShown = visibility === 'transparent' && value.length <= ITEMS_PAGE_BYTES
+function shownItem(key: string, item: Item, isUnlocked: boolean) {
+  const { value, visibility, sensitivity, category, revision, updatedAt } = item
+  const isOpen = sensitivity === 'data' || (sensitivity === 'critical' && isUnlocked)
+  const isShown = isOpen && visibility === 'transparent' && value.length <= ITEMS_PAGE_BYTES
   return {
     key,
     category: category ?? null,

@@ -6,7 +6,7 @@ import { bytesUpTo, z } from '#host/schema.ts'
 import { parseEventType } from '#host/wire/id.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { outgoingOf } from './complete.ts'
-import { sourcesOf } from './dispatch.ts'
+import { sourcesOf, underFactor } from './dispatch.ts'
 import { eventRow } from './rows.ts'
 
 /** `body` is the request as JSON in UTF-8; `connection` names whose namespace the handler is given, if anybody's. */
@@ -32,10 +32,12 @@ export async function runHandler(command: Command): Promise<Done> {
   if (request.kind !== 'request') throw new Refusal('malformed-request', request.why)
   const connection = id === undefined ? undefined : knownConnection(vault, id)
   const fields = request.fields.map((name) => ({ name }))
-  const effects = await pool.run({
+  const granted = sourcesOf({ opened, connection, registered, fields, now })
+  const { sources, settled } = underFactor(vault, granted, now)
+  const running = pool.run({
     registered,
     tenant: vault.id,
-    sources: sourcesOf({ opened, connection, registered, fields, now }),
+    sources,
     context: {
       connection: device.record.label,
       connectionId: connection?.id ?? '',
@@ -48,12 +50,14 @@ export async function runHandler(command: Command): Promise<Done> {
     body: request.body,
     now,
   })
+  const effects = await settled(running)
   if (effects.question) throw new Refusal('command-invalid', `${registered.name} asks the owner, who is asking it`)
   const event = { ...opened.event, type: parseEventType(type) }
   return {
     body: { reply: effects.reply ?? null },
     outgoing: outgoingOf(effects, { vault, event, asker: connection, registered }),
     changes: effects.changes,
+    facts: { handler: registered.name, facts: effects.facts },
     expected: effects.expected,
     rows: [
       eventRow(device, event, {

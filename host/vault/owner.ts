@@ -4,6 +4,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
+import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
@@ -12,7 +13,10 @@ import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
+import { browse, listNamespaces, search } from './owner-browse.ts'
+import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
+import { remove, renameConnection, renameCredential } from './owner-manage.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -35,6 +39,19 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'credential.remove': removeCredential,
   'handler.run': runHandler,
   'peer.connect': connectPeer,
+  'namespace.list': listNamespaces,
+  'namespace.items': browse,
+  'namespace.search': search,
+  'item.remove': remove,
+  'item.protect': protectItem,
+  'factor.set': setFactor,
+  'vault.unlock': unlock,
+  'vault.lock': lock,
+  'connection.rename': renameConnection,
+  'credential.rename': renameCredential,
+  'audit.rows': auditRows,
+  'audit.checkpoint': auditCheckpoint,
+  'audit.prune': auditPrune,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

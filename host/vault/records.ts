@@ -124,6 +124,17 @@ export interface KeyRecord {
   readonly createdAt: number
 }
 
+/** The owner's PIN, hashed, and how often it was missed since it was last right. */
+export interface FactorRecord {
+  readonly salt: Uint8Array
+  readonly hash: Uint8Array
+  /** How long the vault stays unlocked. */
+  readonly windowMs: number
+  readonly failures: number
+  /** Milliseconds since the epoch: no try is taken before. */
+  readonly notBefore: number
+}
+
 /** A credential of the owner: a secret, since whoever has its bytes can show it. */
 export interface CredentialRecord {
   /** The owner's own name for it. */
@@ -136,6 +147,7 @@ export interface CredentialRecord {
 export interface Records {
   connection: ConnectionRecord
   device: DeviceRecord
+  factor: FactorRecord
   greeting: GreetingRecord
   dial: DialRecord
   inbox: InboxRecord

@@ -6,7 +6,7 @@ import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
 import { ContractRefusal } from './admit.ts'
-import { again } from './once.ts'
+import { again as answeredAgain } from './once.ts'
 import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
@@ -24,10 +24,13 @@ export interface Refused {
   readonly random: (length: number) => Uint8Array
 }
 
+/** What may go well another time. */
+const again = new Set<string>(['busy', 'conflict', 'rate-limited', 'audit-unavailable', 'second-factor-needed'])
+
 /** What the asker is told. A handler's own code and words are passed on. */
 export function refusedReply(refusal: Refusal): Reply {
   if (refusal instanceof HandlerRefusal) return { status: 'refused', ...refusal.answer }
-  const retry = refusal.code === 'busy' || refusal.code === 'conflict' || refusal.code === 'rate-limited'
+  const retry = again.has(refusal.code)
   return { status: 'refused', code: refusal.code, message: refusal.message.slice(0, MESSAGE_CHARS_MAX), retry }
 }
 
@@ -38,6 +41,25 @@ export function refusedReply(refusal: Refusal): Reply {
  */
 export async function refuse(refusal: Refusal, refused: Refused): Promise<readonly Letter[]> {
   if (refusal.code === 'storage-failed' || refusal.code === 'bus-unavailable') throw refusal
+  if (refusal.code === 'audit-unavailable') return unaudited(refusal, refused)
+  try {
+    return await audited(refusal, refused)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'audit-unavailable') throw error
+    return unaudited(error, refused)
+  }
+}
+
+/** Nothing can be written: the sender hears of it all the same, and the trail when it can be written again. */
+function unaudited(refusal: Refusal, refused: Refused): readonly Letter[] {
+  const { vault, opened, now, random } = refused
+  vault.writer.owe(vault.refusals.rowsFor(rowOf(refusal, refused)))
+  if (!opened || isAnswer(opened)) return []
+  opened.release()
+  return [unkeptAnswer({ to: opened.party, event: opened.event, reply: refusedReply(refusal) }, { now, random })]
+}
+
+async function audited(refusal: Refusal, refused: Refused): Promise<readonly Letter[]> {
   const { vault, opened, now, random } = refused
   const rows = vault.refusals.rowsFor(rowOf(refusal, refused))
   if (!opened || refusal.code === 'replayed' || isAnswer(opened)) {
@@ -56,7 +78,7 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
     random,
     opened,
     answers: [answer],
-    outgoing: refusal.code === 'rate-limited' ? blocked(vault, opened.party) : [],
+    outgoing: toldOwner(refusal, { vault, opened }),
     rows,
   })
 }
@@ -64,6 +86,14 @@ export async function refuse(refusal: Refusal, refused: Refused): Promise<readon
 /** A peer's answer is answered by nobody, or two vaults would never end. */
 function isAnswer({ event, party }: Opened): boolean {
   return event.type === ANSWER && placeOf(party) !== undefined
+}
+
+/** What the owner can do something about. */
+function toldOwner({ code }: Refusal, { vault, opened }: { vault: Vault; opened: Opened }): Outgoing[] {
+  const { party, event } = opened
+  if (code === 'rate-limited') return blocked(vault, party)
+  if (code !== 'second-factor-needed' || party.party !== 'connection') return []
+  return notices(vault, 'factor.needed', { connection: party.id, alias: party.record.alias, type: event.type })
 }
 
 /** The owner is told once in each of a connection's hours. */
@@ -75,7 +105,7 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 
 /** A replayed event was answered once already: whoever lost that answer gets the same one. */
 function repeat({ opened, ...moment }: Refused): readonly Letter[] {
-  return opened ? again(opened, moment) : []
+  return opened ? answeredAgain(opened, moment) : []
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {

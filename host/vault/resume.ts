@@ -27,6 +27,7 @@ export interface Resumed {
   readonly changes: readonly Change[]
   readonly expected: readonly Expectation[]
   readonly row: AuditEntry
+  readonly facts?: NonNullable<Leaving['facts']>
 }
 
 interface Asked {
@@ -84,6 +85,7 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       ...ended,
       outgoing: outgoingOf(effects, { vault, event, asker: connection, registered: admitted.registered }),
       changes: [...ended.changes, ...effects.changes],
+      facts: { handler: admitted.registered.name, facts: effects.facts },
       expected,
     }
   } catch (error) {

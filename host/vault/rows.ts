@@ -1,5 +1,5 @@
 /** Audit rows as the vault writes them: one place for their columns. */
-import type { AuditEntry } from '#host/storage/audit-row.ts'
+import type { AuditEntry, AuditRow } from '#host/storage/audit-row.ts'
 import type { VineEvent } from '#host/wire/event.ts'
 import type { Party } from './party.ts'
 
@@ -30,6 +30,28 @@ export function eventRow(party: Party, event: VineEvent, given: Omit<Given, 'who
       ? { connection: party.id, who: party.record.alias, contractVersion: event.contractVersion }
       : { who: party.record.label }
   return row({ ...whose, eventId: event.id, eventType: event.type, askedAt: event.ts, ...given })
+}
+
+/** What a handler says about its event. */
+export interface Facts {
+  readonly handler: string
+  readonly facts: readonly string[]
+}
+
+/** The handler's own words, marked as such (`noted`, by `handler/<id>`) and linked to the row of the event. */
+export function factRows({ sequence, ...about }: AuditRow, said: Facts | undefined): AuditEntry[] {
+  return (said?.facts ?? []).map((fact) =>
+    row({
+      at: about.at,
+      who: `handler/${said?.handler}`,
+      connection: about.connection,
+      eventId: about.eventId,
+      eventType: about.eventType,
+      result: 'noted',
+      reason: fact,
+      link: sequence,
+    }),
+  )
 }
 
 /** Purposes of fields, as the contract states them. */

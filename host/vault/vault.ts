@@ -12,11 +12,13 @@ import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
+import { type Factor, openFactor } from './factor.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
 import { publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
+import { openWriter, type Writer } from './writer.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
 
 export interface Vault extends AsyncDisposable {
@@ -42,6 +44,10 @@ export interface Vault extends AsyncDisposable {
   readonly prover: Prover
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
+  /** The owner's second factor. */
+  readonly factor: Factor
+  /** What every commit goes through. */
+  readonly writer: Writer
 }
 
 /** What a vault is born with besides its keys. */
@@ -77,8 +83,11 @@ export function fieldChange(name: string, value: string): Change {
 }
 
 /** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
-export function readVault(store: VaultStore, options: { id: VaultId; handlers: string; prover: Prover }): Vault {
-  const { id, handlers, prover } = options
+export function readVault(
+  store: VaultStore,
+  options: { id: VaultId; handlers: string; prover: Prover; commitDeadlineMs: number },
+): Vault {
+  const { id, handlers, prover, commitDeadlineMs } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -111,6 +120,8 @@ export function readVault(store: VaultStore, options: { id: VaultId; handlers: s
     working: new Map(),
     prover,
     refusals: refusalMeter(),
+    factor: openFactor(system),
+    writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

@@ -7,6 +7,7 @@ import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
+import { COMMIT_DEADLINE_MS } from '#host/storage/limits.ts'
 import type { Sealer } from '#host/storage/port.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
@@ -32,6 +33,8 @@ export interface VaultsOptions {
   readonly random: (length: number) => Uint8Array
   /** All vaults share one proving thread. */
   readonly prover: Prover
+  /** How long a commit may take before its event is refused. */
+  readonly commitDeadlineMs?: number | undefined
   /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
   readonly recovered?: (vault: Vault) => Promise<void>
 }
@@ -39,7 +42,7 @@ export interface VaultsOptions {
 const KEY_FILE = '.key'
 
 export async function openVaults(options: VaultsOptions): Promise<Vaults> {
-  const { log, sealer, folder, handlers, random, prover } = options
+  const { log, sealer, folder, handlers, random, prover, commitDeadlineMs = COMMIT_DEADLINE_MS } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const opened = new Map<VaultId, Vault>()
   const opening = new Map<VaultId, Promise<Vault | undefined>>()
@@ -51,7 +54,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     const kek = sealer.open(sealed, `vault ${id}`)
     const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
     if (!store) return undefined
-    const vault = readVault(store, { id, handlers: handlers ?? '[]', prover })
+    const vault = readVault(store, { id, handlers: handlers ?? '[]', prover, commitDeadlineMs })
     await options.recovered?.(vault)
     return keep(vault)
   }
@@ -76,7 +79,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
       await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
       const store = await createStore(log, { vault: id, kek, random })
       await foundVault(store, { ...birth, handlers, random })
-      return keep(readVault(store, { id, handlers: handlers ?? '[]', prover }))
+      return keep(readVault(store, { id, handlers: handlers ?? '[]', prover, commitDeadlineMs }))
     },
     open: () => [...opened.values()],
     async names() {

@@ -82,6 +82,7 @@ const effects: Effects = {
     { namespace: 'handler/x', key: 'n', value: encoder.encode('7') },
   ],
   expected: [],
+  facts: [],
   outgoing: [{ to: 'owner', type: 'x.told', body: encoder.encode('{"n":1}') }],
   log: [],
   hostCalls: 3,

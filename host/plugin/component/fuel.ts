@@ -7,6 +7,8 @@
  * local variable, written back before each call and wherever they are left. Bulk instructions pay by their length: V8
  * does not look for a terminated thread in a loop around one, so that without fuel such a loop outlives its deadline.
  */
+import { joinBytes } from '#host/wire/bytes.ts'
+
 import type { CoreModule } from './core-module.ts'
 import type { FunctionCode, Probe } from './core-code.ts'
 import { encodeS32, encodeU32 } from './leb.ts'
@@ -35,13 +37,7 @@ export function meteredCode(module: CoreModule): Uint8Array {
     parts.push(encodeU32(metered.reduce((sum, part) => sum + part.length, 0)))
     for (const part of metered) parts.push(part)
   }
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return joinBytes(parts)
 }
 
 const [getLocal, setLocal, teeLocal, getGlobal, setGlobal] = [0x20, 0x21, 0x22, 0x23, 0x24]

@@ -44,7 +44,7 @@ describe('the handler world, against jco', () => {
 
   it('every-ts: every function and type', async () => {
     const both = await openBoth('every-ts', openHost)
-    expect(both.component.imports).toHaveLength(10)
+    expect(both.component.imports).toHaveLength(11)
     const answer = both.agree('handle', ascii('everything'))
     expect(JSON.stringify(answer)).not.toBe('')
     expect(both.agree('handle', ascii('accept'))).toEqual({ tag: 'ok', val: { tag: 'accepted' } })

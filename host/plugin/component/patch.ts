@@ -2,6 +2,8 @@
  * Rewrites a core module so that it can be held: maxima on its memory and tables, fuel, and exports for the state a
  * reset must reach. What cannot be patched is refused. Custom sections (names, producers) are left out.
  */
+import { joinBytes } from '#host/wire/bytes.ts'
+
 import { invalid, openCursor, openQuota, readBytes, readSections, readU32 } from './cursor.ts'
 import type { CoreModule, Limits, TableType } from './core-module.ts'
 import { fuelExport, fuelGlobal, isMetered, meteredCode } from './fuel.ts'
@@ -54,7 +56,7 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
     else parts.push(...section(id, readBytes(body, body.end - body.at)))
   }
   addBefore(Infinity)
-  return join(parts)
+  return joinBytes(parts)
 }
 
 function item(sort: string, index: number, kind: number): number[] {
@@ -90,14 +92,4 @@ function section(id: number, ...bodies: readonly (Uint8Array | readonly number[]
 
 function toBytes(body: Uint8Array | readonly number[]): Uint8Array {
   return body instanceof Uint8Array ? body : Uint8Array.from(body)
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }

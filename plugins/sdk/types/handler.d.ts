@@ -2,6 +2,7 @@ declare module 'trellis:handler/handler@0.1.0' {
   export type Outcome = import('trellis:handler/types@0.1.0').Outcome
   export type Refusal = import('trellis:handler/types@0.1.0').Refusal
   export type * as TrellisHandlerApproval010 from 'trellis:handler/approval@0.1.0' // import trellis:handler/approval@0.1.0
+  export type * as TrellisHandlerAudit010 from 'trellis:handler/audit@0.1.0' // import trellis:handler/audit@0.1.0
   export type * as TrellisHandlerClock010 from 'trellis:handler/clock@0.1.0' // import trellis:handler/clock@0.1.0
   export type * as TrellisHandlerCredentials010 from 'trellis:handler/credentials@0.1.0' // import trellis:handler/credentials@0.1.0
   export type * as TrellisHandlerFields010 from 'trellis:handler/fields@0.1.0' // import trellis:handler/fields@0.1.0
