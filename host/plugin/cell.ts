@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
-import { CALLS_IN_ONE_GO_MAX, NEXT_CALL_PAUSES, RING_SLOTS } from '#host/plugin/limits.ts'
+import { CALLS_IN_ONE_GO_MAX, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
 import type { Answer, Carried, KeyRead } from './calls.ts'
@@ -188,7 +188,7 @@ export class Cell implements AsyncDisposable {
     if (this.#alive) this.#owner.changed(this)
   }
 
-  /** Looks at what the cell woke the host for, and on for as long as something comes at once. */
+  /** Looks at what the cell woke the host for, and at what came meanwhile. */
   #serve(isOwn = false): void {
     let found = isOwn || this.#isAhead
     this.#isAhead = false
@@ -197,21 +197,11 @@ export class Cell implements AsyncDisposable {
       const answered = this.#alive && this.#answerCall()
       if (settled && this.#alive) this.#owner.changed(this)
       found ||= settled || answered
-      if (answered && (calls += 1) < CALLS_IN_ONE_GO_MAX && this.#comesAtOnce()) continue
       if (!found) return this.#lied(this.#channel.called() ? ASKED_TWICE : 'its cell woke the host for nothing')
-      if (calls >= CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
+      if (answered && (calls += 1) === CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
       this.#channel.rest()
       if (!this.#waits() || !this.#channel.resume()) return
     }
-  }
-
-  /** Spins for a moment: the cell is awake, and a wake-up costs more. */
-  #comesAtOnce(): boolean {
-    for (let left = NEXT_CALL_PAUSES; left > 0; left--) {
-      if (this.#waits()) return true
-      Atomics.pause()
-    }
-    return false
   }
 
   #waits(): boolean {

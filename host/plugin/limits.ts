@@ -84,8 +84,6 @@ export const POOL_TENANT_QUEUE_MAX = 256
 
 /** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes 0.05 ms. */
 export const ANSWER_PAUSES = 2_500
-/** After an answer the host looks this often for the cell's next call, 4 µs in all: a wake-up costs it more. */
-export const NEXT_CALL_PAUSES = 100
 /** Calls of one cell answered in one go: 0.1 ms of the host at most, then everybody else has a turn. */
 export const CALLS_IN_ONE_GO_MAX = 32
 /** Events in a cell: the one it is at, and those handed to it ahead. */
