@@ -13,6 +13,8 @@ import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
+import { manyVaults } from './vaults.ts'
+import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
 const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'killable-call': killableCall,
@@ -22,11 +24,16 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   start: hostStart,
   loading: componentLoading,
   journal: journalCommits,
+  commit: durableCommits,
+  'cold-open': coldOpen,
+  recovery,
+  growth,
   fuel: fuelCost,
   proof: credentialProof,
   glue: jcoGlue,
   'host-call': hostCalls,
   handlers: manyHandlers,
+  vaults: manyVaults,
 }
 
 const asked = process.argv.slice(2)

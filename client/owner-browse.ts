@@ -41,7 +41,7 @@ export interface OwnerBrowse {
   /** What is in one, by key. `next` goes into the following request as `after`. */
   browse(namespace: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<BrowsedPage>
   /** Items of any namespace by a text in their key or by category. A page may hold none and still have a `next`. */
-  search(what: {
+  find(what: {
     text?: string
     category?: string
     after?: { namespace: string; key: string }
@@ -68,7 +68,7 @@ export function ownerBrowse(command: (type: string, body: Cbor) => Promise<Cbor>
     async browse(namespace, range = {}) {
       return check(page, await command('namespace.items', { namespace, ...range }), 'malformed', 'items')
     },
-    async search(what) {
+    async find(what) {
       return check(found, await command('namespace.search', what), 'malformed', 'what was found')
     },
     async remove(item) {

@@ -8,6 +8,7 @@ import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind } from './anchor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
@@ -59,6 +60,7 @@ const credentialEntry = z.object({
   addedAt: z.number(),
 })
 const credentialEntries = z.object({ credentials: z.array(credentialEntry) })
+const paired = anchored.extend({ refused: z.literal('journal-behind').nullable().default(null) })
 const ran = z.object({ reply: z.instanceof(Uint8Array).nullable() })
 const kept = z.object({
   items: z.array(
@@ -80,6 +82,8 @@ const kept = z.object({
   bytes: z.number(),
   bytesMax: z.number(),
 })
+const cells = z.array(z.union([z.string(), z.number(), z.null()]))
+const found = z.object({ columns: z.array(z.string()), rows: z.array(cells), next: cells.nullable() })
 const invitation = z.object({ vault: z.string(), connection: z.string(), identity: bytesOf(32) })
 
 const ownedKey = z.object({
@@ -109,11 +113,22 @@ export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContr
 export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** Rows of a search or a report. `next` goes into the following search as `after`. */
+export type Found = z.infer<typeof found>
+export interface SearchOptions {
+  readonly filter?: string
+  readonly after?: Found['next']
+  readonly limit?: number
+}
 /** A page of what a connection keeps in the vault. `next` goes into the following request as `after`. */
 export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   readonly conversation: Conversation
+  /** How far the vault was when it last said so. */
+  readonly anchor: Anchor | undefined
+  /** Has the vault move to a new key and destroy the old one: what was removed opens nowhere afterwards. */
+  renewKeys(): Promise<void>
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
   /** Everything that waits for an answer: for a device that was away when it was told. */
@@ -140,6 +155,13 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
   removeItem(connection: string, key: string): Promise<void>
+  /**
+   * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
+   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque is found by its key alone.
+   */
+  search(table: 'items' | 'audit', options?: SearchOptions): Promise<Found>
+  /** One of the vault's fixed reports: `namespaces`, `categories`, `askers`, `refusals`, `days`. */
+  report(name: string, filter?: string): Promise<Found>
   /** A fresh key in the vault, for the handlers that need one of this name. */
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
   /** All of them in the order of their names; `identity` is the vault's own for documents. */
@@ -154,16 +176,26 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
 /** How long a command may be on its way. */
 const COMMAND_LIFE_MS = 3_600_000
 
-/** Pairs with the vault anew: a session of its own for this run. @throws Refusal `handshake-failed` */
+/**
+ * Pairs with the vault anew: a session of its own for this run. What the store remembers of the vault is shown to it.
+ *
+ * @throws Refusal `handshake-failed`, `journal-behind` when the vault is not what this device remembers
+ */
 export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
   const { vault, identity, device, signing, transport, store, now, random } = options
   const lanes = ownerLanes(vault)
   const profile = await fetchProfile(transport, lanes, identity)
-  const { message, state } = hello({ signing, profile, offer: encodeCbor({ device }), random })
+  const anchors = anchorMemory(store, vault)
+  const known = anchors.newest
+  const offer = encodeCbor({ device, ...(known && { anchor: known }) })
+  const { message, state } = hello({ signing, profile, offer, random })
   const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
-  const { session } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
+  const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
     finish(state, data, { now: now() }),
   )
+  const { anchor, refused } = check(paired, decodeCbor(decision), 'handshake-failed', 'the answer to this device')
+  if (refused !== null) throw behind(vault)
+  await anchors.take(anchor, known)
   const conversation = await openConversation({
     session,
     name: `vine/${vault}/owner`,
@@ -174,23 +206,38 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     lanes,
     contractVersion: () => 0,
   })
-  return deviceOf(conversation, { ...options, vaultKey: profile.verifyKey.raw })
+  return deviceOf(conversation, { ...options, anchors, vaultKey: profile.verifyKey.raw })
 }
 
 function deviceOf(
   conversation: Conversation,
-  { signing, now, vault, vaultKey }: DeviceOptions & { readonly vaultKey: Uint8Array },
+  {
+    signing,
+    now,
+    vault,
+    vaultKey,
+    anchors,
+  }: DeviceOptions & { readonly vaultKey: Uint8Array; readonly anchors: AnchorMemory },
 ): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
+    const known = anchors.newest
     const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
-    if (reply.status === 'replied') return decodeCbor(reply.body)
+    if (reply.status === 'replied') {
+      const answer = decodeCbor(reply.body)
+      await anchors.take(check(anchored, answer, 'malformed', `the answer to ${type}`).anchor, known)
+      return answer
+    }
     const why = reply.status === 'refused' ? `${reply.code}: ${reply.message}` : reply.status
     throw new Refusal('command-invalid', `${type} was refused: ${why}`)
   }
 
   return {
     conversation,
+    get anchor() {
+      return anchors.newest
+    },
+    renewKeys: () => done(command('vault.renew', {})),
     onOffer(receive) {
       for (const type of ['contract.presented', 'contract.changed']) {
         conversation.on(type, ({ body }) => receive(readOffer(body)))
@@ -242,6 +289,8 @@ function belongings(
   OwnerDevice,
   | 'items'
   | 'removeItem'
+  | 'search'
+  | 'report'
   | 'putField'
   | 'createKey'
   | 'keys'
@@ -253,6 +302,13 @@ function belongings(
   return {
     async items(connection, range = {}) {
       return check(kept, await command('connection.items', { connection, ...range }), 'malformed', 'items')
+    },
+    async search(table, { filter = '', after, limit } = {}) {
+      const body = { in: table, filter, ...(after && { after }), ...(limit !== undefined && { limit }) }
+      return check(found, await command('vault.search', body), 'malformed', 'what was found')
+    },
+    async report(name, filter = '') {
+      return check(found, await command('vault.report', { name, filter }), 'malformed', 'the report')
     },
     removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),

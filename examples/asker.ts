@@ -13,15 +13,17 @@ const REQUEST_LIFE_MS = 3_600_000
 export interface Asker extends AsyncDisposable {
   /** The connection's id in the person's vault. */
   readonly connection: string
+  /** The vault's key for documents, from its profile. */
+  readonly documents: Uint8Array
   /** The reply as JSON. @throws Error with the code of a refusal */
   ask(type: string, body: unknown): Promise<unknown>
 }
 
 export async function connectAsker(
   person: Person,
-  options: { name: string; folder: string; events: readonly string[] },
+  options: { name: string; folder: string; events: readonly string[]; payment?: boolean },
 ): Promise<Asker> {
-  const { name, events } = options
+  const { name, events, payment = false } = options
   const signing = generateSigningKey()
   await using parts = new AsyncDisposableStack()
   const { vaults } = parts.use(await openFolder(options.folder, { create: true }))
@@ -35,18 +37,20 @@ export async function connectAsker(
       version: 1,
       publishedAt: surroundings.now(),
       fields: [],
-      permissions: { events: [...events], store: null, messages: false, authentication: false, payment: false },
+      permissions: { events: [...events], store: null, messages: false, authentication: false, payment },
       limits: { requestsPerHour: 1_000, storageBytes: 0 },
     },
     signing,
   )
   const invitation = await person.phone.invite(name, 'service')
-  const connecting = connect(invitation, { profile: await discover(invitation, own), contract }, own)
+  const profile = await discover(invitation, own)
+  const connecting = connect(invitation, { profile, contract }, own)
   await person.phone.accept(await person.offers.take(), [])
   const { conversation } = await connecting
   const owned = parts.move()
   return {
     connection: invitation.connection,
+    documents: profile.documents,
     async ask(type, body) {
       const bytes = new TextEncoder().encode(JSON.stringify(body))
       const reply = await (await conversation.request(type, bytes, { lifeMs: REQUEST_LIFE_MS })).answer

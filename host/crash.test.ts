@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
 
+import { Refusal } from './errors.ts'
 import { connectService, type Asker, told } from './service.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 
-const EVENTS = 200
-const KILLS = 8
+/** `npm run soak` kills a thousand times. */
+const KILLS = Number(process.env['SOAK_KILLS'] ?? 8)
+const EVENTS = KILLS * 25
+/** A kill and a start take under a second where the machine is not shared. */
+const TIMEOUT_MS = 30_000 + KILLS * 5_000
 const IN_FLIGHT = 16
 
 /** Asks for all of it, so many at a time; what was answered is in `replies`, in the order of the answers. */
@@ -37,10 +41,22 @@ async function killOften(world: World, service: Asker, { roll, done }: { roll: (
     while (done() < enough) await new Promise(setImmediate)
     // Anywhere between the turns of the event loop in which a commit group is written.
     for (let turns = Math.floor(roll() * 30); turns > 0; turns--) await new Promise(setImmediate)
+    const kept = keep(world, roll())
+    if (roll() < 0.5) await new Promise(setImmediate)
     await world.kill()
+    await kept
     await world.start()
     await service.connected.conversation.resend()
   }
+}
+
+/** Has a snapshot or a new key under way, at some kills: these stop half way, too. */
+async function keep(world: World, what: number): Promise<void> {
+  const vault = await world.vault()
+  const work = what < 0.4 ? vault.store.snapshot() : what < 0.7 ? world.host.vaults.renew(vault) : Promise.resolve()
+  await work.catch((error: unknown) => {
+    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+  })
 }
 
 test.each([1, 2])(
@@ -51,6 +67,8 @@ test.each([1, 2])(
     const replies: unknown[] = []
     await Promise.all([askAll(acme, replies), killOften(world, acme, { roll: dice(seed), done: () => replies.length })])
 
+    // A refusal names its code here.
+    expect(replies.filter((reply) => (reply as { status?: unknown }).status !== 'replied')).toEqual([])
     const numbers = replies.map((reply) => (reply as { body?: unknown }).body).toSorted((a, b) => Number(a) - Number(b))
     expect(numbers).toEqual(Array.from({ length: EVENTS }, (_, at) => at + 1))
     const vault = await world.vault()
@@ -62,4 +80,5 @@ test.each([1, 2])(
     expect(rows).toHaveLength(EVENTS)
     expect(new Set(rows.map(({ eventId }) => eventId)).size).toBe(EVENTS)
   },
+  TIMEOUT_MS,
 )

@@ -27,12 +27,13 @@ import { refuse } from '#host/vault/refuse.ts'
 import { follow } from '#host/vault/rekey.ts'
 import { suspend } from '#host/vault/suspend.ts'
 import type { Vault } from '#host/vault/vault.ts'
+import type { Lease } from '#host/vault/shelf.ts'
 import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
 import { parseSubject, type Subject } from '#host/wire/subject.ts'
 import type { Watch } from './watch.ts'
 
-/** Where a message came in, once that much is known. */
-interface Arrival {
+/** Where a message came in, once that much is known. The vault stays open until its end. */
+interface Arrival extends Disposable {
   readonly vault: Vault
   readonly subject: Subject
   readonly data: Uint8Array
@@ -43,8 +44,8 @@ export interface Deliverer {
   readonly bus: Bus
   readonly registry: Registry
   readonly pool: Pool
-  /** An open vault, opened now if need be; `undefined` when this host does not have it. */
-  vault(id: string): Promise<Vault | undefined>
+  /** A vault, opened now if need be and held open meanwhile; `undefined` when this host does not have it. */
+  hold(id: string): Promise<Lease | undefined>
   /** Milliseconds since the epoch. */
   now(): number
   random(length: number): Uint8Array
@@ -69,6 +70,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
       await send(arrival.vault, await watch.timed('refuse', refused))
     }
   } finally {
+    arrival?.[Symbol.dispose]()
     watch.end()
   }
 
@@ -136,9 +138,9 @@ async function arrive({ subject: text, data }: Message, host: Deliverer): Promis
   const subject = parseSubject(text)
   if (subject.direction === 'forService' || subject.direction === 'forApp')
     throw new Refusal('misrouted', 'not for a vault')
-  const vault = await host.vault(subject.vault)
-  if (!vault) throw new Refusal('vault-unknown', 'this host does not have that vault')
-  return { vault, subject, data }
+  const lease = await host.hold(subject.vault)
+  if (!lease) throw new Refusal('vault-unknown', 'this host does not have that vault')
+  return { vault: lease.vault, subject, data, [Symbol.dispose]: () => lease[Symbol.dispose]() }
 }
 
 /** @throws Refusal `malformed` also for a handshake envelope where a sealed event belongs */

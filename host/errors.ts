@@ -63,6 +63,9 @@ export const refusalCodes = [
   'proof-invalid',
   // vault: the owner's side
   'vault-unknown',
+  'vault-full',
+  'filter-invalid',
+  'backup-invalid',
   'device-unknown',
   'command-invalid',
   'second-factor-needed',

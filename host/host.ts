@@ -11,15 +11,18 @@ import { parseManifest } from './plugin/manifest.ts'
 import { createPool, type PoolStats } from './plugin/pool.ts'
 import { loadProgram } from './plugin/program.ts'
 import { buildRegistry, type Registry } from './plugin/registry.ts'
-import { openFileLog } from './storage/file-log.ts'
-import { openLog } from './storage/group.ts'
+import { fileBlobs } from './storage/file-blobs.ts'
+import { fileSegments } from './storage/file-segments.ts'
+import { openSegmentedLog } from './storage/group.ts'
 import { softwareSealer } from './storage/sealer.ts'
+import { STORAGE_RETRY_MS } from './storage/limits.ts'
 import { captured, lanesOf } from './lanes.ts'
-import { finish, type Moment, upkeep } from './upkeep.ts'
+import { finish, type Moment, upkeep, wake } from './upkeep.ts'
 import { announce } from './vault/announce.ts'
 import { publish } from './vault/publish.ts'
 import type { Vault } from './vault/vault.ts'
-import { openVaults, type Vaults } from './vault/vaults.ts'
+import { openVaults, type Vaults, type VaultsOptions } from './vault/vaults.ts'
+import { leaveWakeTimes, takeWakeTimes } from './vault/wake.ts'
 import { startWatch, type Trace } from './watch.ts'
 
 /** The bytes of one handler as the image gave them: hashed, and used as hashed. */
@@ -47,13 +50,17 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
+  /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
+  readonly openBytesMax?: number
+  /** What one vault may hold; `VAULT_BYTES_MAX` if it is not said. */
+  readonly vaultBytesMax?: number
 }
 
 export interface Host extends AsyncDisposable {
   readonly vaults: Vaults
   readonly registry: Registry
   readonly stats: () => PoolStats
-  /** Resolves with the reason when this host can go on no more: its log failed. Another one may start on its folder. */
+  /** Resolves with the reason when this host can go on no more: its log failed, and did not open again. */
   readonly down: Promise<Refusal>
   /** Takes nothing new, finishes what is in hand, writes what is counted. */
   drain(): Promise<void>
@@ -66,40 +73,41 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const { folder, bus, now, random, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
-  const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: options.pid })))
+  const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const handlers = JSON.stringify(registry.published())
+  const wakeList = join(folder, 'wake.json')
   const prover = parts.use(openProver())
   const vaults = parts.use(
     await openVaults({
       log,
       sealer,
+      snapshots: await fileBlobs(join(folder, 'snapshots')),
       folder: join(folder, 'vaults'),
       handlers,
       random,
       prover,
       commitDeadlineMs: options.commitDeadlineMs,
+      ...bounds(options),
       recovered: (vault) => recovered(vault, { bus, handlers, now: now(), random }),
     }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
 
   const down = Promise.withResolvers<Refusal>()
-  const deliverer = { bus, registry, pool, vault: (id: string) => vaults.find(id), now, random }
-  const receive = (message: Message) =>
-    deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
-
-  /** A log that failed ends this host; anything else that gets here is our bug, and ends the process. */
-  function failed(error: unknown): never | void {
-    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
-    down.resolve(error)
+  const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), now, random }
+  const receive = async (message: Message) => {
+    await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
+    await vaults.makeRoom(now())
   }
+
+  const failed = recovering(vaults, down.resolve)
 
   await bus.provision(lanesOf(registry.lanes()))
   const inlet = await listen(bus, registry, { receive, failed })
-  await reopen(vaults, options.warn)
+  await reopen(vaults, { ...options, handlers, wakeList })
   const dialer = openDialer(bus)
-  const round = () => upkeep(vaults, { bus, now: now(), random, dialer })
+  const round = () => upkeep(vaults, { bus, now: now(), random, dialer, warn: options.warn })
   await round()
   const rounds = repeat(() => round().catch(failed), TICK_MS)
   const owned = parts.move()
@@ -109,6 +117,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await dialer.drain()
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
+    await leaveWakeTimes(wakeList, handlers, vaults.wakeTimes(now()))
   }
   let closed: PromiseLike<void> | undefined
   return {
@@ -129,15 +138,36 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 }
 
+/**
+ * What takes the errors that deliveries end with. A log that failed is opened again: what is durable goes on. If that
+ * fails too, this host ends; anything else that gets here is our bug, and ends the process.
+ */
+function recovering(vaults: Vaults, end: (reason: Refusal) => void): (error: unknown) => never | void {
+  let recovery: Promise<void> | undefined
+  return (error) => {
+    if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+    recovery ??= vaults
+      .reopen()
+      .catch((again: unknown) => end(again instanceof Refusal ? again : error))
+      .finally(() => (recovery = undefined))
+  }
+}
+
 /** Takes up everything that is sent to this host's vaults. */
 async function listen(
   bus: Bus,
   registry: Registry,
   { receive, failed }: { receive: (message: Message) => Promise<void>; failed: (error: unknown) => void },
 ): Promise<{ drain(): Promise<unknown> }> {
-  // What the log did not take is not acknowledged: it comes again, to this folder's next host.
+  // What the log did not take is not acknowledged: it comes again, to this host or to this folder's next one.
   const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
-  const lanes = await bus.consume((delivery) => void take(delivery).catch(failed), { inFlight: BUS_IN_FLIGHT_MAX })
+  const fail = (delivery: Delivery, error: unknown): void => {
+    failed(error)
+    void delivery.nak(STORAGE_RETRY_MS).catch(unheard)
+  }
+  const lanes = await bus.consume((delivery) => void take(delivery).catch((error: unknown) => fail(delivery, error)), {
+    inFlight: BUS_IN_FLIGHT_MAX,
+  })
   // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
   const isCaptured = captured(registry.lanes())
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
@@ -153,15 +183,28 @@ async function recovered(vault: Vault, moment: Moment & { readonly handlers: str
 }
 
 /**
- * Every vault once: what an earlier run committed and did not publish leaves now, not with the next event. One that
- * cannot be opened is its owner's trouble and not its neighbours'.
+ * Every vault that an earlier run did not leave settled, once: what it committed and did not publish leaves now, not
+ * with the next event.
  */
-async function reopen(vaults: Vaults, warn: (line: string) => void): Promise<void> {
-  for (const id of await vaults.names()) {
-    await vaults.find(id).catch((error: unknown) => {
-      if (!(error instanceof Refusal) || error.code === 'storage-failed') throw error
-      warn(`vault ${id} stays closed: ${error.message}`)
-    })
+async function reopen(
+  vaults: Vaults,
+  options: Pick<HostOptions, 'warn' | 'now'> & { readonly handlers: string; readonly wakeList: string },
+): Promise<void> {
+  const times = await takeWakeTimes(options.wakeList, options.handlers)
+  const names = new Set(await vaults.names())
+  vaults.remember(new Map([...times].filter(([id]) => names.has(id))))
+  for (const id of names) {
+    if (times.has(id)) continue
+    await wake(vaults, id, options)
+    await vaults.makeRoom(options.now())
+  }
+}
+
+/** What the vaults may take, where it is said. */
+function bounds({ openBytesMax, vaultBytesMax }: HostOptions): Pick<VaultsOptions, 'openBytesMax' | 'vaultBytesMax'> {
+  return {
+    ...(openBytesMax !== undefined && { openBytesMax }),
+    ...(vaultBytesMax !== undefined && { vaultBytesMax }),
   }
 }
 

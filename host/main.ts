@@ -8,6 +8,7 @@ import { IMAGE_FOLDER } from './commands/image.ts'
 import { up } from './commands/up.ts'
 import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
+import { addVaultCommands } from './commands/vault.ts'
 import { Refusal } from './errors.ts'
 
 const USAGE = 2
@@ -73,6 +74,7 @@ audit
     console.log(printVerified(await verifyFile(file, known)))
   })
 
+addVaultCommands(program, columns)
 addHandlerCommands(program, columns)
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
@@ -81,7 +83,8 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 }
 
 try {
-  if (process.argv.length === 2) program.error('error: type a command: demo, up, audit or handler', { exitCode: USAGE })
+  if (process.argv.length === 2)
+    program.error('error: type a command: demo, up, audit, vault or handler', { exitCode: USAGE })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

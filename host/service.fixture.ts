@@ -61,7 +61,7 @@ function contractOf(
     publishedAt: world.clock.now,
     fields: FIELDS,
     permissions: {
-      events: [...handlers, 'payment.request'],
+      events: [...new Set([...handlers, 'payment.request'])],
       store: { categories: ['counts'], bytesMax: 1_000 },
       messages: true,
       authentication: true,

@@ -4,6 +4,7 @@ import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
 import { commit, unkeptEvent } from './vault/commit.ts'
+import { erased, erasureDue } from './vault/erasure.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
@@ -18,11 +19,20 @@ export interface Moment {
   readonly random: (length: number) => Uint8Array
 }
 
-/** One round over the open vaults. */
-export async function upkeep(vaults: Vaults, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
-  for (const vault of vaults.open()) {
-    if (!vault.writer.stalled) await inTime(round(vault, moment))
+/** One round over the open vaults, and over those that have to be opened for it. */
+export async function upkeep(
+  vaults: Vaults,
+  moment: Moment & { readonly dialer?: Dialer; readonly warn?: (line: string) => void },
+): Promise<void> {
+  for (const id of vaults.due(moment.now)) await wake(vaults, id, moment)
+  for (const { id } of vaults.open()) {
+    using lease = vaults.holdOpen(id)
+    if (!lease || lease.vault.writer.stalled) continue
+    await inTime(round(lease.vault, moment))
+    await inTime(erase(lease.vault, vaults, moment))
   }
+  await vaults.compact().catch(later)
+  await vaults.makeRoom(moment.now)
 }
 
 async function round(vault: Vault, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
@@ -43,9 +53,41 @@ async function inTime(work: Promise<void>): Promise<void> {
   }
 }
 
+/** One that cannot be opened is its owner's trouble and not its neighbours'. */
+export async function wake(
+  vaults: Vaults,
+  id: string,
+  { warn = () => {} }: { readonly warn?: (line: string) => void },
+): Promise<void> {
+  try {
+    await vaults.find(id)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'storage-failed') throw error
+    vaults.remember(new Map([[id, null]]))
+    warn(`vault ${id} stays closed: ${error.message}`)
+  }
+}
+
+/** The keys of what has ended: a new KEK, and what the old one opened is gone wherever there are copies. */
+async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Promise<void> {
+  if (!erasureDue(vault) && !vault.store.renewing) return
+  const renewed = await vaults.renew(vault).then(() => true, later)
+  if (!renewed) return
+  await commit({ vault, now, random, changes: [erased], rows: [] })
+}
+
+/** A disk that does not take it now may take it in the next round. */
+function later(error: unknown): false {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+  return false
+}
+
 /** The last round: every refusal that is only counted so far, and what has left is forgotten. */
 export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
-  for (const vault of vaults.open()) {
+  for (const { id } of vaults.open()) {
+    using lease = vaults.holdOpen(id)
+    if (!lease) continue
+    const { vault } = lease
     await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
     const rows = [...vault.writer.owed(), ...vault.refusals.drain()]
     await inTime(commit({ vault, ...moment, rows }).then(() => undefined))

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { type Offer, type OwnerDevice, pairDevice, type Question } from '#client/owner.ts'
-import { forgetfulStore } from '#client/transport.ts'
+import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
@@ -40,6 +40,8 @@ export interface WorldOptions {
   /** Whose vault it is: Alice's, if it is not said. */
   readonly vault?: string
   readonly cells?: number
+  /** What the open vaults may take, and what each may hold. */
+  readonly bounds?: Pick<HostOptions, 'openBytesMax' | 'vaultBytesMax'>
   /** Devices beside the phone that is paired from the start. */
   readonly devices?: readonly string[]
   /** What the bus does to messages on the way. */
@@ -65,8 +67,8 @@ export interface World extends AsyncDisposable {
   /** Lines for the operator. */
   readonly warnings: string[]
   vault(): Promise<Vault>
-  /** Pairs one of the devices anew. */
-  pair(device: string): Promise<OwnerDevice>
+  /** Pairs one of the devices anew; `store` is what it remembers. */
+  pair(device: string, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
   hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
   /** One command of the phone, sealed and not sent; nobody waits for its answer. */
@@ -96,17 +98,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const listener = parts.use(broker.connect())
   const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
-  const runner = parts.use(
-    await startRunner({ cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }),
-  )
+  const kept = { cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }
+  const runner = parts.use(await startRunner({ ...kept, ...options.bounds }))
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  async function pair(device: string): Promise<OwnerDevice> {
+  async function pair(device: string, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
     const signing = keys.get(device)
     if (!signing) throw new Error(`${device} is no device of this world`)
     const transport = broker.connect()
-    return pairDevice({ vault: name, identity, device, signing, transport, store: forgetfulStore(), now, random })
+    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
   }
   const alice = await pair('phone')
   alice.onOffer(offers.put)
@@ -165,7 +166,10 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
   host(): Host
 }
 
-interface RunnerOptions extends Pick<HostOptions, 'folder' | 'handlers' | 'cells' | 'now' | 'commitDeadlineMs'> {
+interface RunnerOptions extends Pick<
+  HostOptions,
+  'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'commitDeadlineMs'
+> {
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]
@@ -200,7 +204,7 @@ async function startRunner({ name, broker, traces, warnings, ...options }: Runne
         bus: { ...running.bus, ...bus },
         registry: host.registry,
         pool: pool ?? noPool,
-        vault: (id: string) => host.vaults.find(id),
+        hold: (id: string) => host.vaults.hold(id),
         now: options.now,
         random,
       }

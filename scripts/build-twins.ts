@@ -1,10 +1,10 @@
 /**
- * Builds one small handler, the templates' own, in every language and for every runtime, and keeps the bytes with their
- * digests: the host's tests run them without any of the compilers. `node scripts/build-twins.ts` builds again what is
- * out of date and what the compilers of this machine can build.
+ * Builds one small handler, the templates' own, in every language and for every runtime, and the twins of handlers that
+ * we ship, and keeps the bytes with their digests: the host's tests run them without any of the compilers.
+ * `node scripts/build-twins.ts` builds again what is out of date and what the compilers of this machine can build.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -43,10 +43,27 @@ export interface Twin {
   readonly toolchain: string
 }
 
-/** `rust-component`. */
-export function twinName({ language, runtime }: Kit): string {
-  return `${language.id}-${runtime}`
+/** What is built: the templates' handler, or the twin of one we ship, whose cases and manifest it has. */
+export interface TwinSource {
+  /** `rust-component`, `payment-rust`. */
+  readonly name: string
+  readonly kit: Kit
+  /** A handler in `plugins/`, with the source of its twin in `twins/`. */
+  readonly of?: string
 }
+
+const shipped = ['auth-challenge', 'payment'] as const
+const otherLanguages = new Set(['as', 'rust'])
+
+/** All there are. */
+export const twinSources: readonly TwinSource[] = [
+  ...kits.map((kit) => ({ name: `${kit.language.id}-${kit.runtime}`, kit })),
+  ...shipped.flatMap((of) =>
+    kits
+      .filter(({ language, runtime }) => otherLanguages.has(language.id) && runtime === 'component')
+      .map((kit) => ({ name: `${of}-${kit.language.id}`, kit, of })),
+  ),
+]
 
 export async function readTwins(): Promise<ReadonlyMap<string, Twin>> {
   const text = await readFile(LISTING, 'utf8').catch(() => '{}')
@@ -55,13 +72,19 @@ export async function readTwins(): Promise<ReadonlyMap<string, Twin>> {
 
 /** The handler of a twin as `trellis handler new` lays it out, for as long as `use` runs. */
 export async function withHandler<T>(
-  { language, runtime }: Kit,
+  { kit: { language, runtime }, of }: TwinSource,
   use: (handler: HandlerFolder, manifest: Manifest) => Promise<T>,
 ): Promise<T> {
   const base = await mkdtemp(join(tmpdir(), 'trellis-twin-'))
   try {
-    const folder = join(base, HANDLER)
+    const folder = join(base, of ?? HANDLER)
     await createHandler(folder, language, runtime)
+    if (of !== undefined) {
+      const plugin = join(root, 'plugins', of)
+      await copyFile(join(plugin, 'twins', language.source), join(folder, language.source))
+      await copyFile(join(plugin, 'handler.cases.json'), join(folder, 'handler.cases.json'))
+      await copyFile(join(root, 'manifests', `${of}.json`), join(folder, 'manifest.json'))
+    }
     const handler = findHandler(folder)
     return await use(handler, await readManifest(handler))
   } finally {
@@ -122,21 +145,23 @@ function must(version: string | undefined): string {
 }
 
 /** Builds one. Its compiler has to be there. */
-export function buildTwin(kit: Kit): Promise<Twin & { readonly built: Uint8Array; readonly manifest: Manifest }> {
-  return withHandler(kit, async (handler, manifest) => {
+export function buildTwin(
+  twin: TwinSource,
+): Promise<Twin & { readonly built: Uint8Array; readonly manifest: Manifest }> {
+  return withHandler(twin, async (handler, manifest) => {
     const { bytes: built } = await buildFolder(handler, manifest)
     const sources = await sourcesDigest(handler, manifest)
-    const toolchain = await toolchainOf(kit, handler.folder)
+    const toolchain = await toolchainOf(twin.kit, handler.folder)
     return { sha384: sha384(built), bytes: built.length, sources, toolchain, built, manifest }
   })
 }
 
 async function refresh(): Promise<void> {
   const listed = new Map(await readTwins())
-  for (const kit of kits) {
-    const name = twinName(kit)
+  for (const source of twinSources) {
+    const { name, kit } = source
     const known = listed.get(name)
-    if (known?.sources === (await withHandler(kit, sourcesDigest))) {
+    if (known?.sources === (await withHandler(source, sourcesDigest))) {
       console.log(`up to date  ${name}`)
       continue
     }
@@ -145,7 +170,7 @@ async function refresh(): Promise<void> {
       console.log(`not built   ${name}: ${missing}`)
       continue
     }
-    const { built, manifest: _manifest, ...twin } = await buildTwin(kit)
+    const { built, manifest: _manifest, ...twin } = await buildTwin(source)
     const params = { [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS }
     const packed = await promisify(brotliCompress)(built, { params })
     await writeFile(join(TWINS_FOLDER, `${name}.wasm.br`), packed)

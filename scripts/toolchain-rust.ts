@@ -52,7 +52,9 @@ export async function buildRust(options: BuildOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-rust-'))
   const out = join(folder, 'core.wasm')
   try {
-    await run(rust.rustc, [...compileOptions, ...rust.linkOptions, options.source, '-o', out])
+    // A panic says where it is: without the folder, so that the bytes are the same wherever it was built.
+    const nameless = `--remap-path-prefix=${dirname(options.source)}=`
+    await run(rust.rustc, [...compileOptions, nameless, ...rust.linkOptions, options.source, '-o', out])
     // Loaded when there is something to build: it brings the other languages' compilers.
     const { writeComponent } = await import('./toolchain.ts')
     await writeComponent(new Uint8Array(await readFile(out)), options)

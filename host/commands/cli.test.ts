@@ -32,26 +32,36 @@ async function copyOfData(name: string): Promise<string> {
   return data
 }
 
-test.concurrent.each([[[]], [['demo']], [['up']], [['audit']]])(
-  'trellis %s --help says what there is',
-  async (command) => {
-    const { code, out, errors } = await trellis(...command, '--help')
-    expect({ code, errors }).toEqual({ code: 0, errors: [] })
-    expect(out).toMatch(new RegExp(`^Usage: trellis ${command[0] ?? ''}`))
-    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
-  },
-)
+test.concurrent.each([
+  [[]],
+  [['demo']],
+  [['up']],
+  [['audit']],
+  [['vault']],
+  [['vault', 'export']],
+  [['vault', 'create']],
+])('trellis %s --help says what there is', async (command) => {
+  const { code, out, errors } = await trellis(...command, '--help')
+  expect({ code, errors }).toEqual({ code: 0, errors: [] })
+  expect(out).toMatch(new RegExp(`^Usage: trellis ${command.join(' ')}`))
+  for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+})
 
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up, audit or handler/],
+  [[], /demo, up, audit, vault or handler/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],
   [['audit', 'folder'], /--vault <id>/],
   [['demo', '--loud'], /--loud.*trellis/],
   [['demo', 'now'], /trellis/],
+  [['vault', 'list'], /--data <dir>.*trellis vault list --help/],
+  [['vault', 'dance'], /dance.*trellis vault --help/],
+  [['vault', 'export', 'alice', '--data', 'x', '--out', 'y'], /--recipient.*--passphrase-file/],
+  [['vault', 'import', 'file', '--data', 'x'], /--identity-file.*--passphrase-file/],
+  [['vault', 'create', 'bob', '--data', 'x'], /--device-key.*--new-device-key/],
 ])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
   const { code, out, errors } = await trellis(...args)
   expect({ code, out }).toEqual({ code: 2, out: '' })

@@ -3,8 +3,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { openProver } from '#host/crypto/bbs-thread.ts'
-import { openFileLog } from '#host/storage/file-log.ts'
-import { openLog } from '#host/storage/group.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
+import { fileSegments } from '#host/storage/file-segments.ts'
+import { openSegmentedLog } from '#host/storage/group.ts'
 import { softwareSealer } from '#host/storage/sealer.ts'
 import { openVaults, type Vaults } from '#host/vault/vaults.ts'
 import { surroundings } from './surroundings.ts'
@@ -22,9 +23,10 @@ export async function openFolder(folder: string, options: { create: boolean }): 
   if (options.create) await mkdir(folder, { recursive: true, mode: 0o700 })
   const { random } = surroundings
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: options.create })
-  const log = parts.use(await openLog(await openFileLog(join(folder, 'log'), { pid: process.pid })))
+  const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: process.pid })))
+  const snapshots = await fileBlobs(join(folder, 'snapshots'))
   const prover = parts.use(openProver())
-  const vaults = parts.use(await openVaults({ log, sealer, folder: join(folder, 'vaults'), random, prover }))
+  const vaults = parts.use(await openVaults({ log, sealer, snapshots, folder: join(folder, 'vaults'), random, prover }))
   const owned = parts.move()
   return { vaults, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }

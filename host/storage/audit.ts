@@ -36,7 +36,7 @@ export interface AuditTrail {
 const NO_HEAD: AuditHead = { sequence: 0, hash: new Uint8Array(32) }
 const HEAD_KEY = 'head'
 const CHECKPOINT_KEY = 'checkpoint'
-const BASE_KEY = 'base'
+export const BASE_KEY = 'base'
 
 /** The trail of one open store; there is one per store. */
 export function auditTrail(store: Pick<VaultStore, 'namespace' | 'attempts'>): AuditTrail {

@@ -40,7 +40,16 @@ const SYNCED: number | undefined = constants.O_DSYNC
 /** Abandoned logs whose last system call has not come back yet: it could still write behind the next opener. */
 const leaving = new Map<string, Promise<void>>()
 
-async function openLocked(file: string, lock: Lock): Promise<LogStore> {
+/** One file without a lock of its own. @throws Refusal `storage-failed` */
+export async function openSegmentFile(file: string): Promise<LogStore> {
+  try {
+    return await openLocked(file, undefined)
+  } catch (cause) {
+    throw new Refusal('storage-failed', `log ${file} could not be opened: ${messageOf(cause)}`, { cause })
+  }
+}
+
+async function openLocked(file: string, lock: Lock | undefined): Promise<LogStore> {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (SYNCED ?? 0), 0o600)
   try {
     await handle.datasync()
@@ -61,12 +70,22 @@ async function openLocked(file: string, lock: Lock): Promise<LogStore> {
 class FileLog implements LogStore {
   readonly #file: string
   readonly #handle: FileHandle
-  readonly #lock: Lock
+  readonly #lock: Lock | undefined
   readonly #turns: Turns
   #size: number
   #closed: Promise<void> | undefined
 
-  constructor({ file, handle, lock, size }: { file: string; handle: FileHandle; lock: Lock; size: number }) {
+  constructor({
+    file,
+    handle,
+    lock,
+    size,
+  }: {
+    file: string
+    handle: FileHandle
+    lock: Lock | undefined
+    size: number
+  }) {
     this.#file = file
     this.#handle = handle
     this.#lock = lock
@@ -122,7 +141,7 @@ class FileLog implements LogStore {
   async #close(): Promise<void> {
     await this.#turns.close()
     await this.#handle.close()
-    await this.#lock.release()
+    await this.#lock?.release()
   }
 }
 

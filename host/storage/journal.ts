@@ -25,6 +25,8 @@ export interface Batch {
   readonly commits: number
   /** In the order they apply; those of different namespaces do not meet. */
   readonly stretches: readonly Stretch[]
+  /** The state format from here on, where it changes. */
+  readonly format?: number | undefined
 }
 
 /** What one commit writes to one namespace. */
@@ -36,6 +38,9 @@ export interface JournalOptions {
   readonly vault: string
   readonly tag: Uint8Array
   readonly kek: KeyObject
+  readonly epoch: number
+  /** The KEK after it: frames may go over to it at any point. */
+  readonly next?: KeyObject | undefined
   readonly random: (length: number) => Uint8Array
 }
 
@@ -69,20 +74,23 @@ export function frameBound(stretches: readonly Stretch[]): number {
 export class Journal {
   readonly #vault: string
   readonly #tag: Uint8Array
-  readonly #keyId: Uint8Array
-  readonly #kek: KeyObject
+  #keyId: Uint8Array
+  #kek: KeyObject
+  #next: KeyObject | undefined
   readonly #random: (length: number) => Uint8Array
   readonly #deks = new Map<NamespaceName, KeyObject>()
   // Used and used up inside one call; 81 bytes of their own would cost an allocation outside the heap per frame.
   readonly #aad = new Uint8Array(HEADER_BYTES + CHAIN_BYTES)
-  readonly #own: Keys
+  #own: Keys
   #read: Keys
-  #head: Receipt = { sequence: 0, chain: new Uint8Array(CHAIN_BYTES) }
+  #head: Receipt
 
-  constructor({ vault, tag, kek, random }: JournalOptions) {
+  constructor({ vault, tag, kek, epoch, next, random }: JournalOptions) {
     this.#vault = vault
     this.#tag = tag
     this.#kek = kek
+    this.#next = next
+    this.#head = { sequence: 0, chain: new Uint8Array(CHAIN_BYTES), epoch }
     this.#keyId = keyIdOf(kek, tag)
     this.#random = random
     this.#own = this.#read = this.#keysOf(random(SEGMENT_BYTES))
@@ -93,11 +101,43 @@ export class Journal {
     return this.#head
   }
 
+  /** What seals a snapshot at this point. */
+  get kek(): KeyObject {
+    return this.#kek
+  }
+
+  /** Goes on from a snapshot, which may be under the successor already. */
+  resume(head: Receipt): void {
+    if (head.epoch !== this.#head.epoch) this.#succeed()
+    this.#head = head
+  }
+
+  /** From here on frames need nothing that a frame before said: each namespace gets a new key with its next write. */
+  detach(): void {
+    this.#deks.clear()
+    this.#own = this.#read = this.#keysOf(this.#random(SEGMENT_BYTES))
+  }
+
+  /** From here on frames are sealed under another KEK, which must be kept by then. */
+  turn(next: KeyObject): void {
+    this.#next = next
+    this.#succeed()
+    this.#head = { ...this.#head, epoch: this.#head.epoch + 1 }
+  }
+
+  #succeed(): void {
+    if (this.#next === undefined) throw new Error(`vault ${this.#vault} has no next key`)
+    this.#kek = this.#next
+    this.#keyId = keyIdOf(this.#kek, this.#tag)
+    this.#next = undefined
+    this.detach()
+  }
+
   /**
    * The next frame, in two parts; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame
    * must be written, or the journal is of no further use.
    */
-  seal({ commits, stretches }: Batch): readonly Uint8Array[] {
+  seal({ commits, stretches, format }: Batch): readonly Uint8Array[] {
     const groups = Map.groupBy(stretches, ({ namespace }) => namespace)
     const sequence = this.#head.sequence + 1
     const fresh = [...groups.keys()].filter((namespace) => !this.#deks.has(namespace))
@@ -107,7 +147,7 @@ export class Journal {
       const key = this.#namespaceKey(this.#own, namespace)
       return { namespace, sealed: sealAead(key, { nonce, aad: NO_AAD }, encodeWrites(writes)) }
     })
-    const body = encodeBody({ commits, keyring, groups: sealed })
+    const body = encodeBody({ commits, keyring, groups: sealed, format })
     const header = encodeHeader({
       length: HEADER_BYTES + body.length + SEAL_BYTES,
       tag: this.#tag,
@@ -116,7 +156,7 @@ export class Journal {
       sequence,
     })
     const sealedBody = sealAead(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)
-    this.#head = { sequence: this.#head.sequence + commits, chain: digest(this.#head.chain, header, sealedBody) }
+    this.#advance(commits, digest(this.#head.chain, header, sealedBody))
     return [header, sealedBody]
   }
 
@@ -131,14 +171,20 @@ export class Journal {
     if (header === undefined || header.length !== frame.length || !equalBytes(header.tag, this.#tag)) {
       throw this.#refusal('journal-tampered', `frame ${sequence} has changed since the log was opened`)
     }
-    if (!equalBytes(header.keyId, this.#keyId)) throw this.#otherKey(header.sequence)
+    const turns = this.#next !== undefined && equalBytes(header.keyId, keyIdOf(this.#next, this.#tag))
+    if (!turns && !equalBytes(header.keyId, this.#keyId)) throw this.#otherKey(header.sequence)
     if (header.sequence !== sequence) {
       throw this.#refusal('journal-gap', `frame ${header.sequence} stands where frame ${sequence} belongs`)
     }
+    if (turns && this.#next !== undefined) this.turn(this.#next)
     if (!equalBytes(header.segment, this.#read.segment)) this.#read = this.#keysOf(header.segment)
     const batch = this.#openBody(frame, sequence)
-    this.#head = { sequence: this.#head.sequence + batch.commits, chain: digest(this.#head.chain, frame) }
+    this.#advance(batch.commits, digest(this.#head.chain, frame))
     return batch
+  }
+
+  #advance(commits: number, chain: Uint8Array): void {
+    this.#head = { sequence: this.#head.sequence + commits, chain, epoch: this.#head.epoch }
   }
 
   #openBody(frame: Uint8Array, sequence: number): Batch {
@@ -146,7 +192,7 @@ export class Journal {
     const aad = this.#aadOf(frame.subarray(0, HEADER_BYTES))
     try {
       const body = openAead(keys.journal, { nonce: nonceOf(0, sequence), aad }, frame.subarray(HEADER_BYTES))
-      const { commits, keyring, groups } = decodeBody(body)
+      const { commits, keyring, groups, format } = decodeBody(body)
       for (const [at, { namespace, sealed }] of keyring.entries()) {
         const dek = openAead(keys.keyring, { nonce: nonceOf(at, sequence), aad: nameBytes(namespace) }, sealed)
         this.#deks.set(namespace, wrapKey(dek))
@@ -156,7 +202,7 @@ export class Journal {
         const plaintext = openAead(key, { nonce: nonceOf(0, sequence), aad: NO_AAD }, sealed)
         return decodeWrites(plaintext).map(({ now, writes }) => ({ namespace, now, writes }))
       })
-      return { commits, stretches }
+      return { commits, stretches, format }
     } catch (cause) {
       if (!(cause instanceof Refusal) || cause.code !== 'unopenable') throw cause
       throw this.#refusal('journal-tampered', `frame ${sequence} is not what was written`, cause)

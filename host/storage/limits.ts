@@ -1,4 +1,51 @@
-/** Every number of storage that came with audit and browsing, with its unit and its reason. */
+/** Every number of what is kept and how it is held, with its unit and its reason; `host/limits.ts` has the others. */
+const KiB = 1_024
+const MiB = 1_024 * KiB
+
+// many vaults --------------------------------------------------------------------------------------------------------
+
+/** What open vaults may take together, by our estimate: with cells and code around it a host stays under 1.5 GiB. */
+export const VAULTS_OPEN_BYTES = 640 * MiB
+/** An open vault without its items: its keys, its profile, its parts (measured: `bench vaults`). */
+export const VAULT_OPEN_BYTES = 96 * KiB
+/** An item beside its key and value: its place in a map and in the order, its attributes (measured). */
+export const ITEM_OPEN_BYTES = 512
+/** What a vault may hold, its records and its audit trail included: all of it is in memory while the vault is open. */
+export const VAULT_BYTES_MAX = 256 * MiB
+/** The owner of a full vault is told so once in this time. */
+export const VAULT_FULL_AGAIN_MS = 3_600_000
+/** Vaults looked at to make room after one event: those with work in hand are passed over, and a host has many. */
+export const EVICT_LOOKS = 16
+/** The list of closed vaults and when each has something to do: 100,000 names. */
+export const WAKE_BYTES_MAX = 16 * MiB
+
+// backup -------------------------------------------------------------------------------------------------------------
+
+/** A backup file, and what is in it: a full vault with what is around each item. Both are in memory for a moment. */
+export const BACKUP_BYTES_MAX = 512 * MiB
+/** Items of one commit while a backup is restored: few commits, and each fits a frame with room to spare. */
+export const RESTORE_COMMIT_BYTES = 2 * MiB
+
+// search -------------------------------------------------------------------------------------------------------------
+
+/** A filter: a line somebody types. */
+export const FILTER_CHARS_MAX = 1_024
+/** Its terms: each is a condition on every row. */
+export const FILTER_TERMS_MAX = 16
+/** A transparent value that is longer is found by its key alone. */
+export const VIEW_TEXT_BYTES_MAX = 4 * KiB
+/** What a search shows of a value. */
+export const VIEW_EXCERPT_CHARS = 200
+/** Rows of one page: with their excerpts they fit one event. */
+export const VIEW_PAGE_ROWS_MAX = 256
+/** Views kept at a time: each is a thread with a database of its own, some 40 MB. */
+export const VIEWS_MAX = 2
+/** A view that nobody asked for this long is dropped. */
+export const VIEW_IDLE_MS = 60_000
+/** A statement that takes longer ends its view: the fixed ones need milliseconds. */
+export const VIEW_ANSWER_MS_MAX = 10_000
+
+// audit --------------------------------------------------------------------------------------------------------------
 
 /** A commit that is not durable by then is refused: a disk under load takes 100 ms, an acknowledgement waits 30 s. */
 export const COMMIT_DEADLINE_MS = 5_000
@@ -16,3 +63,18 @@ export const SEARCH_CHARS_MAX = 128
 export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */
 export const EXPORT_LINE_CHARS_MAX = 64 * 1_024
+
+// logs, snapshots, anchors -------------------------------------------------------------------------------------------
+
+/** A log's file is full: small enough that what idle vaults hold back is little, large enough that files are few. */
+export const SEGMENT_BYTES = 64 * MiB
+/** Segments before vaults that did nothing lately are asked for a snapshot, so that the oldest one can go. */
+export const SEGMENTS_KEPT = 4
+/** Journal since the last snapshot that is never worth another: replaying it takes some 20 ms. */
+export const SNAPSHOT_JOURNAL_BYTES_MIN = 1 * MiB
+/** One sealed section of a snapshot: what is decrypted at once. A larger namespace has several. */
+export const SNAPSHOT_SECTION_BYTES = 4 * MiB
+/** Anchors handed to a device that the vault remembers: one that loses more answers in a row is believed. */
+export const ANCHORS_KEPT = 8
+/** How long what the disk did not take waits to be tried again: a full disk is emptied by people. */
+export const STORAGE_RETRY_MS = 1_000

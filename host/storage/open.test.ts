@@ -208,7 +208,7 @@ describe('an anchor', () => {
   })
 
   it('shows a fork', async () => {
-    const anchor = { sequence: 4, chain: alice.heads[2]?.chain ?? new Uint8Array(32) }
+    const anchor = { sequence: 4, chain: alice.heads[2]?.chain ?? new Uint8Array(32), epoch: 0 }
     await expect(open(alice.frames, anchor)).rejects.toMatchObject({
       code: 'journal-behind',
       message: expect.stringContaining('frame 4'),

@@ -58,7 +58,12 @@ export interface Change {
   readonly category?: string | null | undefined
   /** Who writes; left out, nobody is named. */
   readonly author?: string | undefined
+  /** What a restored item had, in place of what this write would give it. */
+  readonly restored?: Restored | undefined
 }
+
+/** Of an item that was written elsewhere: it goes on counting from there. */
+export type Restored = Pick<Item, 'revision' | 'updatedAt'>
 
 /** A revision the writer relied on: 0 means the key was absent. */
 export interface Expectation {
@@ -73,7 +78,17 @@ export interface Receipt {
   readonly sequence: number
   /** 32 bytes: SHA-256 over the previous chain value and the frame. */
   readonly chain: Uint8Array
+  /** Which KEK the frame is sealed under: one more with each renewal. */
+  readonly epoch: number
 }
+
+/** What an open vault holds in memory: keys and values, and how many. */
+export interface StateSize {
+  readonly bytes: number
+  readonly items: number
+}
+/** A receipt that somebody outside remembers: what a vault shows later must not lie behind it. */
+export type Anchor = Receipt
 
 /** One open vault's state and its journal. */
 export interface VaultStore extends AsyncDisposable {
@@ -82,6 +97,8 @@ export interface VaultStore extends AsyncDisposable {
   readonly head: Receipt
   /** Calls of `commit` so far, refused ones included: it tells who prepares rows for a commit that it is over. */
   readonly attempts: number
+  /** Of all namespaces together. A running figure: reading it costs nothing. */
+  readonly size: StateSize
   /** An empty namespace and one that does not exist look the same. */
   namespace(name: NamespaceName): Namespace
   /** Names that hold at least one key, sorted. */
@@ -95,6 +112,38 @@ export interface VaultStore extends AsyncDisposable {
    *   known form; `storage-failed` when the log could not be written: the log is then closed for good
    */
   commit(changes: readonly Change[], options: { now: number; expected?: readonly Expectation[] }): Promise<Receipt>
+  /** A new KEK is in use, and the old one is not destroyed yet: a renewal was interrupted. `renew` ends it. */
+  readonly renewing: boolean
+  /**
+   * Writes the whole state sealed, durable when it resolves; what the log held of it is free to go. The store does so
+   * by itself as its journal grows.
+   *
+   * @throws Refusal `storage-failed` when it could not be written: the vault goes on with the snapshot before
+   */
+  snapshot(): Promise<void>
+  /**
+   * Moves to a new KEK and has the old one destroyed: what was sealed before opens nowhere, ever again.
+   *
+   * @throws Refusal `storage-failed`: the vault goes on, `renew` again
+   */
+  renew(keeper: KekKeeper): Promise<void>
+}
+
+/** Holds a vault's KEK at rest. Each step is atomic and durable when it resolves. */
+export interface KekKeeper {
+  /** Keeps both from now on: the KEK in use and its successor. A successor kept before is forgotten. */
+  begin(next: Uint8Array): Promise<void>
+  /** Keeps the successor alone: the KEK before is destroyed. */
+  finish(): Promise<void>
+}
+
+/** The KEKs of one vault as they are kept, 32 bytes each. */
+export interface VaultKeys {
+  /** Of `kek`; `next` has one more. */
+  readonly epoch: number
+  readonly kek: Uint8Array
+  /** The successor, while a renewal is under way. */
+  readonly next?: Uint8Array
 }
 
 /** An append-only log of bytes: a local file today. Operations run one at a time, in the order called. */
@@ -109,6 +158,29 @@ export interface LogStore extends AsyncDisposable {
   truncate(size: number): Promise<void>
   /** Lets go at once, as a crash would: nothing is flushed, pending appends reject. */
   abandon(): void
+}
+
+/** The files of one log in the order of their numbers. All but the newest are never written again. */
+export interface Segments extends AsyncDisposable {
+  /** Ascending. */
+  list(): Promise<readonly number[]>
+  /** Opens a segment, or makes an empty one; that it is there is durable when this resolves. */
+  open(segment: number): Promise<LogStore>
+  /** Removes a closed segment; durable when it resolves. */
+  remove(segment: number): Promise<void>
+  /** Lets go at once, as a crash would. Stores given out are their taker's to abandon. */
+  abandon(): void
+}
+
+/** Small files that are replaced whole: snapshots, sealed keys. */
+export interface BlobStore {
+  read(name: string): Promise<Uint8Array | undefined>
+  /**
+   * Atomic, and durable when it resolves: a crash before leaves the old bytes or the new ones.
+   *
+   * @throws Refusal `storage-failed`
+   */
+  write(name: string, chunks: readonly Uint8Array[]): Promise<void>
 }
 
 /** Wraps keys at rest. Its kind comes from itself, never from the blob. */

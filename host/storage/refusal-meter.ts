@@ -14,6 +14,8 @@ import type { AuditEntry } from './audit-row.ts'
 export interface RefusalMeter {
   /** The rows to append for one refusal, now: its own, a number of earlier ones, both, or none. */
   rowsFor(entry: AuditEntry): AuditEntry[]
+  /** `counts`: some of it is in no row yet. `remembers`: a fresh meter would begin an hour anew. */
+  readonly standing: 'counts' | 'remembers' | 'empty'
   /** Rows of hours that are over at `now`: call it now and then, since a flood may end without a last event. */
   due(now: number): AuditEntry[]
   /** Rows of everything counted: call it before the store closes. */
@@ -47,6 +49,10 @@ export function refusalMeter(): RefusalMeter {
   }
 
   return {
+    get standing() {
+      if (tallies.size === 0) return 'empty'
+      return tallies.values().some(({ counted }) => counted !== undefined) ? 'counts' : 'remembers'
+    },
     rowsFor(entry) {
       const key = JSON.stringify([entry.connection, entry.reason])
       const hour = Math.floor(entry.at / HOUR_MS)

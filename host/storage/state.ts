@@ -8,7 +8,9 @@ import {
   type Namespace,
   type NamespaceName,
   type Page,
+  type Restored,
   type Sensitivity,
+  type StateSize,
   type Visibility,
 } from './port.ts'
 
@@ -22,13 +24,22 @@ export interface Write {
   readonly category?: string | null | undefined
   /** Of this write: it does not stay from the one before. */
   readonly author?: string | undefined
+  readonly restored?: Restored | undefined
 }
 
 export interface State {
+  /** Which rules the state follows: see `migrate.ts`. */
+  format: number
   /** A live read-only handle. It closes over one name and has no way to another. */
   handle(name: NamespaceName): Namespace
   names(): NamespaceName[]
+  /** Of all namespaces together. A running figure: reading it costs nothing. */
+  readonly size: StateSize
   apply(name: NamespaceName, write: Write, now: number): void
+  /** Every item of a namespace, in no order. */
+  items(name: NamespaceName): Iterable<readonly [key: string, item: Item]>
+  /** Puts an item as it was, revision and all. */
+  restore(name: NamespaceName, key: string, item: Item): void
   /** The first expectation that does not hold. */
   unmet(expected: readonly Expectation[]): { expectation: Expectation; found: number } | undefined
 }
@@ -39,10 +50,18 @@ interface Space {
   bytes: number
 }
 
-export function emptyState(): State {
+export function emptyState(format: number): State {
   const spaces = new Map<NamespaceName, Space>()
+  const size = { bytes: 0, items: 0 }
+  function spaceOf(name: NamespaceName): Space {
+    let space = spaces.get(name)
+    if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
+    return space
+  }
 
   return {
+    size,
+    format,
     handle(name) {
       return {
         name,
@@ -57,9 +76,23 @@ export function emptyState(): State {
       return [...spaces.keys()].filter((name) => spaces.get(name)?.items.size).sort()
     },
     apply(name, write, now) {
-      let space = spaces.get(name)
-      if (space === undefined) spaces.set(name, (space = { items: new Map(), order: keyOrder(), bytes: 0 }))
-      applyTo(space, write, now)
+      const space = spaceOf(name)
+      const before = { bytes: space.bytes, items: space.items.size }
+      // The owner sees what nobody declared otherwise; the vault's own records are nobody's to see.
+      const undeclared = name === 'system' && this.format >= 1 ? 'opaque' : 'transparent'
+      applyTo(space, write, { now, undeclared })
+      size.bytes += space.bytes - before.bytes
+      size.items += space.items.size - before.items
+    },
+    items: (name) => spaces.get(name)?.items ?? [],
+    restore(name, key, item) {
+      const space = spaceOf(name)
+      const bytes = itemBytes(key, item.value)
+      space.items.set(key, item)
+      space.order.add(key)
+      space.bytes += bytes
+      size.bytes += bytes
+      size.items += 1
     },
     unmet(expected) {
       for (const expectation of expected) {
@@ -71,7 +104,11 @@ export function emptyState(): State {
   }
 }
 
-function applyTo(space: Space, { key, value, visibility, sensitivity, category, author }: Write, now: number): void {
+function applyTo(
+  space: Space,
+  { key, value, visibility, sensitivity, category, author, restored }: Write,
+  { now, undeclared }: { now: number; undeclared: Visibility },
+): void {
   const before = space.items.get(key)
   if (before !== undefined) space.bytes -= itemBytes(key, before.value)
   if (value !== null) space.bytes += itemBytes(key, value)
@@ -82,10 +119,9 @@ function applyTo(space: Space, { key, value, visibility, sensitivity, category, 
   if (before === undefined) space.order.add(key)
   space.items.set(key, {
     value,
-    revision: (before?.revision ?? 0) + 1,
-    updatedAt: now,
-    // The owner sees what nobody declared otherwise.
-    visibility: visibility ?? before?.visibility ?? 'transparent',
+    revision: restored?.revision ?? (before?.revision ?? 0) + 1,
+    updatedAt: restored?.updatedAt ?? now,
+    visibility: visibility ?? before?.visibility ?? undeclared,
     sensitivity: sensitivity ?? before?.sensitivity ?? 'data',
     category: category === undefined ? before?.category : (category ?? undefined),
     author,

@@ -1,11 +1,45 @@
 /** A vault's store: state in memory, each commit a part of one frame of the journal. */
+import type { KeyObject } from 'node:crypto'
+
 import { Refusal } from '#host/errors.ts'
 import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts'
 import type { Lane } from './group.ts'
 import { frameBound, type Journal, type Stretch } from './journal.ts'
-import type { Change, Expectation, Namespace, NamespaceName, Receipt, VaultStore } from './port.ts'
+import { KEY_BYTES, wrapKey } from './keys.ts'
+import { SNAPSHOT_JOURNAL_BYTES_MIN } from './limits.ts'
+import type {
+  BlobStore,
+  Change,
+  Expectation,
+  KekKeeper,
+  Namespace,
+  NamespaceName,
+  Receipt,
+  StateSize,
+  VaultStore,
+} from './port.ts'
+import { sealSnapshot } from './snapshot.ts'
 import type { State, Write } from './state.ts'
 import { isNamespaceName } from './writes.ts'
+
+/** Where the snapshots of this vault go. */
+export interface Snapshots {
+  readonly store: BlobStore
+  /** Names the vault, and its snapshot in hex. */
+  readonly tag: Uint8Array
+  /** Of the snapshot that there is; 0 for none. */
+  readonly bytes: number
+}
+
+interface StoreParts {
+  readonly vault: string
+  readonly lane: Lane
+  readonly journal: Journal
+  readonly state: State
+  readonly snapshots: Snapshots | undefined
+  readonly random: (length: number) => Uint8Array
+  readonly renewing: boolean
+}
 
 /** Commits that wait for the log to take their frame. */
 interface Gathering {
@@ -24,26 +58,50 @@ export class JournaledStore implements VaultStore {
   readonly #lane: Lane
   readonly #journal: Journal
   readonly #state: State
+  readonly #snapshots: Snapshots | undefined
+  readonly #random: (length: number) => Uint8Array
   #attempts = 0
   #head: Receipt
   #gathering: Gathering | undefined
+  /** Gatherings that are applied to memory and not sealed yet: none, and memory is what the journal's head says. */
+  #unsealed = 0
+  #level: PromiseWithResolvers<void> | undefined
   #last: Promise<unknown> = Promise.resolve()
+  #keeping: Promise<unknown> = Promise.resolve()
+  #isKeeping = false
+  /** Of frames since the last snapshot. */
+  #journalBytes: number
+  #dueBytes: number
+  #renewing: boolean
   #closed = false
 
-  constructor(parts: { vault: string; lane: Lane; journal: Journal; state: State }) {
+  constructor(parts: StoreParts) {
     this.vault = parts.vault
     this.#lane = parts.lane
     this.#journal = parts.journal
     this.#state = parts.state
+    this.#snapshots = parts.snapshots
+    this.#random = parts.random
     this.#head = parts.journal.head
+    this.#journalBytes = parts.lane.bytes
+    this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, parts.snapshots?.bytes ?? 0)
+    this.#renewing = parts.renewing
   }
 
   get head(): Receipt {
     return this.#head
   }
 
+  get renewing(): boolean {
+    return this.#renewing
+  }
+
   get attempts(): number {
     return this.#attempts
+  }
+
+  get size(): StateSize {
+    return this.#state.size
   }
 
   namespace(name: NamespaceName): Namespace {
@@ -85,6 +143,7 @@ export class JournaledStore implements VaultStore {
     const written = Promise.withResolvers<Receipt>()
     const gathering: Gathering = { commits: 0, stretches: [], bytes: 0, written }
     this.#gathering = gathering
+    this.#unsealed++
     this.#last = written.promise
     this.#write(gathering).then(written.resolve, written.reject)
     return gathering
@@ -98,13 +157,81 @@ export class JournaledStore implements VaultStore {
       },
       seal: () => {
         if (this.#gathering === gathering) this.#gathering = undefined
-        const frame = this.#journal.seal(gathering)
+        const sequence = this.#journal.head.sequence + 1
+        const parts = this.#journal.seal(gathering)
         head = this.#journal.head
-        return frame
+        for (const { length } of parts) this.#journalBytes += length
+        if (--this.#unsealed === 0) this.#level?.resolve()
+        return { sequence, parts }
       },
     })
     this.#head = head
+    if (this.#snapshots && this.#journalBytes > this.#dueBytes && !this.#isKeeping) void this.#keepUp()
     return head
+  }
+
+  /** A snapshot nobody waits for. One that fails is tried again when as much journal has come again. */
+  async #keepUp(): Promise<void> {
+    this.#isKeeping = true
+    try {
+      await this.snapshot()
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#dueBytes += SNAPSHOT_JOURNAL_BYTES_MIN
+    } finally {
+      this.#isKeeping = false
+    }
+  }
+
+  snapshot(): Promise<void> {
+    return this.#inTurn(() => this.#keep())
+  }
+
+  renew(keeper: KekKeeper): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#renewing) {
+        const next = this.#random(KEY_BYTES)
+        await keeper.begin(next)
+        await this.#keep(wrapKey(next))
+      } else await this.#keep()
+      await keeper.finish()
+      this.#renewing = false
+    })
+  }
+
+  /** One snapshot or renewal at a time. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#keeping.then(work)
+    this.#keeping = done.catch(() => {})
+    return done
+  }
+
+  async #keep(next?: KeyObject): Promise<void> {
+    const snapshots = this.#snapshots
+    if (!snapshots) throw new Error(`the store of vault ${this.vault} has no place for snapshots`)
+    while (this.#unsealed > 0) {
+      if (this.#lane.failure !== undefined) throw this.#lane.failure
+      this.#level ??= Promise.withResolvers()
+      await Promise.race([this.#level.promise, this.#last.catch(() => {})])
+      this.#level = undefined
+    }
+    if (this.#lane.failure !== undefined) throw this.#lane.failure
+    // From here to the next `await` nothing is committed: memory, journal and snapshot are at one point.
+    if (next) {
+      this.#journal.turn(next)
+      this.#renewing = true
+    } else this.#journal.detach()
+    const { head, kek } = this.#journal
+    const chunks = sealSnapshot({ head, state: this.#state }, { tag: snapshots.tag, kek, random: this.#random })
+    this.#journalBytes = 0
+    // What it holds must be in the log before: an unacknowledged commit may not outlive its own failure.
+    await this.#last
+    await snapshots.store.write(snapshots.tag.toHex(), chunks)
+    this.#dueBytes = Math.max(
+      SNAPSHOT_JOURNAL_BYTES_MIN,
+      chunks.reduce((sum, { length }) => sum + length, 0),
+    )
+    await this.#lane.cover(head.sequence)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,6 +239,7 @@ export class JournaledStore implements VaultStore {
     this.#closed = true
     // Whoever waits for that commit hears of its failure; closing has nothing to add.
     await this.#last.catch(() => {})
+    await this.#keeping
     this.#lane.release()
   }
 
@@ -144,8 +272,8 @@ function checkChange({ namespace, key, value }: Change): void {
 /** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
   const byNamespace = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity, category, author } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author }
+  for (const { namespace, key, value, visibility, sensitivity, category, author, restored } of changes) {
+    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
     const writes = byNamespace.get(namespace)
     if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)

@@ -12,6 +12,7 @@ const write: fc.Arbitrary<Write> = fc.record({
   sensitivity: fc.constantFrom(undefined, 'data', 'secret', 'critical'),
   category: fc.constantFrom(undefined, null, 'notes', ''),
   author: fc.constantFrom(undefined, 'connection/acme', ''),
+  restored: fc.option(fc.record({ revision: fc.nat(), updatedAt: fc.nat() }), { nil: undefined }),
 })
 
 const stretch = fc.record({ now: fc.nat(), writes: fc.array(write) })
@@ -27,6 +28,7 @@ test('writes come back as they went, with all that each says of its key and when
 test.each([
   ['a category of no kind', [1, ['a', null, 16, 7]]],
   ['an author of no kind', [1, ['a', null, 32, 7]]],
+  ['a revision of no kind', [1, ['a', null, 64, '7', 1]]],
   ['no metadata', [1, ['a', null]]],
   ['no time', ['1', ['a', null, 0]]],
   ['no writes', [1]],

@@ -27,7 +27,7 @@ export interface Command {
 /** What it leaves, committed in one record with its own answer. */
 export interface Done {
   /** For the device; nothing is an empty map. */
-  readonly body?: Cbor
+  readonly body?: Readonly<Record<string, Cbor>>
   readonly answers?: readonly Answer[]
   readonly outgoing?: readonly Outgoing[]
   readonly numbered?: NonNullable<Leaving['numbered']>

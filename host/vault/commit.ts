@@ -16,6 +16,7 @@ import { checkCaps } from './caps.ts'
 import { type Facts, factRows } from './rows.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
+import { checkQuota } from './quota.ts'
 import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
 import { encodeRecord } from './records.ts'
 import { upkeep, type Upkeep } from './rekey.ts'
@@ -67,8 +68,8 @@ export interface Leaving {
 
 /**
  * @throws Refusal `conflict` when an expectation no longer holds, `handler-output` when it is too much for one record,
- *   `not-permitted`, `category-undeclared` or `storage-full` when a namespace may not hold it: nothing has
- *   happened then; `audit-unavailable` when it is not durable in time: it is known later whether it happened;
+ *   `not-permitted`, `category-undeclared`, `storage-full` or `vault-full` when a namespace may not hold it: nothing
+ *   has happened then; `audit-unavailable` when it is not durable in time: it is known later whether it happened;
  *   `storage-failed` is final for the log
  */
 export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
@@ -78,6 +79,7 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
     if (current !== revision) throw new Refusal('conflict', `${key} changed meanwhile`)
   }
   checkCaps(vault, changes)
+  checkQuota(vault, changes)
   if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
   const answers = (leaving.answers ?? []).filter(({ to }) => to.session).map((answer) => sealedAnswer(leaving, answer))
   const outgoing = (leaving.outgoing ?? []).filter(({ to }) => to.session).map((item) => sealed(leaving, item))
@@ -125,8 +127,9 @@ function authored(change: Change, opened: Opened | undefined): Change {
 }
 
 /** Where the conversation with a party stands: windows and counters, and the tokens left. */
-function standing(party: Party): Change[] {
+export function standing(party: Party): Change[] {
   const changes: Change[] = []
+  party.unstored = false
   if (party.session) {
     changes.push({ namespace: 'system', key: `progress/${party.key}`, value: party.session.exportProgress() })
   }
@@ -138,6 +141,7 @@ function standing(party: Party): Change[] {
 
 /** An answer that leaves without being kept. Sending numbers skip ahead at the next start, so nothing repeats. */
 export function unkeptAnswer(answer: Answer, moment: Pick<Leaving, 'now' | 'random'>): Letter {
+  answer.to.unstored = true
   return { key: '', ...sealedAnswer(moment, answer).message }
 }
 
@@ -191,6 +195,7 @@ function sealedEvent(
 
 /** An event sealed anew, which leaves without being kept: it is kept as a post. */
 export function unkeptEvent(event: VineEvent, options: { to: Party; random: Leaving['random'] }): Letter {
+  options.to.unstored = true
   return { key: '', ...sealedEvent(event, { ...options, lane: 0 }) }
 }
 

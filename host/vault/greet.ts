@@ -19,6 +19,7 @@ import { parseEventType } from '#host/wire/id.ts'
 import { buildSubject, type MessageSubject, type OwnerSubject, type Subject } from '#host/wire/subject.ts'
 import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
+import { anchorSchema, isBehind, newestAnchor } from './anchor.ts'
 import { takeAccept } from './dial.ts'
 import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
@@ -36,7 +37,7 @@ export interface Greeting {
   readonly random: (length: number) => Uint8Array
 }
 
-const deviceOffer = z.strictObject({ device: z.string().max(64) })
+const deviceOffer = z.strictObject({ device: z.string().max(64), anchor: z.exactOptional(anchorSchema) })
 
 /** Event types that come unsealed. They carry nothing of the owner's and need nobody's contract. */
 export function isGreeting(subject: Subject): boolean {
@@ -127,20 +128,39 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
   const known = greeted(vault, data)
   if (known) return known
   const offer = readGreeting(vault, data)
-  const { device: id } = check(deviceOffer, decodeCbor(offer.offer), 'handshake-failed', 'device hello')
+  const { device: id, anchor: remembered } = check(
+    deviceOffer,
+    decodeCbor(offer.offer),
+    'handshake-failed',
+    'device hello',
+  )
   const device: Device | undefined = vault.devices.get(id)
   if (!device || device.record.status !== 'active' || !equalBytes(device.record.verifyKey, offer.peerKey)) {
     throw new Refusal('device-unknown', 'no such device')
   }
+  const refused = remembered !== undefined && isBehind(vault, device, remembered)
+  const { anchor, changes } = newestAnchor(vault, device)
   const { message, session } = accept({
     hello: data,
     prekey: vault.prekey,
     profileHash: vault.profile.hash,
     signing: vault.signing,
-    decision: encodeCbor({ device: id }),
+    decision: encodeCbor({ device: id, anchor, refused: refused ? 'journal-behind' : null }),
     now,
   })
   const lane = answerLane(device, parseEventType('device.accept')).subject
+  const answer = { subject: lane, envelope: message }
+  if (refused) {
+    const what = { result: 'refused', reason: 'journal-behind' } as const
+    return commit({
+      vault,
+      now,
+      random,
+      changes: [rememberGreeting(device, data, answer)],
+      plain: [answer],
+      rows: [row({ at: now, who: device.record.label, eventType: subject.type, ...what })],
+    })
+  }
   return commit({
     vault,
     now,
@@ -152,9 +172,10 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
       { namespace: 'system', key: `session/${device.key}`, value: exportSession(session), sensitivity: 'critical' },
       { namespace: 'system', key: `progress/${device.key}`, value: session.exportProgress() },
       ...forgetGreetings(vault, device),
-      rememberGreeting(device, data, { subject: lane, envelope: message }),
+      rememberGreeting(device, data, answer),
+      ...changes,
     ],
-    plain: [{ subject: lane, envelope: message }],
+    plain: [answer],
     rows: [row({ at: now, who: device.record.label, eventType: subject.type, result: 'accepted' })],
   })
 }

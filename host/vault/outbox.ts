@@ -19,6 +19,8 @@ export interface Outbox {
   sent(letter: Letter): void
   /** Deletes for what was handed over since the last commit. */
   settle(): Change[]
+  /** Whether something has not left, or what left is not yet forgotten on disk. */
+  readonly standing: 'waits' | 'unsettled' | 'empty'
   /** What was committed before `age` ms ago, or by an earlier run, and is not known to have left. */
   left(now: number, age: number): Letter[]
 }
@@ -32,6 +34,10 @@ export function openOutbox(entries: Iterable<readonly [key: string, value: Uint8
   }
   const done: string[] = []
   return {
+    get standing() {
+      if (waiting.size > 0) return 'waits'
+      return done.length > 0 ? 'unsettled' : 'empty'
+    },
     keep({ subject, envelope }) {
       const key = `outbox/${String(next++).padStart(15, '0')}`
       const change: Change = { namespace: 'system', key, value: encodeRecord('outbox', { subject, envelope }) }

@@ -10,6 +10,7 @@ import { fieldChange, fingerprint, type Vault } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { dialChange } from './dial.ts'
 import { newConnection } from './connection.ts'
+import { dueErasure } from './erasure.ts'
 import { farewell } from './peer-event.ts'
 import { connectionChange } from './records.ts'
 import { undecided } from './owner-contract.ts'
@@ -83,6 +84,7 @@ export function severConnection(command: Command): Done {
     outgoing: last.outgoing ?? [],
     changes: [
       connectionChange(connection.id, record),
+      dueErasure,
       ...(record.peer ? [dialChange(connection, null)] : []),
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),

@@ -42,6 +42,6 @@ export function listKeys(command: Command): Done {
   }
 }
 
-function shown(alias: string, { signer, createdAt }: SigningKeyEntry): Cbor {
+function shown(alias: string, { signer, createdAt }: SigningKeyEntry): Readonly<Record<string, Cbor>> {
   return { alias, algorithm: signer.algorithm, publicKey: signer.publicKey, createdAt }
 }

@@ -2,9 +2,11 @@
 import { Refusal } from '#host/errors.ts'
 import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { newestAnchor } from './anchor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
 import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
+import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
@@ -17,6 +19,7 @@ import { browse, listNamespaces, search } from './owner-browse.ts'
 import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { remove, renameConnection, renameCredential } from './owner-manage.ts'
+import { reportVault, searchVault } from './owner-search.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import type { Device } from './party.ts'
@@ -52,6 +55,9 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,
+  'vault.report': reportVault,
+  'vault.search': searchVault,
+  'vault.renew': renewKeys,
 }
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */
@@ -67,9 +73,11 @@ export async function obey(
   for (let attempt = 1; ; attempt++) {
     try {
       const done = await run(command)
-      const reply = { status: 'replied', body: encodeCbor(done.body ?? {}) } as const
+      const { anchor, changes } = newestAnchor(vault, device)
+      const reply = { status: 'replied', body: encodeCbor({ ...done.body, anchor }) } as const
       const answers = [{ to: device, event, reply }, ...(done.answers ?? [])]
-      return await commit({ ...done, vault, opened, now: options.now, random: options.random, answers })
+      const leaving = { ...done, changes: [...(done.changes ?? []), ...changes] }
+      return await commit({ ...leaving, vault, opened, now: options.now, random: options.random, answers })
     } catch (error) {
       const overtaken = run === runHandler && error instanceof Refusal && error.code === 'conflict'
       if (!overtaken || attempt === COMMIT_ATTEMPTS_MAX) throw error

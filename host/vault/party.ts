@@ -20,6 +20,8 @@ export interface Connection {
   /** Presented and waiting for the owner. */
   offered: SignedContract | undefined
   session: Session | undefined
+  /** The session has sent what no commit keeps: where it stands is to be stored before the vault is closed. */
+  unstored?: boolean
   /** Requests left this hour. */
   bucket: Bucket
   /** Start of the hour in which the owner was told that this connection is blocked; forgotten with the process. */
@@ -37,6 +39,8 @@ export interface Device {
   readonly vault: VaultId
   record: DeviceRecord
   session: Session | undefined
+  /** As a connection's. */
+  unstored?: boolean
 }
 
 export type Party = Connection | Device

@@ -14,6 +14,8 @@ export interface Post {
 }
 
 export interface Posts {
+  /** Events that wait for an answer. */
+  readonly size: number
   /** The change that keeps an event that leaves now. */
   keep(post: Post, now: number): Change
   find(connection: ConnectionId, id: EventId): VineEvent | undefined
@@ -51,6 +53,9 @@ export function openPosts(entries: Iterable<readonly [name: string, value: Uint8
     return { ...keyOf(name), value: null }
   }
   return {
+    get size() {
+      return waiting.size
+    },
     keep({ connection, event }, now) {
       const name = nameOf(connection, event.id)
       const value = encodeEvent(event)

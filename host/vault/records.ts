@@ -4,7 +4,7 @@ import type { Bucket } from '#host/contracts/rate.ts'
 import type { KeyAlgorithm } from '#host/crypto/key-algorithm.ts'
 import type { PeerPlace, Sharing } from '#host/contracts/sharing.ts'
 import type { OwnerQuestion } from '#host/plugin/port.ts'
-import type { Change } from '#host/storage/port.ts'
+import type { Anchor, Change } from '#host/storage/port.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
 import type { ConnectionId, EventId, EventType } from '#host/wire/id.ts'
 
@@ -145,6 +145,8 @@ export interface CredentialRecord {
 }
 
 export interface Records {
+  /** Handed to one device, the newest last. */
+  anchors: readonly Anchor[]
   connection: ConnectionRecord
   device: DeviceRecord
   factor: FactorRecord

@@ -2,6 +2,7 @@
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX } from '#host/limits.ts'
 import { HandlerRefusal } from '#host/plugin/refusal.ts'
+import { VAULT_FULL_AGAIN_MS } from '#host/storage/limits.ts'
 import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
@@ -78,9 +79,16 @@ async function audited(refusal: Refusal, refused: Refused): Promise<readonly Let
     random,
     opened,
     answers: [answer],
-    outgoing: toldOwner(refusal, { vault, opened }),
+    outgoing: told(refusal, { vault, opened, now }),
     rows,
   })
+}
+
+/** A notice for the owner, now and then as long as it stays so. */
+function full(vault: Vault, now: number): Outgoing[] {
+  if (vault.toldFullAt !== undefined && now - vault.toldFullAt < VAULT_FULL_AGAIN_MS) return []
+  vault.toldFullAt = now
+  return notices(vault, 'vault.full', { bytes: vault.store.size.bytes, bytesMax: vault.bytesMax })
 }
 
 /** A peer's answer is answered by nobody, or two vaults would never end. */
@@ -88,10 +96,11 @@ function isAnswer({ event, party }: Opened): boolean {
   return event.type === ANSWER && placeOf(party) !== undefined
 }
 
-/** What the owner can do something about. */
-function toldOwner({ code }: Refusal, { vault, opened }: { vault: Vault; opened: Opened }): Outgoing[] {
+/** What the owner hears of it, beside the row: what they can do something about. */
+function told({ code }: Refusal, { vault, opened, now }: { vault: Vault; opened: Opened; now: number }): Outgoing[] {
   const { party, event } = opened
   if (code === 'rate-limited') return blocked(vault, party)
+  if (code === 'vault-full') return full(vault, now)
   if (code !== 'second-factor-needed' || party.party !== 'connection') return []
   return notices(vault, 'factor.needed', { connection: party.id, alias: party.record.alias, type: event.type })
 }

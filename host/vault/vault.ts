@@ -10,6 +10,7 @@ import { auditTrail, type AuditTrail } from '#host/storage/audit.ts'
 import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
+import type { Views } from '#host/storage/view.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -42,12 +43,18 @@ export interface Vault extends AsyncDisposable {
   readonly working: Map<string, Promise<void>>
   /** Makes proofs and checks them, off this thread. */
   readonly prover: Prover
+  /** Answers the owner's searches, off this thread. */
+  readonly views: Views
   /** Counts refusals so that a flood of them cannot fill the trail. */
   readonly refusals: RefusalMeter
   /** The owner's second factor. */
   readonly factor: Factor
   /** What every commit goes through. */
   readonly writer: Writer
+  /** What all its namespaces may hold together. */
+  readonly bytesMax: number
+  /** When the owner was last told that it is full; forgotten with the process. */
+  toldFullAt: number | undefined
 }
 
 /** What a vault is born with besides its keys. */
@@ -85,9 +92,17 @@ export function fieldChange(name: string, value: string): Change {
 /** Reads a founded vault. `handlers` are the published manifests as JSON, for its profile. */
 export function readVault(
   store: VaultStore,
-  options: { id: VaultId; handlers: string; prover: Prover; commitDeadlineMs: number },
+  options: {
+    id: VaultId
+    handlers: string
+    prover: Prover
+    views: Views
+    bytesMax: number
+    commitDeadlineMs: number
+    refusals?: RefusalMeter | undefined
+  },
 ): Vault {
-  const { id, handlers, prover, commitDeadlineMs } = options
+  const { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -119,9 +134,12 @@ export function readVault(
     posts: openPosts(entries(system, 'post/')),
     working: new Map(),
     prover,
-    refusals: refusalMeter(),
     factor: openFactor(system),
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
+    views,
+    refusals,
+    bytesMax,
+    toldFullAt: undefined,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

@@ -1,31 +1,71 @@
-/** The vaults of one host: opened when first asked for, closed together. */
+/**
+ * The vaults of one host: opened when first asked for; the least recently used one is closed again when they take more
+ * memory than they may.
+ */
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
+import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULTS_OPEN_BYTES } from '#host/storage/limits.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
-import { COMMIT_DEADLINE_MS } from '#host/storage/limits.ts'
-import type { Sealer } from '#host/storage/port.ts'
+import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
+import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
+import { openViews, type Views } from '#host/storage/view.ts'
+import { fileBlobs } from '#host/storage/file-blobs.ts'
+import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
+import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
+import { type Backup, fill } from './backup.ts'
+import { type Lease, Shelf } from './shelf.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
+import { syncFolder, type WakeTimes } from './wake.ts'
 
 export interface Vaults extends AsyncDisposable {
-  /** The vault, opened now if need be; `undefined` when this installation has no key for it. */
+  /**
+   * The vault, opened now if need be; `undefined` when this installation has no key for it. It may be closed by the
+   * next `makeRoom`: who works with it takes a lease.
+   */
   find(id: string): Promise<Vault | undefined>
+  hold(id: string): Promise<Lease | undefined>
+  /** The same for a vault that is open; it does not count as use. */
+  holdOpen(id: VaultId): Lease | undefined
+  /** Closes vaults that have nothing in hand until the open ones take no more than they may. */
+  makeRoom(now: number): Promise<void>
+  /** Closed vaults that have something to do by now. */
+  due(now: number): readonly VaultId[]
+  /** All vaults that are closed or could be, and when each has something to do. */
+  wakeTimes(now: number): WakeTimes
+  /** Says of a closed vault when it has something to do: from the list that an earlier host left. */
+  remember(times: WakeTimes): void
   /** @throws Refusal `conflict` when there is one of that name */
   create(id: string, birth: Birth): Promise<Vault>
+  /**
+   * Puts the vault of a backup in place. It is there when this resolves; if it fails, or the process ends before,
+   * there is none of that name and the same backup may be restored again.
+   *
+   * @throws Refusal `conflict` when there is one of that name
+   */
+  restore(backup: Backup, now: number): Promise<Vault>
   /** Those open right now. */
   open(): readonly Vault[]
   /** Names of all, open or not. */
   names(): Promise<readonly string[]>
+  /** A new KEK for an open vault; the one before is destroyed. @throws Refusal `storage-failed`: try again */
+  renew(vault: Vault): Promise<void>
+  /** Has vaults that did nothing lately write a snapshot, when their old frames keep the log from shrinking. */
+  compact(): Promise<void>
+  /** After the log failed: lets go of every open vault, and takes up what is durable. @throws Refusal */
+  reopen(): Promise<void>
 }
 
 export interface VaultsOptions {
   readonly log: Log
   readonly sealer: Sealer
+  /** Where their snapshots are. */
+  readonly snapshots: BlobStore
   /** Holds one sealed key file per vault. */
   readonly folder: string
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
@@ -37,69 +77,146 @@ export interface VaultsOptions {
   readonly commitDeadlineMs?: number | undefined
   /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
   readonly recovered?: (vault: Vault) => Promise<void>
+  /** What the open vaults may take in memory. */
+  readonly openBytesMax?: number
+  /** What each of them may hold. */
+  readonly vaultBytesMax?: number
 }
 
 const KEY_FILE = '.key'
+/** After the name of a key whose vault is being restored. */
+const PART = '.part'
 
 export async function openVaults(options: VaultsOptions): Promise<Vaults> {
-  const { log, sealer, folder, handlers, random, prover, commitDeadlineMs = COMMIT_DEADLINE_MS } = options
+  const { folder } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const opened = new Map<VaultId, Vault>()
-  const opening = new Map<VaultId, Promise<Vault | undefined>>()
-  const keyFile = (id: VaultId) => join(folder, id + KEY_FILE)
-
-  async function load(id: VaultId): Promise<Vault | undefined> {
-    const sealed = await readFile(keyFile(id)).catch(absent)
-    if (!sealed) return undefined
-    const kek = sealer.open(sealed, `vault ${id}`)
-    const store = await openStore(log, { vault: id, kek, random }).catch(unborn)
-    if (!store) return undefined
-    const vault = readVault(store, { id, handlers: handlers ?? '[]', prover, commitDeadlineMs })
-    await options.recovered?.(vault)
-    return keep(vault)
+  const views = openViews()
+  const blobs = await fileBlobs(folder)
+  const { log, sealer } = options
+  const parts: Parts = {
+    ...options,
+    views,
+    keyFile: (id) => join(folder, id + KEY_FILE),
+    keeper: (id) => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` }),
   }
-
-  function keep(vault: Vault): Vault {
-    opened.set(vault.id, vault)
-    return vault
-  }
-
+  const { openBytesMax = VAULTS_OPEN_BYTES, random } = options
+  const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
+  const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
   return {
-    find(text) {
-      const id = parseVaultId(text)
-      const vault = opened.get(id)
-      if (vault) return Promise.resolve(vault)
-      const loading = opening.get(id) ?? load(id).finally(() => opening.delete(id))
-      opening.set(id, loading)
-      return loading
+    find: (text) => shelf.find(parseVaultId(text)),
+    hold: (text) => shelf.hold(parseVaultId(text)),
+    holdOpen: (id) => shelf.holdOpen(id),
+    makeRoom: (now) => shelf.makeRoom(now),
+    due: (now) => shelf.due(now),
+    wakeTimes: (now) => shelf.wakeTimes(now),
+    remember(times) {
+      for (const [id, at] of times) shelf.remember(parseVaultId(id), at)
     },
-    async create(text, birth) {
-      const id = parseVaultId(text)
-      const kek = random(32)
-      await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
-      const store = await createStore(log, { vault: id, kek, random })
-      await foundVault(store, { ...birth, handlers, random })
-      return keep(readVault(store, { id, handlers: handlers ?? '[]', prover, commitDeadlineMs }))
+    create: async (text, birth) => shelf.keep(await makeVault(parts, parseVaultId(text), birth)),
+    restore: async (backup, now) => shelf.keep(await restoreVault(parts, backup, now)),
+    open: () => shelf.open,
+    names: () => namesIn(folder),
+    renew: (vault) => vault.store.renew(parts.keeper(vault.id)),
+    async compact() {
+      for (const id of await holdingIn(log, folder)) {
+        using lease = await shelf.hold(parseVaultId(id))
+        await lease?.vault.store.snapshot()
+      }
     },
-    open: () => [...opened.values()],
-    async names() {
-      const files = await readdir(folder)
-      return files
-        .filter((name) => name.endsWith(KEY_FILE))
-        .map((name) => name.slice(0, -KEY_FILE.length))
-        .sort()
+    async reopen() {
+      if (log.failure !== undefined) await shelf.restart(() => log.reopen())
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...opened.values()].map((vault) => vault[Symbol.asyncDispose]()))
+      await views[Symbol.asyncDispose]()
+      await shelf[Symbol.asyncDispose]()
     },
   }
+}
+
+interface Parts extends VaultsOptions {
+  readonly views: Views
+  readonly keyFile: (id: VaultId) => string
+  readonly keeper: (id: VaultId) => KeyFile
+}
+
+async function loadVault(parts: Parts, id: VaultId, refusals: RefusalMeter | undefined): Promise<Vault | undefined> {
+  const { log, snapshots, random } = parts
+  const keeper = parts.keeper(id)
+  const keys = await keeper.read()
+  if (!keys) return undefined
+  const store = await openStore(log, { ...keys, vault: id, random, snapshots }).catch(unborn)
+  if (!store) return undefined
+  await using unless = new AsyncDisposableStack()
+  unless.use(store)
+  // A renewal that was interrupted: the old key is still there. The next round of upkeep tries again if it must.
+  if (store.renewing) await store.renew(keeper).catch(unkept)
+  const vault = vaultOf(parts, store, { id, refusals })
+  await parts.recovered?.(vault)
+  unless.move()
+  return vault
+}
+
+async function makeVault(parts: Parts, id: VaultId, birth: Birth): Promise<Vault> {
+  const { log, sealer, snapshots, handlers, random, keyFile } = parts
+  const kek = random(32)
+  await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
+  const store = await createStore(log, { vault: id, kek, random, snapshots })
+  await foundVault(store, { ...birth, handlers, random })
+  return vaultOf(parts, store, { id })
+}
+
+/** Its key gets its name when all of it is durable: until then there is no such vault. */
+async function restoreVault(parts: Parts, { vault: id, changes }: Backup, now: number): Promise<Vault> {
+  const { log, sealer, snapshots, folder, random, keyFile } = parts
+  const part = `${keyFile(id)}${PART}`
+  if (await readFile(keyFile(id)).catch(absent)) throw taken(keyFile(id))
+  const begun = await readFile(part).catch(absent)
+  const kek = begun ? sealer.open(begun, `vault ${id}`) : random(32)
+  if (!begun) await writeNew(part, sealer.seal(kek, `vault ${id}`))
+  // Opening zeroes the key it was given.
+  const again = new Uint8Array(kek)
+  const left = await openStore(log, { vault: id, kek, epoch: 0, random, snapshots }).catch(unborn)
+  const store = left ?? (await createStore(log, { vault: id, kek: again, random, snapshots }))
+  again.fill(0)
+  await using owned = new AsyncDisposableStack()
+  owned.use(store)
+  await fill(store, changes, now)
+  const vault = vaultOf(parts, store, { id })
+  await rename(part, keyFile(id))
+  await syncFolder(folder)
+  owned.move()
+  return vault
+}
+
+function vaultOf(
+  parts: Parts,
+  store: VaultStore,
+  { id, refusals }: { id: VaultId; refusals?: RefusalMeter | undefined },
+): Vault {
+  const { handlers = '[]', prover, views } = parts
+  const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
+  return readVault(store, { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals })
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const files = await readdir(folder)
+  return files
+    .filter((name) => name.endsWith(KEY_FILE))
+    .map((name) => name.slice(0, -KEY_FILE.length))
+    .sort()
+}
+
+/** Vaults that keep the log's oldest segment. */
+async function holdingIn(log: Log, folder: string): Promise<string[]> {
+  const holding = new Set(log.holding())
+  return holding.size === 0 ? [] : (await namesIn(folder)).filter((id) => holding.has(vaultTag(id).toHex()))
 }
 
 /** A file that was not there before, durable when this resolves. A crash before may leave a key of no vault. */
 async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch(
     (error: unknown) => {
-      if (hasCode(error, 'EEXIST')) throw new Refusal('conflict', `${path} exists: choose another vault name`)
+      if (hasCode(error, 'EEXIST')) throw taken(path)
       throw error
     },
   )
@@ -111,9 +228,17 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+function taken(path: string): Refusal {
+  return new Refusal('conflict', `${path} exists: choose another vault name`)
+}
+
 /** A key whose vault was never written: the process ended between the two. */
 function unborn(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.code !== 'vault-unknown') throw error
+}
+
+function unkept(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
 }
 
 function absent(error: unknown): undefined {

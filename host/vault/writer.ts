@@ -20,6 +20,8 @@ export interface Writer {
    * @throws Refusal `audit-unavailable` past the deadline, or what the store throws
    */
   commit(changes: readonly Change[], options: { now: number; durable: () => void }): Promise<void>
+  /** Rows wait to be written. */
+  readonly owes: boolean
   /** Keeps rows until they can be written. */
   owe(rows: readonly AuditEntry[]): void
   /** Those rows, to be written now. */
@@ -53,6 +55,9 @@ export function openWriter(store: Pick<VaultStore, 'commit'>, options: { deadlin
       // Once it is late nobody waits for it: the next write hears of a log that failed.
       ended.catch(() => {})
       await Promise.race([ended, late.promise])
+    },
+    get owes() {
+      return rows.length > 0
     },
     owe: (more) => void rows.push(...more),
     owed: () => rows.splice(0),

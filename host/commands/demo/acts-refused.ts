@@ -48,9 +48,9 @@ export async function refusals(play: Play): Promise<void> {
   )
   await answered(
     'an event type that no handler answers',
-    'payment.request',
+    'ride.book',
     'unsupported-event',
-    asked('payment.request', { amount: 1 }, 'unsupported-event'),
+    asked('ride.book', { to: 'the station' }, 'unsupported-event'),
   )
   await answered(
     `request ${REQUESTS_PER_HOUR + 1} of the hour`,

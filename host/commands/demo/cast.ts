@@ -70,7 +70,7 @@ export function contractOf(
     publishedAt: about.now,
     fields: service === 'acme' ? [email, ...changed, birth] : [shipping],
     permissions: {
-      events: service === 'acme' ? ['data.request', 'auth.challenge', 'payment.request'] : ['data.request'],
+      events: service === 'acme' ? ['data.request', 'auth.challenge', 'ride.book'] : ['data.request'],
       store: null,
       messages: false,
       authentication: service === 'acme',

@@ -1,0 +1,38 @@
+/** Files that hold a key or a passphrase, and those that must be new. */
+import { open, readFile } from 'node:fs/promises'
+
+import { Refusal } from '#host/errors.ts'
+
+/**
+ * The first line of a file; with `comments`, of those that are none (`#`), as age-keygen writes them.
+ *
+ * @throws Refusal `key-missing` when it cannot be read or holds nothing
+ */
+export async function secretLine(path: string, options: { comments: boolean }): Promise<string> {
+  const text = new TextDecoder().decode(await readSecret(path))
+  const line = text.split(/\r?\n/).find((each) => each.trim() !== '' && !(options.comments && each.startsWith('#')))
+  if (line === undefined) throw new Refusal('key-missing', `${path} holds no line: put the secret into it`)
+  return line
+}
+
+/** @throws Refusal `key-missing` */
+export async function readSecret(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (cause) {
+    throw new Refusal('key-missing', `${path} cannot be read: choose another file`, { cause })
+  }
+}
+
+/** Readable by its owner alone, durable when this resolves. @throws Refusal `conflict` when it is there already */
+export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+    throw new Refusal('conflict', `${path} cannot be made new: choose another file`, { cause })
+  })
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { connectService } from '#host/service.fixture.ts'
+import { startWorld, type World } from '#host/world.fixture.ts'
+
+let world: World
+
+beforeAll(async () => {
+  world = await startWorld({ handlers: ['counts'] })
+  await (await connectService(world, 'Acme')).ask('counts.run')
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+test('the owner finds what a connection keeps, under the name they gave it', async () => {
+  const { columns, rows, next } = await world.alice.search('items', { filter: 'alias:Acme' })
+  const row = Object.fromEntries(columns.map((column, at) => [column, rows[0]?.[at]]))
+  expect(rows).toHaveLength(1)
+  expect(row).toMatchObject({ key: 'n', alias: 'Acme', visibility: 'transparent', size: 1, excerpt: '1' })
+  expect(next).toBeNull()
+})
+
+test('a personal field is found by its name, and its value is not shown', async () => {
+  const { rows } = await world.alice.search('items', { filter: 'field/email' })
+  expect(rows).toHaveLength(1)
+  expect(JSON.stringify(rows)).not.toContain('alice@example.org')
+  expect((await world.alice.search('items', { filter: 'alice@example.org' })).rows).toEqual([])
+})
+
+test('pages follow one another, over the trail too', async () => {
+  const all = await world.alice.search('audit')
+  const first = await world.alice.search('audit', { limit: 2 })
+  expect(first.rows).toEqual(all.rows.slice(0, 2))
+  const second = await world.alice.search('audit', { limit: 2, after: first.next })
+  expect(second.rows).toEqual(all.rows.slice(2, 4))
+})
+
+test('reports count; what is no filter, no report or no place is refused', async () => {
+  const { columns, rows } = await world.alice.report('askers', 'who:Acme')
+  expect(columns).toEqual(['who', 'result', 'events', 'last'])
+  expect(rows.length).toBeGreaterThan(0)
+  await expect(world.alice.report('secrets')).rejects.toThrow('there are namespaces')
+  await expect(world.alice.search('items', { filter: 'who:Acme' })).rejects.toThrow('filter-invalid')
+  await expect(world.alice.search('items', { after: ['a'] })).rejects.toThrow('not a place')
+})
