@@ -1,6 +1,7 @@
-/** What one host call costs a handler in a cell: a hundred reads in one event, against none. */
+/** What one host call costs a handler in a cell: a hundred reads in one event, against none, asked or taken along. */
 import { granting, jobFor, memoryNamespace } from '#host/plugin/fixtures/stage.ts'
 import { ACCEPTED, handlerText, textRegistry } from '#host/plugin/fixtures/text.ts'
+import type { Job } from '#host/plugin/job.ts'
 import { createPool } from '#host/plugin/pool.ts'
 import { measure } from './measure.ts'
 import { judged, type Report } from './report.ts'
@@ -26,13 +27,23 @@ export async function hostCalls(): Promise<Report> {
   await using pool = await createPool({ registry, cells: 1, spares: 0 })
   const namespace = memoryNamespace()
   namespace.set('big', 'thirty-two bytes of a small value')
+  let events = 0
   const job = (name: string) => jobFor(registry, name, { sources: granting(namespace) })
-  const { none, many } = await measure({
+  /** The first event of its connection: nothing is known of what it will read. */
+  const stranger = (name: string): Job => {
+    const known = job(name)
+    return { ...known, context: { ...known.context, connectionId: `connection ${(events += 1)}` } }
+  }
+  const { none, many, asked } = await measure({
     none: { run: () => pool.run(job('none')), ms: MS },
     many: { run: () => pool.run(job('many')), ms: MS },
+    asked: { run: () => pool.run(stranger('many')), ms: MS },
   })
   return {
     title: '   A host call from a cell: reading one value',
-    lines: [judged('one call', { value: (many.medianUs - none.medianUs) / READS, unit: 'µs', most: 8 })],
+    lines: [
+      judged('asked of the host', { value: (asked.medianUs - none.medianUs) / READS, unit: 'µs', most: 8 }),
+      judged('taken along by the event', { value: (many.medianUs - none.medianUs) / READS, unit: 'µs' }),
+    ],
   }
 }

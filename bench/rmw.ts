@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { surroundings } from '#host/commands/surroundings.ts'
 import { TABLE_ELEMENTS_MAX } from '#host/limits.ts'
-import type { Job } from '#host/plugin/cell.ts'
+import type { Job } from '#host/plugin/job.ts'
 import { fixtureBytes } from '#host/plugin/component/fixtures/build.ts'
 import { loadComponent } from '#host/plugin/component/load.ts'
 import { parseManifest } from '#host/plugin/manifest.ts'
@@ -13,6 +13,7 @@ import { buildRegistry } from '#host/plugin/registry.ts'
 import { openFileLog } from '#host/storage/file-log.ts'
 import { openLog } from '#host/storage/group.ts'
 import { createVault } from '#host/storage/open.ts'
+import type { Namespace } from '#host/storage/port.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** What every contender is sent, stores and gives back. */
@@ -41,7 +42,8 @@ const manifest = {
 }
 
 export interface RmwCell extends AsyncDisposable {
-  run(): Promise<Effects>
+  /** An event of this connection, the first unless said otherwise. */
+  run(connection?: number): Promise<Effects>
   /** Instances that had to be made anew: 0 as long as every reset worked. */
   replaced(): number
 }
@@ -61,8 +63,15 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   const registered = registry.lookup('rmw.run')
   if (!registered) throw new Error('the fixture answers nothing')
   const pool = parts.use(await createPool({ registry, cells: 1, spares: 1 }))
-  const namespace = store.namespace('connection/acme')
-  const job = (): Job => ({
+  const kept = store.namespace('connection/acme')
+  let revision = 0
+  // As if each write had been committed before the next event: commits are another row.
+  const get: Namespace['get'] = (key) => {
+    const item = kept.get(key)
+    return item && { ...item, revision: (revision += 1) }
+  }
+  const namespace: Namespace = { name: kept.name, bytes: kept.bytes, get, scan: (range) => kept.scan(range) }
+  const job = (connection = 0): Job => ({
     registered,
     tenant: 'bench',
     sources: {
@@ -79,7 +88,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
       eventId: 'event-1',
       eventType: 'rmw.run',
       approved: false,
-      connectionId: 'bench-1',
+      connectionId: `bench-${connection}`,
     },
     body: BODY,
     now: Date.now(),
@@ -88,7 +97,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
   if (changes.length !== 1 || reply?.length !== BODY.length || hostCalls === 0) throw new Error('no get, put and reply')
   const owned = parts.move()
   return {
-    run: () => pool.run(job()),
+    run: (connection) => pool.run(job(connection)),
     replaced: () => pool.stats.replaced,
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }

@@ -36,6 +36,29 @@ export interface StoredItem {
   readonly category: string | undefined
 }
 
+/** An item as it leaves the vault. */
+export function storedItem(
+  key: string,
+  item: Omit<StoredItem, 'key' | 'category'> & { readonly category?: string | undefined },
+): StoredItem {
+  const { value, revision, visibility, category } = item
+  return { key, value, revision, visibility, category }
+}
+
+/** A value the handler is likely to read, or that it is absent: an answer to the `get` that has not been asked. */
+export interface Carried {
+  readonly label: string
+  readonly key: string
+  readonly item: StoredItem | undefined
+}
+
+/** A key some event asked for, and the revision it was told. */
+export interface KeyRead {
+  readonly label: string
+  readonly key: string
+  readonly revision: number
+}
+
 export type Answer =
   /** Not in the grant, or not there: the answer does not say which. */
   | { readonly kind: 'unavailable' }
@@ -164,7 +187,7 @@ export function decodeAnswer(from: FrameReader): Answer {
 /** Bytes an item takes in an answer, beyond its key, value and category. */
 export const ITEM_OVERHEAD_BYTES = 24
 
-function encodeItem(item: StoredItem, into: FrameWriter): void {
+export function encodeItem(item: StoredItem, into: FrameWriter): void {
   into.text(item.key)
   into.bytes(item.value)
   into.u53(item.revision)
@@ -172,7 +195,8 @@ function encodeItem(item: StoredItem, into: FrameWriter): void {
   encodeOptional(item.category, into)
 }
 
-function decodeItem(from: FrameReader): StoredItem {
+/** @throws RangeError when the frame is no item */
+export function decodeItem(from: FrameReader): StoredItem {
   const [key, value, revision] = [from.text(), from.bytes(), from.u53()]
   const visibility = from.u8() === 1 ? 'opaque' : 'transparent'
   return { key, value, revision, visibility, category: decodeOptional(from) }

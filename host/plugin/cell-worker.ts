@@ -8,10 +8,12 @@ import { type CellEnd, cellEnd } from './channel.ts'
 import { type Instance, instantiate } from './component/instantiate.ts'
 import { Trap } from './component/trap.ts'
 import { instantiateExtism } from './extism/instantiate.ts'
+import { frameReader } from './frame.ts'
 import { guestImports } from './guest-imports.ts'
 import type { OwnerQuestion } from './port.ts'
 import { isExtism, type Program } from './program.ts'
 import type { HandlerAnswer } from './refusal.ts'
+import { decodeJob, encodeReport } from './ring-frames.ts'
 import type { CellHandler, CellJob, FromCell, Outcome, Report } from './report.ts'
 import { openDoors } from './self-test.ts'
 import { cellSeat, type Seat } from './visit.ts'
@@ -50,27 +52,50 @@ async function startCell(port: MessagePort, start: CellStart): Promise<void> {
     }
     stands.push(stand)
   }
-  const work = (job: CellJob): void => {
+  /** The report is on its way before the instance forgets: the host works meanwhile. */
+  const work = (job: CellJob, report: (report: Report, used: number) => void): void => {
     const stand = stands[job.handler]
     if (stand === undefined) throw new Error(`no handler ${job.handler}`)
-    const report = visit(stand, job)
+    const { used, ...found } = visit(stand, job)
     channel.finish(job.sequence)
-    post({ kind: 'report', report })
-    // The report is on its way: the host works while the instance forgets.
+    report(found, used)
     renew(stand, channel)
   }
-  port.on('message', (first: CellJob) => {
-    for (let job: CellJob | undefined = first; job !== undefined; job = nextJob(port)) work(job)
-  })
+  const mail = (report: Report, used: number): void => post({ kind: 'report', report, used })
+  const leave = (report: Report, used: number): void => {
+    if (channel.ring.report((into) => encodeReport(report, used, into))) channel.tell()
+    else mail(report, used)
+  }
+  const workAhead = (): boolean => {
+    const job = channel.ring.next()
+    if (job === undefined) return false
+    work(decodeJob(frameReader(job)), leave)
+    return true
+  }
+  const serve = (first: CellJob | 0): void => {
+    channel.ring.wake()
+    let job: CellJob | 0 | undefined = first
+    do {
+      if (job) work(job, mail)
+      while (workAhead());
+      job = nextJob(port, workAhead)
+      // An event may have come between the last look and falling asleep.
+    } while (job !== undefined || !channel.ring.sleep())
+  }
+  port.on('message', serve)
+  channel.ring.sleep()
   post({ kind: 'ready' })
 }
 
-/** The job that follows at once, if one does: a thread that has gone to sleep wakes late. */
-function nextJob(port: MessagePort): CellJob | undefined {
+/** The message that follows at once, if one does: a thread that has gone to sleep wakes late. */
+function nextJob(port: MessagePort, lookAside: () => boolean): CellJob | 0 | undefined {
   for (let tries = 0; tries < NEXT_JOB_TRIES; tries++) {
     const received = receiveMessageOnPort(port)
-    if (received !== undefined) return received.message as CellJob
-    for (let left = NEXT_JOB_PAUSES; left > 0; left--) Atomics.pause()
+    if (received !== undefined) return received.message as CellJob | 0
+    for (let left = NEXT_JOB_PAUSES; left > 0; left--) {
+      if (lookAside()) return 0
+      Atomics.pause()
+    }
   }
   return undefined
 }
@@ -89,7 +114,7 @@ function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stan
 }
 
 /** Runs one event. What it kept back leaves the cell only when it ended well. */
-function visit(stand: Stand, job: CellJob): Report {
+function visit(stand: Stand, job: CellJob): Report & { readonly used: number } {
   const { seat } = stand
   seat.begin(job)
   let outcome: Outcome
@@ -100,10 +125,10 @@ function visit(stand: Stand, job: CellJob): Report {
     outcome = { kind: 'failed', reason: error instanceof Trap ? error.reason : 'trap', message: messageOf(error) }
   }
   const failure = seat.failure()
-  const { writes, outgoing, facts, log, logCut, hostCalls } = seat.end()
+  const { writes, outgoing, facts, log, logCut, hostCalls, used } = seat.end()
   if (failure !== undefined) outcome = { kind: 'failed', ...failure }
   if (outcome.kind === 'done') outcome = { ...outcome, writes, outgoing, facts }
-  return { sequence: job.sequence, outcome, hostCalls, log, logCut }
+  return { sequence: job.sequence, outcome, hostCalls, log, logCut, used }
 }
 
 /** `handle`'s result, as the component loader lifts it. */

@@ -3,37 +3,41 @@ import type { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
+import { CALLS_IN_ONE_GO_MAX, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
-import type { Answer } from './calls.ts'
+import type { Answer, Carried, KeyRead } from './calls.ts'
 import { hostEnd, type HostEnd, newChannel } from './channel.ts'
 import { effectsOf, type Event, parseReport } from './effects.ts'
-import { labelGrant } from './grant.ts'
+import { frameReader } from './frame.ts'
 import { openDesk } from './imports.ts'
-import type { Effects, OwnerAnswer, SessionContext, Sources } from './port.ts'
+import { cellJobOf, type Given, kindOf } from './job.ts'
+import type { Effects } from './port.ts'
+import type { Reads } from './reads.ts'
 import { HandlerFailure } from './refusal.ts'
-import type { Handler, Registered } from './registry.ts'
-import type { CellJob } from './report.ts'
+import type { Handler } from './registry.ts'
+import { decodeReport, encodeJob } from './ring-frames.ts'
 
-/** One event for one handler. */
-export interface Job {
-  readonly registered: Registered
-  /** Whose event it is: the vault. The pool is fair between tenants. */
-  readonly tenant: string
-  readonly sources: Sources
-  readonly context: SessionContext
-  readonly body: Uint8Array
-  /** The owner's answer to what the handler asked in an earlier call for this event. */
-  readonly answer?: OwnerAnswer
-  /** When the host took the event up, in ms since the epoch: the handler's clock. */
-  readonly now: number
+/** Who gives a cell its events. Nothing of this throws. */
+export interface CellOwner {
+  /** The cell is at this event now, as far as anybody can tell. */
+  began(given: Given): void
+  /** It is over, well or not; `stopped` with its cell. */
+  ended(given: Given, stopped: boolean): void
+  /** Some have ended: it takes more. */
+  changed(cell: Cell): void
+  /** It ended, and what was handed to it ahead has not begun: it is to be given to another. */
+  died(cell: Cell, ahead: readonly Given[]): void
 }
 
+const ASKED_TWICE = 'its cell asked while it was being answered'
+
 interface Running extends Event {
+  readonly given: Given
   readonly sequence: number
-  readonly resolve: (effects: Effects) => void
-  readonly reject: (error: unknown) => void
-  timer: NodeJS.Timeout
+  readonly carried: readonly Carried[]
+  /** Sent as a message, and alone in the cell. */
+  readonly isMailed: boolean
   /** A call of it waits for its answer. */
   asks: boolean
 }
@@ -43,12 +47,22 @@ export class Cell implements AsyncDisposable {
   readonly ready: Promise<void>
   readonly #worker: Worker
   readonly #channel: HostEnd
+  readonly #owner: CellOwner
+  readonly #reads: Reads
   readonly #started = Promise.withResolvers<void>()
-  #running: Running | undefined
+  /** In the order given; the cell is at the first. */
+  readonly #events: Running[] = []
   #sequence = 0
   #alive = true
+  /** Reports were read before the cell's word of them, which may be under way. */
+  #isAhead = false
+  /** Of the first event; a cell has one deadline at a time. */
+  #deadline: NodeJS.Timeout | undefined
+  #deadlineMs = 0
 
-  constructor(handlers: readonly Handler[]) {
+  constructor(handlers: readonly Handler[], options: { owner: CellOwner; reads: Reads }) {
+    this.#owner = options.owner
+    this.#reads = options.reads
     const memory = newChannel()
     this.#channel = hostEnd(memory)
     this.#worker = startWorker({ channel: memory, handlers: handlers.map(cellHandler) })
@@ -62,13 +76,28 @@ export class Cell implements AsyncDisposable {
     this.#worker.on('messageerror', (cause) =>
       this.#die(new Refusal('handler-lied', 'its cell sent no message', { cause })),
     )
-    this.#worker.on('error', (error) => this.#die(workerRefusal(error)))
-    this.#worker.on('exit', () => this.#die(new Refusal('handler-trapped', 'its cell ended by itself')))
+    this.#worker.on('error', (error) => this.#end(workerRefusal(error)))
+    this.#worker.on('exit', () => this.#end(new Refusal('handler-trapped', 'its cell ended by itself')))
   }
 
   /** False once it was stopped: it takes no event any more. */
   get alive(): boolean {
     return this.#alive
+  }
+
+  /** The event it is at. */
+  get first(): Given | undefined {
+    return this.#events[0]?.given
+  }
+
+  /** Events given to it that have not ended. */
+  get load(): number {
+    return this.#events.length
+  }
+
+  /** Whether another event may be handed to it ahead, behind the one it is at. */
+  get takesMore(): boolean {
+    return this.#alive && this.#events.length < RING_SLOTS && this.#events[0]?.isMailed !== true
   }
 
   /** Instances made, and how many of these because the one before could not be reset. */
@@ -77,22 +106,49 @@ export class Cell implements AsyncDisposable {
   }
 
   /**
-   * Runs one event; the cell must be ready and free.
+   * Gives it an event; the cell must be ready, and free or take more. The promise behind it ends with the effects, with
+   * a HandlerRefusal, or with a HandlerFailure of the limit it broke; the cell may be gone then.
    *
-   * @throws HandlerRefusal, or HandlerFailure with the code of the limit it broke; the cell may be gone then
+   * @returns false when the event can only go into a free cell, and this one is not
    */
-  run(job: Job): Promise<Effects> {
-    if (!this.#alive || this.#running !== undefined) throw new Error('the cell is not free')
+  give(given: Given): boolean {
+    const isFree = this.#events.length === 0
+    if (!isFree && !this.takesMore) throw new Error('the cell takes no more')
+    const { job } = given
+    const sequence = (this.#sequence = (this.#sequence + 1) & 0x7f_ff_ff_ff)
+    const isPlain = job.sources.keys.size === 0 && job.sources.credentials.size === 0
+    if (!isPlain && !isFree) return false
+    const carried = this.#reads.begin(kindOf(job), job.sources)
+    const cellJob = cellJobOf(job, sequence, carried)
+    const isMailed = !isPlain || !this.#channel.ring.put((into) => encodeJob(cellJob, into))
+    if (isMailed && !isFree) {
+      this.#reads.drop(kindOf(job))
+      return false
+    }
+    if (isMailed) this.#worker.postMessage(cellJob)
+    else if (this.#channel.ring.mustWake()) this.#worker.postMessage(0)
     const { registered, sources } = job
-    const { deadlineMs, hostCalls } = registered.manifest.limits
-    const sequence = (this.#sequence = (this.#sequence + 1) | 0)
-    const { promise, resolve, reject } = Promise.withResolvers<Effects>()
-    const desk = openDesk(sources, { hostCallsMax: hostCalls })
-    const timer = setTimeout(() => this.#overrun(sequence), deadlineMs)
+    const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
     const answered = job.answer !== undefined
-    this.#running = { registered, sources, desk, answered, sequence, resolve, reject, timer, asks: false }
-    this.#worker.postMessage(cellJob(job, sequence))
-    return promise
+    this.#events.push({ registered, sources, desk, answered, given, sequence, carried, isMailed, asks: false })
+    if (isFree) this.#begin()
+    return true
+  }
+
+  /** Takes back the newest event that it has not begun, as if it had never been given. */
+  takeBack(): Given | undefined {
+    if (this.#events.length < 2 || !this.#channel.ring.takeBack()) return undefined
+    const running = this.#events.pop()
+    if (running === undefined) return undefined
+    this.#reads.drop(kindOf(running.given.job))
+    return running.given
+  }
+
+  /** Reads the reports that wait, without being told of them. */
+  look(): void {
+    if (!this.#alive || !this.#harvest()) return
+    this.#isAhead = true
+    if (this.#alive) this.#owner.changed(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,96 +156,204 @@ export class Cell implements AsyncDisposable {
     await this.#worker.terminate()
   }
 
-  #receive(message: unknown): void {
-    if (message === 0) return this.#serve()
-    const { kind, handler, why, report } = parseMessage(message)
-    if (kind === 'ready') return this.#started.resolve()
-    if (kind === 'unfit') return this.#die(unfitRefusal(handler, why))
-    const running = this.#running
-    if (running === undefined) return this.#die(new Refusal('handler-lied', 'its cell reported on no event'))
-    this.#settle(running, () => effectsOf(parseReport(report, running.sequence), running))
+  #begin(): void {
+    const running = this.#events[0]
+    if (running === undefined) return
+    this.#startDeadline(running.registered.manifest.limits.deadlineMs)
+    this.#owner.began(running.given)
   }
 
-  #serve(): void {
-    const running = this.#running
-    // The grant is gone with its event: a cell that still asks is not ours any more.
-    if (running === undefined) return this.#die(new Refusal('handler-lied', 'its cell asked outside of an event'))
-    if (running.asks) return this.#die(new Refusal('handler-lied', 'its cell asked while it was being answered'))
+  #startDeadline(ms: number): void {
+    if (this.#deadline !== undefined && this.#deadlineMs === ms) {
+      this.#deadline.refresh()
+      return
+    }
+    clearTimeout(this.#deadline)
+    this.#deadlineMs = ms
+    this.#deadline = setTimeout(() => this.#overrun(), ms).unref()
+  }
+
+  #receive(message: unknown): void {
+    if (!this.#alive) return
+    if (message === 0) return this.#serve()
+    const { kind, handler, why, report, used } = parseMessage(message)
+    if (kind === 'ready') return this.#started.resolve()
+    if (kind === 'unfit') return this.#die(unfitRefusal(handler, why))
+    if (this.#harvest()) this.#isAhead = true
+    const running = this.#events[0]
+    if (running === undefined) return this.#lied('its cell reported on no event')
+    if (!running.isMailed && this.#state() !== 'mailed') return this.#lied('a report was sent as a message')
+    this.#settle(running, () => effectsOf(parseReport(report, running.sequence), told(running, used)))
+    if (this.#harvest()) this.#isAhead = true
+    if (this.#alive) this.#owner.changed(this)
+  }
+
+  /** Looks at what the cell woke the host for, and at what came meanwhile. */
+  #serve(isOwn = false): void {
+    let found = isOwn || this.#isAhead
+    this.#isAhead = false
+    for (let calls = 0; this.#alive;) {
+      const settled = this.#harvest()
+      const answered = this.#alive && this.#answerCall()
+      if (settled && this.#alive) this.#owner.changed(this)
+      found ||= settled || answered
+      if (!found) return this.#lied(this.#channel.called() ? ASKED_TWICE : 'its cell woke the host for nothing')
+      if (answered && (calls += 1) === CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
+      this.#channel.rest()
+      if (!this.#waits() || !this.#channel.resume()) return
+    }
+  }
+
+  #waits(): boolean {
+    if (!this.#alive) return false
+    return this.#state() === 'done' || (this.#channel.called() && this.#events[0]?.asks !== true)
+  }
+
+  /** Whether the first event, which lies in the ring, is reported on. */
+  #state(): 'open' | 'done' | 'mailed' {
+    if (this.#events[0]?.isMailed !== false) return 'open'
     try {
-      const call = this.#channel.read()
-      if (call.op === 'prove') void this.#serveLater(running, running.desk.prove(call))
-      else this.#channel.answer(running.desk.answer(call))
+      return this.#channel.ring.state()
     } catch (error) {
       this.#die(error instanceof RangeError ? new Refusal('handler-lied', `its cell: ${error.message}`) : error)
+      return 'open'
+    }
+  }
+
+  /** Ends all events whose reports lie in the ring. */
+  #harvest(): boolean {
+    let any = false
+    while (this.#alive && this.#state() === 'done') {
+      const running = this.#events[0]
+      const found = this.#readReport()
+      if (running === undefined || found === undefined) return any
+      this.#settle(running, () => effectsOf(parseReport(found.report, running.sequence), told(running, found.used)))
+      any = true
+    }
+    return any
+  }
+
+  #readReport(): { readonly report: unknown; readonly used: number } | undefined {
+    try {
+      return decodeReport(frameReader(this.#channel.ring.report()))
+    } catch (error) {
+      this.#die(error instanceof RangeError ? new Refusal('handler-lied', `its cell: ${error.message}`) : error)
+      return undefined
+    }
+  }
+
+  /** Answers the call that waits, if one does and is not being answered already. */
+  #answerCall(): boolean {
+    if (!this.#channel.called()) return false
+    const running = this.#events[0]
+    // The grant is gone with its event: a cell that still asks is not ours any more.
+    if (running === undefined) this.#lied('its cell asked outside of an event')
+    if (running === undefined || running.asks) return false
+    try {
+      const call = this.#channel.read()
+      if (call.op === 'prove') void this.#answerLater(running, running.desk.prove(call))
+      else this.#channel.answer(running.desk.answer(call))
+      return true
+    } catch (error) {
+      this.#die(error instanceof RangeError ? new Refusal('handler-lied', `its cell: ${error.message}`) : error)
+      return false
     }
   }
 
   /** The event may be over by then: of its deadline, or because its cell is not what it says. */
-  async #serveLater(running: Running, pending: Promise<Answer>): Promise<void> {
+  async #answerLater(running: Running, pending: Promise<Answer>): Promise<void> {
     running.asks = true
     try {
       const answer = await pending
-      if (this.#running === running) this.#channel.answer(answer)
-    } catch (error) {
-      if (this.#running === running) this.#die(error)
-    } finally {
       running.asks = false
+      if (this.#events[0] === running) this.#channel.answer(answer)
+    } catch (error) {
+      if (this.#events[0] === running) this.#die(error)
     }
   }
 
   #settle(running: Running, settle: () => Effects): void {
-    clearTimeout(running.timer)
-    this.#running = undefined
+    this.#events.shift()
+    if (!running.isMailed) this.#channel.ring.free()
+    const { given, desk } = running
+    const read = (): readonly KeyRead[] => desk.reads()
+    let wrote = false
     try {
-      running.resolve(settle())
+      const effects = settle()
+      wrote = effects.changes.some((change) => read().some(({ key }) => key === change.key))
+      given.resolve(effects)
     } catch (error) {
-      running.reject(error)
+      given.reject(error)
     }
+    this.#reads.end(kindOf(given.job), read(), wrote)
+    this.#owner.ended(given, false)
+    this.#begin()
   }
 
-  #overrun(sequence: number): void {
-    const running = this.#running
-    if (running?.sequence !== sequence || !this.#alive) return
+  #overrun(): void {
+    const overdue = this.#events[0]
+    this.look()
+    const running = this.#events[0]
+    // Another event is the first by now: its deadline has just begun.
+    if (running === undefined || running !== overdue) return
     const { name, manifest } = running.registered
     const stop = (): void => {
       this.#die(new HandlerFailure('handler-deadline', `${name} took longer than ${manifest.limits.deadlineMs} ms`))
     }
-    if (!this.#channel.finished(sequence)) return stop()
-    running.timer = setTimeout(() => this.#running?.sequence === sequence && stop(), REPORT_GRACE_MS)
+    if (!this.#channel.finished(running.sequence)) return stop()
+    this.#deadlineMs = REPORT_GRACE_MS
+    this.#deadline = setTimeout(() => this.#events[0] === running && stop(), REPORT_GRACE_MS)
   }
 
-  /** Stops the thread; the event in it, if any, ends with this error. */
+  /** It ended by itself: what it reported before that stands. */
+  #end(error: Refusal): void {
+    this.look()
+    this.#die(error)
+  }
+
+  #lied(what: string): void {
+    this.#die(new Refusal('handler-lied', what))
+  }
+
+  /** Stops the thread; the event it is at ends with this error, those handed ahead go elsewhere. */
   #die(error: unknown): void {
     if (!this.#alive) return
     this.#alive = false
     void this.#worker.terminate()
+    clearTimeout(this.#deadline)
     this.#started.reject(error)
-    const running = this.#running
-    if (running === undefined) return
-    this.#settle(running, () => {
-      throw error
-    })
+    const [first, ...ahead] = this.#events.splice(0)
+    for (const { given } of ahead) this.#reads.drop(kindOf(given.job))
+    if (first !== undefined) {
+      this.#reads.drop(kindOf(first.given.job))
+      first.given.reject(error)
+      this.#owner.ended(first.given, true)
+    }
+    this.#owner.died(
+      this,
+      ahead.map(({ given }) => given),
+    )
   }
 }
 
 /** The parts a message may have, none of them believed. */
-function parseMessage(message: unknown): { kind?: unknown; handler?: unknown; why?: unknown; report?: unknown } {
+function parseMessage(message: unknown): {
+  kind?: unknown
+  handler?: unknown
+  why?: unknown
+  report?: unknown
+  used?: unknown
+} {
   return typeof message === 'object' && message !== null ? message : {}
 }
 
-function cellJob({ registered, sources, context, body, answer, now }: Job, sequence: number): CellJob {
-  return {
-    sequence,
-    handler: registered.index,
-    body,
-    answer,
-    now,
-    session: { ...context, deadlineMs: registered.manifest.limits.deadlineMs },
-    namespaces: [...sources.namespaces].map(labelGrant),
-    fields: sources.fields,
-    // Not the signers themselves: what is named here is all of a key that goes into a cell.
-    keys: new Map([...sources.keys].map(([alias, { algorithm, publicKey }]) => [alias, { algorithm, publicKey }])),
-    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
-    outbox: [...sources.outbox],
+/**
+ * Counts what the event carried and its cell says was read. A cell that says less takes a check from its own event
+ * alone: that what it writes stands on what it read, which is its own word in any case.
+ */
+function told(running: Running, used: unknown): Running {
+  for (const [at, carried] of running.carried.entries()) {
+    if (typeof used !== 'number' || (used & (1 << at)) !== 0) running.desk.carried(carried)
   }
+  return running
 }

@@ -13,10 +13,10 @@ export interface FrameWriter {
   bytes(value: Uint8Array): void
 }
 
-/** Writes into `memory` from `offset` on. @throws RangeError when it is full */
-export function frameWriter(memory: SharedArrayBuffer, offset: number): FrameWriter {
-  const view = new DataView(memory, offset)
-  const target = Buffer.from(memory, offset)
+/** Writes into `memory` from `offset` on, `length` bytes or all. @throws RangeError when it is full */
+export function frameWriter(memory: SharedArrayBuffer, offset: number, length?: number): FrameWriter {
+  const view = new DataView(memory, offset, length)
+  const target = Buffer.from(memory, offset, length)
   let at = 0
   const u32 = (value: number): void => {
     view.setUint32(at, value, true)

@@ -54,6 +54,20 @@ test('what was not granted and what does not exist look alike', () => {
 
 const proveOne = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array([1]))
 
+test('what was taken along counts as read when the event began, whatever was told of it since', () => {
+  const namespace = memoryNamespace()
+  namespace.set('a', 'x', 6)
+  const granted = desk(granting(namespace))
+  granted.answer(scan)
+  granted.carried({ label: 'connection', key: 'a', item: undefined })
+  granted.carried({ label: 'connection', key: 'b', item: undefined })
+  expect(granted.expected()).toEqual([
+    { namespace: 'connection/acme', key: 'a', revision: 0 },
+    { namespace: 'connection/acme', key: 'b', revision: 0 },
+  ])
+  expect([granted.calls(), granted.over()]).toEqual([1, false])
+})
+
 test('a proof counts as a host call', async () => {
   const metadata = { alias: 'car', kind: 'k', issuer: 'i', label: 'l', claims: ['a'], expires: null }
   const granted = desk({ credentials: new Map([['car', { metadata, prove: proveOne }]]) }, 2)

@@ -7,8 +7,10 @@ export interface Lanes<Item> {
   readonly length: number
   /** @throws Refusal `busy` when all lines together, or the tenant's own, are full */
   add(tenant: string, item: Item): void
+  /** Back to the front, of its own line and of all: it was taken, and went nowhere. */
+  putBack(tenant: string, item: Item): void
   /** The first of the next tenant in turn that may go now. */
-  take(mayGo: (tenant: string) => boolean): Item | undefined
+  take(mayGo: (tenant: string, item: Item) => boolean): Item | undefined
   /** Empties all lines. */
   clear(): readonly Item[]
 }
@@ -32,10 +34,18 @@ export function openLanes<Item>(): Lanes<Item> {
       lines.set(tenant, line)
       length += 1
     },
+    putBack(tenant, item) {
+      const rest = [...lines].filter(([other]) => other !== tenant)
+      const line = [item, ...(lines.get(tenant) ?? [])]
+      lines.clear()
+      for (const [name, items] of [[tenant, line] as const, ...rest]) lines.set(name, items)
+      length += 1
+    },
     take(mayGo) {
       for (const [tenant, line] of lines) {
-        if (!mayGo(tenant)) continue
-        const item = line.shift()
+        const [item] = line
+        if (item === undefined || !mayGo(tenant, item)) continue
+        line.shift()
         lines.delete(tenant)
         if (line.length > 0) lines.set(tenant, line)
         length -= 1

@@ -84,6 +84,22 @@ export const POOL_TENANT_QUEUE_MAX = 256
 
 /** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes 0.05 ms. */
 export const ANSWER_PAUSES = 2_500
+/** Calls of one cell answered in one go: 0.1 ms of the host at most, then everybody else has a turn. */
+export const CALLS_IN_ONE_GO_MAX = 32
+/** Events in a cell: the one it is at, and those handed to it ahead. */
+export const RING_SLOTS = 8
+/** An event or a report that lies in shared memory: most are under 1 KiB, larger ones go as messages. */
+export const RING_SLOT_BYTES = 4 * KiB
+/** Events of a kind that ended soon, one after the other, before more of it are handed ahead. */
+export const QUICK_EVENTS_MIN = 8
+/** An event that still runs at the second look is not quick: what waits behind it goes elsewhere, 4 ms late at most. */
+export const AHEAD_LOOK_MS = 2
+/** Values that go into a cell with an event, as the last event of its kind read them; `used` has a bit for each. */
+export const CARRIED_KEYS_MAX = 8
+/** Their keys and values together: half a slot. */
+export const CARRIED_BYTES_MAX = 2 * KiB
+/** Kinds of events, by vault and connection, whose reads are remembered: some 0.5 KB each. */
+export const LEARNT_READS_MAX = 4_096
 /** After an event a cell looks this often for the next one before it sleeps: 0.05 ms in all, what waking it costs. */
 export const NEXT_JOB_TRIES = 12
 /** Pauses between two looks: 4 µs. */

@@ -1,11 +1,14 @@
 /** The cells of a host: so many events at a time, a bounded queue behind them, and warm spares for those that die. */
 import { Refusal } from '#host/errors.ts'
 import { CELL_RETRY_MS } from '#host/limits.ts'
+import { AHEAD_LOOK_MS, QUICK_EVENTS_MIN } from '#host/plugin/limits.ts'
 
-import { Cell, type Job } from './cell.ts'
+import { Cell, type CellOwner } from './cell.ts'
+import { type Given, type Job, kindOf } from './job.ts'
 import { openLanes } from './lanes.ts'
 import type { Effects } from './port.ts'
-import type { Registry } from './registry.ts'
+import { learnReads, type Reads } from './reads.ts'
+import type { Registered, Registry } from './registry.ts'
 
 export interface PoolOptions {
   readonly registry: Registry
@@ -55,27 +58,28 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   return pool
 }
 
-interface Waiting {
-  readonly job: Job
-  readonly resolve: (effects: Promise<Effects>) => void
-  readonly reject: (error: unknown) => void
-}
-
-class CellPool implements Pool {
+class CellPool implements Pool, CellOwner {
   readonly #options: PoolOptions
   /** Every cell that lives, ready or not. */
   readonly #cells = new Set<Cell>()
   /** Ready and free. The last is taken first: its caches are warm. */
   readonly #free: Cell[] = []
-  readonly #queue = openLanes<Waiting>()
+  /** Those with events in them, by the event each was at when the pool last looked for slow ones. */
+  readonly #busy = new Map<Cell, Given | undefined>()
+  readonly #queue = openLanes<Given>()
+  readonly #reads: Reads = learnReads()
+  /** Events of a kind that ended soon, since one did not. */
+  readonly #quick = new Map<Registered, number>()
   /** Events in a cell by tenant; none is 0. */
   readonly #held = new Map<string, number>()
   readonly #retired = { created: 0, replaced: 0, stopped: 0 }
   #instances = 0
   #running = 0
   #isDraining = false
+  #isDisposed = false
   #drained = Promise.withResolvers<void>()
   #retry: NodeJS.Timeout | undefined
+  #watch: NodeJS.Timeout | undefined
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -99,15 +103,18 @@ class CellPool implements Pool {
       replaced,
       stopped,
       running: this.#running,
-      queued: this.#queue.length,
+      queued: this.#queue.length + this.#ahead(),
     }
   }
 
   run(job: Job): Promise<Effects> {
     if (this.#isDraining) return Promise.reject(new Refusal('busy', 'the host is stopping: send the event again later'))
-    const cell = this.#mayRun(job.tenant) ? this.#takeFree() : undefined
-    if (cell !== undefined) return this.#runIn(cell, job)
-    return new Promise((resolve, reject) => this.#queue.add(job.tenant, { job, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      const given = { job, resolve, reject }
+      const cell = this.#mayRun(job.tenant) ? this.#takeFree() : undefined
+      if (cell !== undefined) this.#give(cell, given)
+      else if (this.#queue.length > 0 || !this.#handAhead(given)) this.#queue.add(job.tenant, given)
+    })
   }
 
   drain(): Promise<void> {
@@ -118,17 +125,46 @@ class CellPool implements Pool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDraining = true
+    this.#isDisposed = true
     clearTimeout(this.#retry)
-    for (const { reject } of this.#queue.clear()) reject(new Refusal('busy', 'the host is stopping'))
+    clearTimeout(this.#watch)
+    for (const { reject } of this.#queue.clear()) reject(stopping())
     await Promise.all([...this.#cells].map((cell) => cell[Symbol.asyncDispose]()))
     this.#endDrain()
+  }
+
+  began({ job }: Given): void {
+    this.#instances += 1
+    this.#hold(job.tenant, 1)
+  }
+
+  ended({ job }: Given, stopped: boolean): void {
+    this.#hold(job.tenant, -1)
+    this.#quick.set(job.registered, stopped ? 0 : (this.#quick.get(job.registered) ?? 0) + 1)
+  }
+
+  changed(cell: Cell): void {
+    if (cell.load === 0 && this.#busy.delete(cell)) this.#free.push(cell)
+    this.#next()
+  }
+
+  died(cell: Cell, ahead: readonly Given[]): void {
+    const wasBusy = this.#busy.delete(cell)
+    for (const given of ahead.toReversed()) {
+      if (this.#isDisposed) given.reject(stopping())
+      else this.#queue.putBack(given.job.tenant, given)
+    }
+    // One that dies free is found when it is taken; one that never got ready is who started it.
+    if (wasBusy) this.#replace(cell)
+    this.#next()
   }
 
   #mayRun(tenant: string): boolean {
     const { cells, spares } = this.#options
     if (this.#running < cells) return true
-    const isHeldByOne = [...this.#held.values()].some((held) => held >= cells)
-    return isHeldByOne && !this.#held.has(tenant) && this.#running < cells + spares
+    if (this.#held.has(tenant) || this.#running >= cells + spares) return false
+    for (const held of this.#held.values()) if (held >= cells) return true
+    return false
   }
 
   #takeFree(): Cell | undefined {
@@ -146,31 +182,109 @@ class CellPool implements Pool {
     else this.#held.set(tenant, held)
   }
 
-  async #runIn(cell: Cell, job: Job): Promise<Effects> {
-    this.#hold(job.tenant, 1)
-    this.#instances += 1
+  #give(cell: Cell, given: Given): void {
+    this.#busy.set(cell, undefined)
     try {
-      return await cell.run(job)
-    } finally {
-      this.#hold(job.tenant, -1)
-      if (cell.alive) this.#free.push(cell)
-      else this.#replace(cell)
-      this.#next()
+      cell.give(given)
+    } catch (error) {
+      given.reject(error)
+      if (cell.load === 0 && this.#busy.delete(cell)) this.#free.push(cell)
     }
   }
 
   #next(): void {
     while (this.#queue.length > 0) {
       const cell = this.#takeFree()
-      if (cell === undefined) return
-      const waiting = this.#queue.take((tenant) => this.#mayRun(tenant))
-      if (waiting === undefined) {
+      if (cell === undefined) break
+      const given = this.#queue.take((tenant) => this.#mayRun(tenant))
+      if (given === undefined) {
         this.#free.push(cell)
-        return
+        break
       }
-      waiting.resolve(this.#runIn(cell, waiting.job))
+      this.#give(cell, given)
     }
+    if (this.#queue.length > 0) this.#fill()
+    else if (this.#free.length > 0) this.#share()
     this.#endDrain()
+  }
+
+  /** Hands ahead what waits, in its turn, while it is quick. */
+  #fill(): void {
+    for (;;) {
+      const cell = this.#leastBusy()
+      const given = cell && this.#queue.take((_tenant, { job }) => this.#mayGoAhead(job))
+      if (given === undefined) return
+      if (this.#handAhead(given)) continue
+      this.#queue.putBack(given.job.tenant, given)
+      return
+    }
+  }
+
+  /** Behind a quick event waits nothing long: while all in a cell are quick, it need not wait for its next one. */
+  #handAhead(given: Given): boolean {
+    if (!this.#mayGoAhead(given.job)) return false
+    const cell = this.#leastBusy()
+    if (cell?.give(given) !== true) return false
+    this.#watch ??= setTimeout(() => this.#lookForSlow(), AHEAD_LOOK_MS)
+    return true
+  }
+
+  #leastBusy(): Cell | undefined {
+    let least: Cell | undefined
+    for (const cell of this.#busy.keys()) {
+      const isOpen = cell.takesMore && cell.first !== undefined && this.#isQuick(cell.first.job.registered)
+      if (isOpen && (least === undefined || cell.load < least.load)) least = cell
+    }
+    return least
+  }
+
+  /** One that would read what those before it write is left waiting: it would be in vain. */
+  #mayGoAhead(job: Job): boolean {
+    return this.#isQuick(job.registered) && !this.#reads.isTooEarly(kindOf(job))
+  }
+
+  #isQuick(registered: Registered): boolean {
+    return (this.#quick.get(registered) ?? 0) >= QUICK_EVENTS_MIN
+  }
+
+  /** A free cell takes what was handed ahead to another. */
+  #share(): void {
+    if (this.#running >= this.#options.cells) return
+    for (const cell of this.#busy.keys()) {
+      if (cell.load < 2) continue
+      const given = cell.takeBack()
+      if (given === undefined) continue
+      const free = this.#takeFree()
+      if (free !== undefined) return this.#give(free, given)
+      this.#queue.putBack(given.job.tenant, given)
+      return
+    }
+  }
+
+  /** A cell that is at the same event as at the last look keeps nobody behind it. */
+  #lookForSlow(): void {
+    this.#watch = undefined
+    for (const [cell, before] of this.#busy) {
+      if (cell.load < 2) continue
+      cell.look()
+      const now = cell.first
+      if (now === undefined || !this.#busy.has(cell)) continue
+      this.#busy.set(cell, now)
+      if (now !== before) continue
+      this.#quick.set(now.job.registered, 0)
+      for (let back = cell.takeBack(); back !== undefined; back = cell.takeBack()) {
+        this.#queue.putBack(back.job.tenant, back)
+      }
+    }
+    this.#next()
+    if (this.#ahead() > 0) this.#watch ??= setTimeout(() => this.#lookForSlow(), AHEAD_LOOK_MS)
+  }
+
+  /** Events in cells that have not begun. */
+  #ahead(): number {
+    let ahead = 0
+    for (const cell of this.#busy.keys()) ahead += Math.max(cell.load - 1, 0)
+    return ahead
   }
 
   #endDrain(): void {
@@ -178,7 +292,7 @@ class CellPool implements Pool {
   }
 
   async #addCell(): Promise<void> {
-    const cell = new Cell(this.#options.registry.handlers)
+    const cell = new Cell(this.#options.registry.handlers, { owner: this, reads: this.#reads })
     this.#cells.add(cell)
     try {
       await cell.ready
@@ -205,4 +319,8 @@ class CellPool implements Pool {
       this.#retry = setTimeout(() => this.#replace(cell), CELL_RETRY_MS)
     })
   }
+}
+
+function stopping(): Refusal {
+  return new Refusal('busy', 'the host is stopping')
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { HANDLER_DEADLINE_MS_MAX, PROOFS_PER_EVENT_MAX } from '#host/limits.ts'
 
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import type { Job } from './cell.ts'
+import type { Job } from './job.ts'
 import { createPool, type Pool } from './pool.ts'
 import type { GrantedCredential, Sources } from './port.ts'
 

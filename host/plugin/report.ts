@@ -4,6 +4,7 @@ import { CATEGORY_CHARS_MAX } from '#host/limits.ts'
 
 import { FACT_BYTES_MAX } from './limits.ts'
 import type { TrapReason } from './component/trap.ts'
+import type { Carried } from './calls.ts'
 import type { CredentialMetadata, OwnerAnswer, OwnerQuestion } from './port.ts'
 import type { HandlerAnswer } from './refusal.ts'
 
@@ -23,6 +24,8 @@ export interface CellJob {
   readonly keys: ReadonlyMap<string, KeyShown>
   readonly credentials: readonly CredentialMetadata[]
   readonly outbox: readonly string[]
+  /** Read ahead of the handler's asking. */
+  readonly carried?: readonly Carried[]
 }
 
 /** A key as the handler sees it. */
@@ -136,9 +139,9 @@ export interface CellHandler {
   readonly logBytesMax: number
 }
 
-/** From the cell: a call waits (`0`), or one of these. */
+/** From the cell: something waits in shared memory (`0`), or one of these. */
 export type FromCell =
   | { readonly kind: 'ready' }
   /** It cannot start: `handler` when that one's instance failed, else its own self-test. */
   | { readonly kind: 'unfit'; readonly handler: string | undefined; readonly why: string }
-  | { readonly kind: 'report'; readonly report: Report }
+  | { readonly kind: 'report'; readonly report: Report; readonly used: number }

@@ -19,6 +19,8 @@ export interface Visit {
   effectBytes: number
   hostCalls: number
   failure: Failure | undefined
+  /** A bit for each value the event carried and that was read. */
+  used: number
 }
 
 interface Failure {
@@ -34,6 +36,7 @@ interface Kept {
   readonly facts: readonly string[]
   readonly logCut: boolean
   readonly hostCalls: number
+  readonly used: number
 }
 
 /** The one place in a cell where an event is handled. */
@@ -70,9 +73,9 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
     handler,
     begin: (job) => void (visit = newVisit(job)),
     end() {
-      const { overlays, outgoing, log, facts, logCut, hostCalls } = current()
+      const { overlays, outgoing, log, facts, logCut, hostCalls, used } = current()
       visit = undefined
-      return { writes: [...overlays].flatMap(writesOf), outgoing, log, facts, logCut, hostCalls }
+      return { writes: [...overlays].flatMap(writesOf), outgoing, log, facts, logCut, hostCalls, used }
     },
     failure: () => visit?.failure,
     enter() {
@@ -82,7 +85,7 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
       return visit
     },
     ask(call) {
-      const answer = askHost(call)
+      const answer = carriedAnswer(current(), call) ?? askHost(call)
       return answer.kind === 'over' ? stop('calls', 'read or proved more than one event may') : answer
     },
     stop,
@@ -104,13 +107,24 @@ export function cellSeat(handler: CellHandler, askHost: (call: Call) => Answer):
   }
 }
 
+/** What the event carried of what the host would be asked for. */
+function carriedAnswer(visit: Visit, call: Call): Answer | undefined {
+  const { carried } = visit.job
+  if (carried === undefined || call.op !== 'get') return undefined
+  const at = carried.findIndex(({ label, key }) => key === call.key && label === call.label)
+  const found = carried[at]
+  if (found === undefined) return undefined
+  visit.used |= 1 << at
+  return { kind: 'item', item: found.item }
+}
+
 /** Whether a name is short enough to be a key. */
 export function fitsKey(name: string): boolean {
   return name.length <= KEY_BYTES_MAX && Buffer.byteLength(name) <= KEY_BYTES_MAX
 }
 
 function newVisit(job: CellJob): Visit {
-  const counters = { logBytes: 0, logCut: false, effectBytes: 0, hostCalls: 0, failure: undefined }
+  const counters = { logBytes: 0, logCut: false, effectBytes: 0, hostCalls: 0, failure: undefined, used: 0 }
   return { job, overlays: new Map(), outgoing: [], log: [], facts: [], ...counters }
 }
 
