@@ -33,6 +33,7 @@ test('what is left out of needs is not needed, what is left out of limits has a 
     clock: false,
     random: false,
     log: false,
+    audit: false,
   })
   expect(manifest.limits).toMatchObject({ deadlineMs: 1_000, hostCalls: 1_000 })
 })

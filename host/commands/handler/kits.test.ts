@@ -26,7 +26,7 @@ const OUTCOMES = ['reply', 'suspended', 'reply', 'reply', 'suspended', 'accepted
 /** Not called by the program: the templates call it, and whoever writes a handler knows its manifest's aliases. */
 const others = new Set(['trellis:handler/fields@0.1.0'])
 const elsewhere = new Set(['trellis:handler/keys@0.1.0#list'])
-const USER_INTERFACES = ['approval', 'clock', 'keys', 'outbox', 'random', 'session', 'store']
+const USER_INTERFACES = ['approval', 'audit', 'clock', 'keys', 'outbox', 'random', 'session', 'store']
 const userElsewhere = new Set(['trellis_fields_get', 'trellis_keys_list'])
 
 for (const kit of kits.filter(({ language }) => language.id !== 'ts')) {

@@ -43,7 +43,9 @@ describe.skipIf(!isThere)('in Go', () => {
     namespace.set('k', 'old', 4)
     const effects = await run('store', granting(namespace))
     expect(replyOf(effects)).toEqual({ seen: 1, before: { value: 'b2xk', revision: 4 }, put: '{"ok":null}' })
-    expect(effects.changes).toEqual([{ namespace: 'connection/acme', key: 'k', value: new Uint8Array([0x67, 0x6f]) }])
+    expect(effects.changes).toEqual([
+      { namespace: 'connection/acme', key: 'k', value: new Uint8Array([0x67, 0x6f]), author: 'handler/plain' },
+    ])
   })
 
   test('sees no file, no argument, no environment; its clock is the event’s; what it prints is logged', async () => {

@@ -106,6 +106,7 @@ test('a plug-in that imports what its manifest does not need is refused', async 
     outbox: ['owner'],
     session: true,
     approval: true,
+    audit: true,
     clock: true,
     random: true,
   }

@@ -45,6 +45,7 @@ const table: Readonly<Record<string, UserFunction>> = {
   trellis_outbox_emit: { owner: 'outbox', name: 'emit', members: { type: 'text', body: 'bytes' } },
   trellis_outbox_notify_owner: { owner: 'outbox', name: 'notify-owner', members: { type: 'text', body: 'bytes' } },
   trellis_outbox_send: { owner: 'outbox', name: 'send', members: { to: 'text', type: 'text', body: 'bytes' } },
+  trellis_audit_note: { owner: 'audit', name: 'note', members: { fact: 'text' } },
   trellis_store_get: inNamespace('get', { key: 'text' }),
   trellis_store_put: inNamespace('put', { key: 'text', value: 'bytes', expected: 'u53?', attributes: 'attributes?' }),
   trellis_store_delete: inNamespace('delete', { key: 'text' }),

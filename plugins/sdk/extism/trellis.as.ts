@@ -30,6 +30,8 @@ declare function hostNotify(request: u64): u64
 declare function hostEmit(request: u64): u64
 @external("extism:host/user", "trellis_outbox_send")
 declare function hostSend(request: u64): u64
+@external("extism:host/user", "trellis_audit_note")
+declare function hostNote(request: u64): u64
 @external("extism:host/user", "trellis_keys_algorithm")
 declare function hostAlgorithm(request: u64): u64
 @external("extism:host/user", "trellis_credentials_list")
@@ -146,6 +148,11 @@ export function emit(type: string, body: string): Answer {
 export function send(to: string, type: string, body: string): Answer {
   const json = `{"to":${quoted(to)},"type":${quoted(type)},"body":"${encodeBase64url(bytesOf(body))}"}`
   return answerAt(hostSend(request(json)))
+}
+
+/** A fact for the owner's audit trail, 1 to 256 bytes. */
+export function note(fact: string): Answer {
+  return answerAt(hostNote(request(`{"fact":${quoted(fact)}}`)))
 }
 
 /** `ed25519`, `ecdsa-secp256k1` or `bip340`. */

@@ -315,7 +315,7 @@ export function prove(alias: string, disclose: string[], nonce: Uint8Array): Uin
   return load<u8>(AREA) == 0 ? take(load<usize>(AREA, 4), load<usize>(AREA, 8)) : null
 }
 
-// -- outbox, clock, random, log ---------------------------------------------------------------------------------------
+// -- outbox, clock, random, log, audit --------------------------------------------------------------------------------
 
 @external("trellis:handler/outbox@0.1.0", "notify-owner")
 declare function outboxNotify(type: usize, typeSize: usize, body: usize, bodySize: usize, out: usize): void
@@ -331,6 +331,8 @@ declare function clockNow(): u64
 declare function randomBytes(size: u32, out: usize): void
 @external("trellis:handler/log@0.1.0", "write")
 declare function logWrite(level: i32, text: usize, size: usize): void
+@external("trellis:handler/audit@0.1.0", "note")
+declare function auditNote(fact: usize, size: usize, out: usize): void
 
 /** A notice to the owner's devices; false when there is no such right, or too many. */
 export function notifyOwner(type: string, json: string): bool {
@@ -375,6 +377,13 @@ export enum Level { Debug, Info, Warn, Error }
 export function log(level: Level, text: string): void {
   const bytes = toBytes(text)
   logWrite(level, bytes.dataStart, <usize>bytes.length)
+}
+
+/** A fact for the owner's audit trail, 1 to 256 bytes; false for a longer one, or a ninth of this event. */
+export function note(fact: string): bool {
+  const bytes = toBytes(fact)
+  auditNote(bytes.dataStart, <usize>bytes.length, AREA)
+  return load<u8>(AREA) == 0
 }
 
 // -- approval ---------------------------------------------------------------------------------------------------------

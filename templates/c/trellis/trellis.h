@@ -440,7 +440,7 @@ TR_KIT bool tr_prove(tr_text alias, const tr_text *disclose, uint32_t count, tr_
   return true;
 }
 
-// -- outbox, clock, random, log ---------------------------------------------------------------------------------------
+// -- outbox, clock, random, log, audit --------------------------------------------------------------------------------
 
 TR_IMPORT("outbox", "notify-owner")
 void tr_outbox_notify_owner(const char *type, uint32_t size, const char *body, uint32_t body_size, uint8_t out[2]);
@@ -452,6 +452,7 @@ void tr_outbox_send(const char *to, uint32_t to_size, const char *type, uint32_t
 TR_IMPORT("clock", "now") uint64_t tr_now(void);
 TR_IMPORT("random", "bytes") void tr_random_bytes(uint32_t size, tr_text *out);
 TR_IMPORT("log", "write") void tr_log_write(int32_t level, const char *text, uint32_t size);
+TR_IMPORT("audit", "note") void tr_audit_note(const char *fact, uint32_t size, uint8_t out[2]);
 
 /// A notice to the owner's devices; false when there is no such right, or too many.
 TR_KIT bool tr_notify_owner(tr_text type, tr_text json) {
@@ -485,6 +486,13 @@ typedef enum { TR_DEBUG, TR_INFO, TR_WARN, TR_ERROR } tr_level;
 
 /// A line for the operator, without personal data.
 TR_KIT void tr_log(tr_level level, tr_text line) { tr_log_write(level, line.at, line.size); }
+
+/// A fact for the owner's audit trail, 1 to 256 bytes; false for a longer one, or a ninth of this event.
+TR_KIT bool tr_note(tr_text fact) {
+  uint8_t out[2];
+  tr_audit_note(fact.at, fact.size, out);
+  return out[0] == 0;
+}
 
 // -- approval ---------------------------------------------------------------------------------------------------------
 

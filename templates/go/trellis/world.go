@@ -183,6 +183,9 @@ func hostNotifyOwner(request uint64) uint64
 //go:wasmimport extism:host/user trellis_outbox_send
 func hostSend(request uint64) uint64
 
+//go:wasmimport extism:host/user trellis_audit_note
+func hostNote(request uint64) uint64
+
 //go:wasmimport extism:host/user trellis_approval
 func hostApproval(request uint64) uint64
 
@@ -211,6 +214,13 @@ func Send(to, eventType string, body any) error {
 // NotifyOwner sends a notice to the owner's devices.
 func NotifyOwner(eventType string, body any) error {
 	return ask(hostNotifyOwner, letter{Type: eventType, Body: encoded(body)}, nil)
+}
+
+// Note adds a fact to the owner's audit trail: 1 to 256 bytes, at most 8 an event.
+func Note(fact string) error {
+	return ask(hostNote, struct {
+		Fact string `json:"fact"`
+	}{fact}, nil)
 }
 
 // Approval is the owner's answer to a question that this handler asked with Suspended. A no never gets here.

@@ -726,6 +726,25 @@ pub mod outbox {
     }
 }
 
+/// Facts for the owner's audit trail: marked as the handler's word, and kept when the call ends well.
+pub mod audit {
+    /// A fact has 1 to 256 bytes, and one event at most 8 of them.
+    #[derive(Debug)]
+    pub struct Limit;
+
+    #[link(wasm_import_module = "trellis:handler/audit@0.1.0")]
+    extern "C" {
+        #[link_name = "note"]
+        fn raw_note(fact: *const u8, size: usize, out: *mut [u8; 2]);
+    }
+
+    pub fn note(fact: &str) -> Result<(), Limit> {
+        let mut out = [0; 2];
+        unsafe { raw_note(fact.as_ptr(), fact.len(), &mut out) };
+        if out[0] == 0 { Ok(()) } else { Err(Limit) }
+    }
+}
+
 pub mod clock {
     #[link(wasm_import_module = "trellis:handler/clock@0.1.0")]
     extern "C" {
