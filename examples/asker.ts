@@ -1,9 +1,9 @@
 /** A service of an example, with a vault of its own, connected to a person's under a contract for some event types. */
-import { connect, discover } from '#client/service.ts'
+import { type Connected, connect, discover } from '#client/service.ts'
 import { storeIn } from '#host/commands/demo/troupe.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
-import { signContract } from '#host/contracts/contract.ts'
+import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Person } from './person.ts'
@@ -15,15 +15,24 @@ export interface Asker extends AsyncDisposable {
   readonly connection: string
   /** The vault's key for documents, from its profile. */
   readonly documents: Uint8Array
+  readonly verifyProof: Connected['verifyProof']
   /** The reply as JSON. @throws Error with the code of a refusal */
   ask(type: string, body: unknown): Promise<unknown>
 }
 
 export async function connectAsker(
   person: Person,
-  options: { name: string; folder: string; events: readonly string[]; payment?: boolean },
+  options: {
+    readonly name: string
+    readonly folder: string
+    readonly events: readonly string[]
+    /** What its contract asks for beyond events. */
+    readonly permissions?: Partial<Contract['permissions']>
+    readonly fields?: Contract['fields']
+  },
 ): Promise<Asker> {
-  const { name, events, payment = false } = options
+  const { name, events, permissions = {}, fields = [] } = options
+  const none = { store: null, messages: false, authentication: false, payment: false }
   const signing = generateSigningKey()
   await using parts = new AsyncDisposableStack()
   const { vaults } = parts.use(await openFolder(options.folder, { create: true }))
@@ -36,9 +45,9 @@ export async function connectAsker(
       id: 'terms',
       version: 1,
       publishedAt: surroundings.now(),
-      fields: [],
-      permissions: { events: [...events], store: null, messages: false, authentication: false, payment },
-      limits: { requestsPerHour: 1_000, storageBytes: 0 },
+      fields,
+      permissions: { events: [...events], ...none, ...permissions },
+      limits: { requestsPerHour: 1_000, storageBytes: permissions.store?.bytesMax ?? 0 },
     },
     signing,
   )
@@ -46,11 +55,12 @@ export async function connectAsker(
   const profile = await discover(invitation, own)
   const connecting = connect(invitation, { profile, contract }, own)
   await person.phone.accept(await person.offers.take(), [])
-  const { conversation } = await connecting
+  const { conversation, verifyProof } = await connecting
   const owned = parts.move()
   return {
     connection: invitation.connection,
     documents: profile.documents,
+    verifyProof,
     async ask(type, body) {
       const bytes = new TextEncoder().encode(JSON.stringify(body))
       const reply = await (await conversation.request(type, bytes, { lifeMs: REQUEST_LIFE_MS })).answer

@@ -52,7 +52,7 @@ async function play(): Promise<void> {
     name: 'Rose Bakery',
     folder: join(folder, 'shop'),
     events,
-    payment: true,
+    permissions: { payment: true },
   })
   const questions = mailbox<Question>()
   phone.onQuestion(questions.put)
