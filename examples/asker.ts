@@ -55,15 +55,15 @@ export async function connectAsker(
   const profile = await discover(invitation, own)
   const connecting = connect(invitation, { profile, contract }, own)
   await person.phone.accept(await person.offers.take(), [])
-  const { conversation, verifyProof } = await connecting
+  const connected = await connecting
   const owned = parts.move()
   return {
     connection: invitation.connection,
     documents: profile.documents,
-    verifyProof,
+    verifyProof: (presentation, asked) => connected.verifyProof(presentation, asked),
     async ask(type, body) {
       const bytes = new TextEncoder().encode(JSON.stringify(body))
-      const reply = await (await conversation.request(type, bytes, { lifeMs: REQUEST_LIFE_MS })).answer
+      const reply = await (await connected.conversation.request(type, bytes, { lifeMs: REQUEST_LIFE_MS })).answer
       if (reply.status === 'replied') return JSON.parse(new TextDecoder().decode(reply.body)) as unknown
       throw new Error(reply.status === 'refused' ? `${type}: ${reply.code}: ${reply.message}` : reply.status)
     },

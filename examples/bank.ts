@@ -6,8 +6,6 @@
  * Exits with 0 only if all of it came out as it should.
  */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { openIssuer } from '#client/issuer.ts'
@@ -15,24 +13,16 @@ import type { Question } from '#client/owner.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
 import { signedStatement } from '../plugins/signing/statement.ts'
-import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
-import { type Person, startPerson } from './person.ts'
+import { inFolder, type Person, startPerson, type Place } from './person.ts'
 
 const BIRTH = '1990-04-12'
 const SECRET_BYTES = 32
 const statement = { from: '2026-10-01', balance: 1_204_50 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-bank-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('bank', play)
 
-async function play(): Promise<void> {
-  const image = join(folder, 'image')
-  await makeImage(image)
+async function play({ folder, image }: Place): Promise<void> {
   await using person = await startPerson('alice', { folder, image })
   await using bank = await connectAsker(person, {
     name: 'Rose Bank',

@@ -6,16 +6,13 @@
  * Exits with 0 only if all of it came out as it should.
  */
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import type { OwnerDevice, Question } from '#client/owner.ts'
 import { readAudit } from '#host/commands/audit.ts'
 import { type Mailbox, mailbox } from '#host/commands/demo/mailbox.ts'
-import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
-import { type Person, startPerson } from './person.ts'
+import { inFolder, type Person, startPerson, type Place } from './person.ts'
 
 const HOUR_MS = 3_600_000
 const SOON_MS = 5_000
@@ -31,16 +28,9 @@ interface Decision {
   readonly records: readonly { readonly why: string; readonly provision: string | null }[]
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-consent-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('consent', play)
 
-async function play(): Promise<void> {
-  const image = join(folder, 'image')
-  await makeImage(image)
+async function play({ folder, image }: Place): Promise<void> {
   await using patient = await startPerson('patient', { folder, image })
   const events = ['consent.grant', 'consent.check', 'consent.read', 'consent.revoke']
   await using clinic = await connectAsker(patient, { name: 'Rosenheim Clinic', folder: join(folder, 'clinic'), events })

@@ -6,14 +6,10 @@
  * Exits with 0 only if all of it came out as it should.
  */
 import { deepEqual, equal } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 import type { Sharing } from '#host/contracts/sharing.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
-import { makeImage } from '../scripts/build-image.ts'
-import { type Person, startPerson, wire } from './person.ts'
+import { inFolder, type Person, startPerson, wire, type Place } from './person.ts'
 
 /** What each of the two lets the other do. */
 const SHARING: Sharing = {
@@ -24,16 +20,9 @@ const SHARING: Sharing = {
   requestsPerHour: 1_000,
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-messaging-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('messaging', play)
 
-async function play(): Promise<void> {
-  const image = join(folder, 'image')
-  await makeImage(image)
+async function play({ folder, image }: Place): Promise<void> {
   await using alice = await startPerson('alice', { folder, image })
   await using bob = await startPerson('bob', { folder, image })
   await wire(alice, bob)

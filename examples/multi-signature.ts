@@ -8,8 +8,6 @@
  */
 import { deepEqual, equal, match } from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import type { Mailbox } from '#host/commands/demo/mailbox.ts'
@@ -17,9 +15,8 @@ import type { Sharing } from '#host/contracts/sharing.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
 import { proposalHash, type Release, releaseMessage, voteMessage } from '../plugins/multi-signature/statement.ts'
 import { releaseMistake } from '../plugins/multi-signature/verify.ts'
-import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
-import { type Person, startPerson, wire } from './person.ts'
+import { inFolder, type Person, startPerson, wire, type Place } from './person.ts'
 
 /** What the company lets directors do in its vault, and what each of them lets the company do in theirs. */
 const sharing = (events: readonly string[]): Sharing => ({
@@ -54,17 +51,10 @@ interface Director {
   readonly released: Mailbox<Uint8Array>
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-multi-signature-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('multi-signature', play)
 
-async function play(): Promise<void> {
+async function play({ folder, image }: Place): Promise<void> {
   await using parts = new AsyncDisposableStack()
-  const image = join(folder, 'image')
-  await makeImage(image)
   const company = parts.use(await startPerson('company', { folder, image }))
   const joined: Director[] = []
   for (const name of directors) {

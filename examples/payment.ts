@@ -6,8 +6,6 @@
  * Exits with 0 only if all of it came out as it should.
  */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { openIssuer } from '#client/issuer.ts'
@@ -15,9 +13,8 @@ import type { Question } from '#client/owner.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
 import { keyStatement, type Payment, paymentStatement } from '../plugins/payment/statement.ts'
-import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
-import { type Person, startPerson } from './person.ts'
+import { inFolder, type Person, startPerson, type Place } from './person.ts'
 
 const BANK_SECRET_BYTES = 32
 const HOUR_MINUTES = 60
@@ -34,16 +31,9 @@ interface Authorised {
   readonly certificate: string
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-payment-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('payment', play)
 
-async function play(): Promise<void> {
-  const image = join(folder, 'image')
-  await makeImage(image)
+async function play({ folder, image }: Place): Promise<void> {
   await using owner = await startPerson('owner', { folder, image })
   const { phone } = owner
   await equip(owner)

@@ -1,4 +1,6 @@
 /** One person of an example: a host on a folder of its own, its bus, their vault, and their phone. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { type Offer, type OwnerDevice, pairDevice } from '#client/owner.ts'
@@ -14,6 +16,7 @@ import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
+import { makeImage } from '../scripts/build-image.ts'
 
 export interface Person extends AsyncDisposable {
   readonly vault: string
@@ -79,6 +82,24 @@ export async function startPerson(vault: string, options: { folder: string; imag
 /** What is still on its way when an example ends has nowhere to go. */
 function isGone(error: unknown): void {
   if (!(error instanceof Refusal) || error.code !== 'bus-unavailable') throw error
+}
+
+/** Where a story plays. */
+export interface Place {
+  readonly folder: string
+  readonly image: string
+}
+
+/** Plays a story in a folder of its own with an image of every handler; both are gone afterwards. */
+export async function inFolder(name: string, play: (place: Place) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), `trellis-${name}-`))
+  try {
+    const image = join(folder, 'image')
+    await makeImage(image)
+    await play({ folder, image })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 }
 
 /** Two buses that pass on what is for the other's vault, as two clusters of a broker would. */

@@ -7,13 +7,10 @@
  * Exits with 0 only if all of it came out as it should.
  */
 import { deepEqual, equal, match } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { makeImage } from '../scripts/build-image.ts'
 import { type Asker, connectAsker } from './asker.ts'
-import { type Person, startPerson } from './person.ts'
+import { inFolder, type Person, startPerson, type Place } from './person.ts'
 
 const SOON_MS = 3_000
 const DAY_MS = 24 * 3_600_000
@@ -30,17 +27,10 @@ interface Answer {
   readonly decision: { readonly result: string; readonly rule: string; readonly why: string }
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'trellis-separation-of-duties-'))
-try {
-  await play()
-} finally {
-  await rm(folder, { recursive: true })
-}
+await inFolder('separation-of-duties', play)
 
-async function play(): Promise<void> {
+async function play({ folder, image }: Place): Promise<void> {
   await using parts = new AsyncDisposableStack()
-  const image = join(folder, 'image')
-  await makeImage(image)
   const company = parts.use(await startPerson('company', { folder, image }))
   const askers = new Map<Device, Asker>()
   for (const [index, name] of devices.entries()) {

@@ -7,13 +7,13 @@
  * - `made/<time>-<id>`: the same by their age; `open/<proposer>`: who has how many open.
  * - `ask/<connection>/<id>`: a transfer another vault asks this one's owner about; `asks/<connection>`: how many.
  */
-import { type Namespace, open } from 'trellis:handler/store@0.1.0'
-
 import { parseJson } from '../sdk/json.ts'
-import { payloadOf, refuse } from '../sdk/refuse.ts'
-import { encodeUtf8 } from '../sdk/utf8.ts'
+import { refuse } from '../sdk/refuse.ts'
+import { openShelf } from '../sdk/shelf.ts'
 import type { Transfer } from './quorum.ts'
 import type { Choice, Proposal, Release } from './statement.ts'
+
+const { read, write, attempt } = openShelf({ code: 'book-full', message: 'there is no room for another transfer' })
 
 export interface Policy {
   readonly version: number
@@ -133,23 +133,4 @@ function running({ id, expires }: Proposal): Running {
 /** Keys sort as times do. */
 function madeKey({ proposedAt, id }: Proposal): string {
   return `made/${String(proposedAt).padStart(15, '0')}-${id}`
-}
-
-function read(key: string): unknown {
-  const item = attempt((space) => space.get(key))
-  return item === null ? undefined : parseJson(item.value)
-}
-
-function write(key: string, value: unknown): void {
-  attempt((space) => space.put(key, encodeUtf8(JSON.stringify(value)), undefined, undefined))
-}
-
-function attempt<T>(use: (space: Namespace) => T): T {
-  try {
-    return use(open('handler'))
-  } catch (error) {
-    const payload = payloadOf(error)
-    if (typeof payload !== 'object' || payload === null || !('tag' in payload) || payload.tag !== 'full') throw error
-    return refuse('book-full', 'there is no room for another transfer', { retry: true })
-  }
 }

@@ -1,6 +1,6 @@
 /** What is voted on, and the bytes that votes and releases sign. */
 import { decodeBase64url, encodeBase64url } from '../sdk/base64url.ts'
-import { encodeUtf8 } from '../sdk/utf8.ts'
+import { statementOf } from '../sdk/statement.ts'
 import { sha512 } from './sha512.ts'
 
 /** One who votes: the name is the hosting vault's own for them, the key is what their votes verify under. */
@@ -71,7 +71,7 @@ export function proposalHash(proposal: Proposal): string {
   const times = [proposal.proposedAt, proposal.expires, proposal.threshold, members.length]
   return encodeBase64url(
     sha512(
-      bytesOf([
+      statementOf([
         domains.proposal,
         raw(host),
         id,
@@ -89,35 +89,16 @@ export function proposalHash(proposal: Proposal): string {
 
 /** `lp(domain) ‖ lp(id) ‖ lp(hash) ‖ lp(choice) ‖ u64(at)`; the hash names the vault, too. */
 export function voteMessage(vote: { id: string; hash: string; choice: Choice; at: number }): Uint8Array {
-  return bytesOf([domains.vote, vote.id, raw(vote.hash), vote.choice, vote.at])
+  return statementOf([domains.vote, vote.id, raw(vote.hash), vote.choice, vote.at])
 }
 
 /** `lp(domain) ‖ lp(id) ‖ lp(hash) ‖ u64(releasedAt) ‖ u64(votes) ‖ (lp(key) ‖ u64(at) ‖ lp(signature))…`. */
 export function releaseMessage({ proposal, votes, releasedAt }: Approvals): Uint8Array {
   const each = votes.flatMap(({ key, at, signature }) => [raw(key), at, raw(signature)])
-  return bytesOf([domains.release, proposal.id, raw(proposalHash(proposal)), releasedAt, votes.length, ...each])
+  return statementOf([domains.release, proposal.id, raw(proposalHash(proposal)), releasedAt, votes.length, ...each])
 }
 
 /** What is no base64url stands for no bytes: no signature verifies over them by chance, since keys have 32. */
 export function raw(text: string): Uint8Array {
   return decodeBase64url(text) ?? new Uint8Array()
-}
-
-function bytesOf(parts: readonly (string | number | Uint8Array)[]): Uint8Array {
-  const coded = parts.map((part) => (typeof part === 'string' ? encodeUtf8(part) : part))
-  const sizes = coded.map((part) => (typeof part === 'number' ? 8 : 4 + part.length))
-  const message = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0))
-  const view = new DataView(message.buffer)
-  let at = 0
-  for (const [index, part] of coded.entries()) {
-    if (typeof part === 'number') {
-      view.setUint32(at, Math.floor(part / 0x1_0000_0000))
-      view.setUint32(at + 4, part % 0x1_0000_0000)
-    } else {
-      view.setUint32(at, part.length)
-      message.set(part, at + 4)
-    }
-    at += sizes[index] ?? 0
-  }
-  return message
 }

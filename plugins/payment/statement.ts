@@ -1,5 +1,5 @@
 /** What the owner's payment key signs, and what the vault's identity says of that key. */
-import { encodeUtf8 } from '../sdk/utf8.ts'
+import { statementOf } from '../sdk/statement.ts'
 
 export interface Payment {
   /** In minor units of the currency. */
@@ -28,36 +28,11 @@ const keyDomain = 'vine/1 payment.key'
  * the same bytes.
  */
 export function paymentStatement(paid: Authorisation): Uint8Array {
-  const texts = [domain, paid.connection, paid.payee, paid.reference, paid.currency, paid.credential]
-  return joined([...texts.map((text) => lengthFirst(encodeUtf8(text))), u64(paid.amount), u64(paid.authorisedAt)])
+  const { connection, payee, reference, currency, credential, amount, authorisedAt } = paid
+  return statementOf([domain, connection, payee, reference, currency, credential, amount, authorisedAt])
 }
 
 /** `lp("vine/1 payment.key") ‖ lp(public key)`: with the identity's signature, whose payment key it is. */
 export function keyStatement(publicKey: Uint8Array): Uint8Array {
-  return joined([lengthFirst(encodeUtf8(keyDomain)), lengthFirst(publicKey)])
-}
-
-function lengthFirst(bytes: Uint8Array): Uint8Array {
-  const part = new Uint8Array(4 + bytes.length)
-  new DataView(part.buffer).setUint32(0, bytes.length)
-  part.set(bytes, 4)
-  return part
-}
-
-function u64(value: number): Uint8Array {
-  const part = new Uint8Array(8)
-  const view = new DataView(part.buffer)
-  view.setUint32(0, Math.floor(value / 0x1_0000_0000))
-  view.setUint32(4, value % 0x1_0000_0000)
-  return part
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+  return statementOf([keyDomain, publicKey])
 }

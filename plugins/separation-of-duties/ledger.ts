@@ -6,13 +6,13 @@
  *   is taken anew on what the first left.
  * - `made/<time>-<id>`: the same by age; `open/<person>`: what a submitter has undecided.
  */
-import { type Namespace, open } from 'trellis:handler/store@0.1.0'
-
 import { parseJson } from '../sdk/json.ts'
-import { payloadOf, refuse } from '../sdk/refuse.ts'
-import { encodeUtf8 } from '../sdk/utf8.ts'
+import { refuse } from '../sdk/refuse.ts'
+import { openShelf } from '../sdk/shelf.ts'
 import type { Delegation, Policy } from './policy.ts'
 import type { Choice, Decision, Expense } from './rules.ts'
+
+const { read, write, attempt } = openShelf({ code: 'book-full', message: 'there is no room for another expense' })
 
 /** A decision as it was taken; one that was denied again in the same way is counted, not repeated. */
 export interface Recorded extends Decision {
@@ -80,24 +80,5 @@ export function addEntry(entry: Entry): void {
     if (made.submittedAt + KEPT_MS > submittedAt) continue
     attempt((space) => space.delete(item.key))
     attempt((space) => space.delete(`expense/${made.id}`))
-  }
-}
-
-function read(key: string): unknown {
-  const item = attempt((space) => space.get(key))
-  return item === null ? undefined : parseJson(item.value)
-}
-
-function write(key: string, value: unknown): void {
-  attempt((space) => space.put(key, encodeUtf8(JSON.stringify(value)), undefined, undefined))
-}
-
-function attempt<T>(use: (space: Namespace) => T): T {
-  try {
-    return use(open('handler'))
-  } catch (error) {
-    const payload = payloadOf(error)
-    if (typeof payload !== 'object' || payload === null || !('tag' in payload) || payload.tag !== 'full') throw error
-    return refuse('book-full', 'there is no room for another expense', { retry: true })
   }
 }

@@ -1,5 +1,5 @@
 /** What the vault's document key signs. */
-import { encodeUtf8 } from '../sdk/utf8.ts'
+import { statementOf } from '../sdk/statement.ts'
 
 /** Bytes of a hash by its algorithm: FIPS 180-4. */
 export const hashBytes = { 'sha-256': 32, 'sha-384': 48 } as const
@@ -19,16 +19,5 @@ const domain = 'vine/1 document.sign'
  * hash.
  */
 export function signedStatement({ algorithm, hash, title }: Document, signedAt: number): Uint8Array {
-  const parts = [encodeUtf8(domain), encodeUtf8(algorithm), hash, encodeUtf8(title)]
-  const statement = new Uint8Array(parts.reduce((size, part) => size + 4 + part.length, 8))
-  const view = new DataView(statement.buffer)
-  let at = 0
-  for (const part of parts) {
-    view.setUint32(at, part.length)
-    statement.set(part, at + 4)
-    at += 4 + part.length
-  }
-  view.setUint32(at, Math.floor(signedAt / 0x1_0000_0000))
-  view.setUint32(at + 4, signedAt % 0x1_0000_0000)
-  return statement
+  return statementOf([domain, algorithm, hash, title, signedAt])
 }
