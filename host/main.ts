@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `trellis` command: parse the arguments, call, print. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 
 import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyFile } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
@@ -8,6 +8,7 @@ import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import { up } from './commands/up.ts'
+import { playStory, storyNames } from './commands/story.ts'
 import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
 import { addVaultCommands } from './commands/vault.ts'
@@ -27,10 +28,9 @@ program
   .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
-  .option('--story <name>', 'play a shared sandbox instead: doctor-patient, employer-employee or buyer-seller')
+  .addOption(new Option('--story <name>', 'play a shared sandbox instead').choices(storyNames))
   .action(async ({ story, ...options }: { nats?: string; data?: string; story?: string }) => {
     if (story !== undefined) {
-      const { playStory } = await import('./commands/story.ts')
       return playStory(story)
     }
     // It brings the handlers' build tools, which the other commands do without.

@@ -21,6 +21,7 @@ test.each([
 
 test('a story that there is not is refused, with those that there are', async () => {
   const { code, errors } = await trellis('demo', '--story', 'king-fool')
-  expect(code).toBe(1)
+  expect(code).toBe(2)
+  expect(errors).toHaveLength(1)
   expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller')
 })

@@ -10,5 +10,6 @@ function oneLine(text: string): string {
   return text
     .trim()
     .replace(/^error:/, 'trellis:')
+    .replace(/\.$/, '')
     .replaceAll('\n', ' ')
 }
