@@ -20,6 +20,7 @@ import { captured, lanesOf } from './lanes.ts'
 import { finish, type Moment, upkeep, wake } from './upkeep.ts'
 import { announce } from './vault/announce.ts'
 import { publish } from './vault/publish.ts'
+import { type Published, publishedOf } from './vault/published.ts'
 import type { Vault } from './vault/vault.ts'
 import { openVaults, type Vaults, type VaultsOptions } from './vault/vaults.ts'
 import { leaveWakeTimes, takeWakeTimes } from './vault/wake.ts'
@@ -75,7 +76,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const registry = readHandlers(options.handlers)
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
-  const handlers = JSON.stringify(registry.published())
+  const published = publishedOf(JSON.stringify(registry.published()))
   const wakeList = join(folder, 'wake.json')
   const prover = parts.use(openProver())
   const vaults = parts.use(
@@ -84,12 +85,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
       sealer,
       snapshots: await fileBlobs(join(folder, 'snapshots')),
       folder: join(folder, 'vaults'),
-      handlers,
+      published,
       random,
       prover,
       commitDeadlineMs: options.commitDeadlineMs,
       ...bounds(options),
-      recovered: (vault) => recovered(vault, { bus, handlers, now: now(), random }),
+      recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
@@ -105,7 +106,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   await bus.provision(lanesOf(registry.lanes()))
   const inlet = await listen(bus, registry, { receive, failed })
-  await reopen(vaults, { ...options, handlers, wakeList })
+  await reopen(vaults, { ...options, handlers: published.text, wakeList })
   const dialer = openDialer(bus)
   const round = () => upkeep(vaults, { bus, now: now(), random, dialer, warn: options.warn })
   await round()
@@ -117,7 +118,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await dialer.drain()
     await pool.drain()
     await finish(vaults, { bus, now: now(), random })
-    await leaveWakeTimes(wakeList, handlers, vaults.wakeTimes(now()))
+    await leaveWakeTimes(wakeList, published.text, vaults.wakeTimes(now()))
   }
   let closed: PromiseLike<void> | undefined
   return {
@@ -177,7 +178,7 @@ async function listen(
 }
 
 /** What connections are to know of this image, and what an earlier run committed and did not publish, leaves first. */
-async function recovered(vault: Vault, moment: Moment & { readonly handlers: string }): Promise<void> {
+async function recovered(vault: Vault, moment: Moment & { readonly published: Published }): Promise<void> {
   await announce(vault, moment)
   await publish(vault.outbox.left(moment.now, 0), { bus: moment.bus, outbox: vault.outbox })
 }

@@ -56,21 +56,38 @@ const published = z.array(
  * @throws Refusal `handshake-failed` when they are no published manifests
  */
 export function publishedEvents(handlers: unknown): readonly PublishedEvent[] {
-  return check(published, parse(handlers), 'handshake-failed', 'the profile’s manifests').flatMap(
-    ({ events, handler, version, summary }) => events.map((event) => ({ ...event, handler, version, summary })),
+  return eventsOf(check(published, parse(handlers), 'handshake-failed', 'the profile’s manifests'))
+}
+
+/** One by one, with the handler each belongs to. */
+export function eventsOf(
+  manifests: readonly (Pick<PublishedEvent, 'handler' | 'version' | 'summary'> & {
+    readonly events: readonly Omit<PublishedEvent, 'handler' | 'version' | 'summary'>[]
+  })[],
+): readonly PublishedEvent[] {
+  return manifests.flatMap(({ events, handler, version, summary }) =>
+    events.map((event) => ({ ...event, handler, version, summary })),
   )
 }
 
 /** What the host would admit of a contract's requests, before it looks at any one of them. */
 export function offeredEvents(
   contract: Contract,
-  options: { readonly handlers: unknown; readonly declined: readonly string[] },
+  { handlers, declined }: { readonly handlers: unknown; readonly declined: readonly string[] },
 ): readonly OfferedEvent[] {
-  const given = contract.fields.filter(({ name }) => !options.declined.includes(name))
+  return offersAmong(publishedEvents(handlers), { contract, declined })
+}
+
+/** The same of events that are read already. */
+export function offersAmong(
+  events: readonly PublishedEvent[],
+  { contract, declined }: { readonly contract: Contract; readonly declined: readonly string[] },
+): readonly OfferedEvent[] {
+  const given = contract.fields.filter(({ name }) => !declined.includes(name))
   const asks = given.map(({ name, tier }) => ({ name, tier }))
-  return publishedEvents(options.handlers)
+  return events
     .filter(({ type, permission }) => permitsEvent(contract, { type, permission }))
-    .map((event) => Object.assign(event, { asks: event.fields === null ? [] : asks }))
+    .map((event) => Object.assign({}, event, { asks: event.fields === null ? [] : asks }))
 }
 
 /** Whether a contract lets its holder send events of a type that needs a permission. */

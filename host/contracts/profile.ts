@@ -8,7 +8,7 @@ import { Refusal } from '#host/errors.ts'
 import { PROFILE_BYTES_MAX, PROFILE_ITEMS_MAX } from '#host/limits.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
-import { type Cbor, decodeCbor } from '#host/wire/cbor.ts'
+import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { HASH_BYTES } from '#host/wire/envelope.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 
@@ -68,7 +68,8 @@ export function makeProfile(fields: {
     handlers,
   }
   const bytes = signValue(signedProfile, body, signing)
-  return { bytes, hash: verifyProfile(bytes).hash }
+  // The payload is the one encoding of the body: nothing has to be opened to name it.
+  return { bytes, hash: hashOf(encodeCbor(body)) }
 }
 
 /**
@@ -103,6 +104,10 @@ function readProfile(bytes: Uint8Array, expectedId: Uint8Array | undefined): Pro
     prekey: importKemPublicKey(body.kem),
     documents: body.documents,
     handlers: body.handlers,
-    hash: digest(signedProfile.label, payload),
+    hash: hashOf(payload),
   }
+}
+
+function hashOf(payload: Uint8Array): Uint8Array {
+  return digest(signedProfile.label, payload)
 }

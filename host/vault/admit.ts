@@ -1,5 +1,5 @@
 /** Opened → Admitted, or a question to the owner: gathers the facts and lets the contract judge. */
-import { admit as judge, type Verdict } from '#host/contracts/admit.ts'
+import { admit as judge, type ConnectionFacts, type Verdict } from '#host/contracts/admit.ts'
 import type { Contract, ContractField } from '#host/contracts/contract.ts'
 import { permitsEvent } from '#host/contracts/offer.ts'
 import { Refusal, type RefusalCode } from '#host/errors.ts'
@@ -57,19 +57,11 @@ export function admit(
 ): Admitted | Asking {
   const { connection, approved, now } = options
   const { event } = opened
-  const { record, contract, offered } = connection
-  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
+  const contract = inForce(connection)
   const registered = registry.lookup(event.type, 'connection')
   const request = registered && readRequest(registered, event.body)
   const verdict = judge(
-    {
-      status: record.status === 'active' ? 'active' : 'severed',
-      contract: contract.contract,
-      acceptedAt: record.acceptedAt,
-      declined: new Set(record.declined),
-      frozenBy: offered?.contract.version ?? null,
-      bucket: connection.bucket,
-    },
+    factsOf(connection, contract),
     {
       type: event.type,
       contractVersion: event.contractVersion,
@@ -79,7 +71,7 @@ export function admit(
     },
     now,
   )
-  if (verdict.kind === 'refused') throw refusalOf(verdict, supported(verdict.code, contract.contract, registry))
+  if (verdict.kind === 'refused') throw refusalOf(verdict, supported(verdict.code, contract, registry))
   if (!registered || request?.kind !== 'request') throw new Error('admitted an event that nobody can handle')
   connection.bucket = verdict.bucket
   const expected = [unchanged(opened.vault, connection)]
@@ -98,18 +90,10 @@ export function admit(
  * @throws ContractRefusal
  */
 export function admitOwn({ vault, event }: Opened, connection: Connection, now: number): readonly Expectation[] {
-  const { record, contract, offered, bucket } = connection
-  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
-  const { permissions } = contract.contract
+  const contract = inForce(connection)
+  const { permissions } = contract
   const verdict = judge(
-    {
-      status: record.status === 'active' ? 'active' : 'severed',
-      contract: { ...contract.contract, permissions: { ...permissions, events: [event.type] } },
-      acceptedAt: record.acceptedAt,
-      declined: new Set(),
-      frozenBy: offered?.contract.version ?? null,
-      bucket,
-    },
+    factsOf(connection, { ...contract, permissions: { ...permissions, events: [event.type] } }),
     {
       type: event.type,
       contractVersion: event.contractVersion,
@@ -120,7 +104,7 @@ export function admitOwn({ vault, event }: Opened, connection: Connection, now: 
     now,
   )
   if (verdict.kind === 'refused')
-    throw refusalOf(verdict, verdict.code === 'contract-stale' ? `: version ${contract.contract.version}` : '')
+    throw refusalOf(verdict, verdict.code === 'contract-stale' ? `: version ${contract.version}` : '')
   connection.bucket = verdict.bucket
   return [unchanged(vault, connection)]
 }
@@ -143,6 +127,24 @@ function unchanged(vault: Vault, connection: Connection): Expectation {
   return { namespace: 'system', key, revision: vault.system.get(key)?.revision ?? 0 }
 }
 
+/** @throws ContractRefusal `connection-inactive` before the first contract was accepted */
+function inForce({ contract }: Connection): Contract {
+  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
+  return contract.contract
+}
+
+/** What the contract is judged with. */
+function factsOf({ record, offered, bucket }: Connection, contract: Contract): ConnectionFacts {
+  return {
+    status: record.status === 'active' ? 'active' : 'severed',
+    contract,
+    acceptedAt: record.acceptedAt,
+    declined: new Set(record.declined),
+    frozenBy: offered?.contract.version ?? null,
+    bucket,
+  }
+}
+
 /** What would do instead, as far as the asker may know it: its own contract's part of the profile. */
 function supported(code: RefusalCode, contract: Contract, registry: Registry): string {
   if (code === 'contract-stale') return `: version ${contract.version}`
@@ -155,7 +157,7 @@ function supported(code: RefusalCode, contract: Contract, registry: Registry): s
 }
 
 /** A verdict in words; `instead` says what would do. */
-export function refusalOf(verdict: Extract<Verdict, { kind: 'refused' }>, instead: string): ContractRefusal {
+function refusalOf(verdict: Extract<Verdict, { kind: 'refused' }>, instead: string): ContractRefusal {
   const { code, field, retryAt } = verdict
   const why = `${words[code] ?? code}${instead}`
   const message = field === undefined ? why : `${why}: ${field}`

@@ -8,7 +8,7 @@ import { parseEventType } from '#host/wire/id.ts'
 import { commit, type Outgoing } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Connection } from './party.ts'
-import { digests, PUBLISHED_KEY, publishedChange } from './published.ts'
+import { type Published, PUBLISHED_KEY, publishedChange } from './published.ts'
 import { decodeRecord, type PublishedRecord } from './records.ts'
 import { row } from './rows.ts'
 import type { Vault } from './vault.ts'
@@ -16,31 +16,31 @@ import type { Vault } from './vault.ts'
 /** What the vault tells about its handlers: `profile.get` has the new manifests. */
 const CHANGED = 'profile.changed'
 
-type Published = PublishedRecord['events'][string]
+type Shown = PublishedRecord['events'][string]
 
 interface Difference {
   readonly type: string
-  readonly before: Published | undefined
-  readonly after: Published | undefined
+  readonly before: Shown | undefined
+  readonly after: Shown | undefined
 }
 
 /** Tells what a new set of handlers changes; nothing when it is the one of the last time. */
 export async function announce(
   vault: Vault,
-  options: { readonly handlers: string; readonly now: number; readonly random: (length: number) => Uint8Array },
+  options: { readonly published: Published; readonly now: number; readonly random: (length: number) => Uint8Array },
 ): Promise<void> {
-  const { handlers, now, random } = options
+  const { published, now, random } = options
   const stored = vault.system.get(PUBLISHED_KEY)
   // A vault that no host has had yet told nobody anything.
-  if (!stored) return void (await commit({ vault, now, random, changes: [publishedChange(handlers)], rows: [] }))
-  const found = differences(decodeRecord('published', stored.value).events, digests(handlers))
+  if (!stored) return void (await commit({ vault, now, random, changes: [publishedChange(published)], rows: [] }))
+  const found = differences(decodeRecord('published', stored.value).events, published.events)
   if (found.length === 0) return
   const told = [...vault.connections.values()].flatMap((connection) => news(vault, connection, found))
   await commit({
     vault,
     now,
     random,
-    changes: [publishedChange(handlers)],
+    changes: [publishedChange(published)],
     outgoing: [...told, ...notices(vault, CHANGED, { profile: vault.profile.hash, ...sorted(found) })],
     rows: [row({ at: now, who: 'host', eventType: CHANGED, result: 'changed', reason: summary(found) })],
   })
@@ -50,7 +50,7 @@ export async function announce(
 function news(vault: Vault, connection: Connection, found: readonly Difference[]): Outgoing[] {
   const { record, contract } = connection
   if (record.status !== 'active' || !contract) return []
-  const permitted = (type: string, side: Published | undefined): boolean =>
+  const permitted = (type: string, side: Shown | undefined): boolean =>
     side !== undefined && permitsEvent(contract.contract, { type, permission: side.permission })
   const own = found.filter(({ type, before, after }) => permitted(type, before) || permitted(type, after))
   if (own.length === 0) return []

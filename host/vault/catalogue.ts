@@ -2,11 +2,10 @@
  * What an active connection finds here: the event types it may use, beside the credentials that could answer for it. Of
  * a credential it learns the claims its own contract declares, and nothing of one that has none of them.
  */
-import { admit } from '#host/contracts/admit.ts'
-import { type OfferedEvent, offeredEvents } from '#host/contracts/offer.ts'
+import { eventsOf, type OfferedEvent, offersAmong } from '#host/contracts/offer.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
-import { ContractRefusal, refusalOf } from './admit.ts'
+import { admitOwn } from './admit.ts'
 import { commit } from './commit.ts'
 import { storedCredentials } from './credentials.ts'
 import type { Opened } from './open.ts'
@@ -26,34 +25,13 @@ export async function catalogue(
 ): Promise<readonly Letter[]> {
   const { vault, event } = opened
   const { registry, now, random } = options
-  const { record, contract } = connection
-  if (!contract) throw new ContractRefusal('connection-inactive', { message: 'no contract was accepted' })
-  const { permissions } = contract.contract
+  const { contract } = connection
   // It costs a token like any other event; every contract has it.
-  const events = [...permissions.events, CATALOGUE]
-  const verdict = admit(
-    {
-      status: record.status === 'active' ? 'active' : 'severed',
-      contract: { ...contract.contract, permissions: { ...permissions, events } },
-      acceptedAt: record.acceptedAt,
-      declined: new Set(record.declined),
-      frozenBy: connection.offered?.contract.version ?? null,
-      bucket: connection.bucket,
-    },
-    {
-      type: event.type,
-      contractVersion: event.contractVersion,
-      handler: { permission: null, approval: 'never' },
-      body: { fields: [] },
-      approved: false,
-    },
-    now,
-  )
-  if (verdict.kind === 'refused') throw refusalOf(verdict, '')
-  connection.bucket = verdict.bucket
-  const offered = offeredEvents(contract.contract, {
-    handlers: JSON.stringify(registry.published()),
-    declined: record.declined,
+  const expected = admitOwn(opened, connection, now)
+  if (!contract) throw new Error('admitted without a contract')
+  const offered = offersAmong(eventsOf(registry.published()), {
+    contract: contract.contract,
+    declined: connection.record.declined,
   })
   const body = { events: offered.map(shownEvent), credentials: projected(vault, connection, now) }
   return commit({
@@ -61,6 +39,7 @@ export async function catalogue(
     now,
     random,
     opened,
+    expected,
     answers: [{ to: connection, event, reply: { status: 'replied', body: encodeCbor(body) } }],
     rows: [eventRow(connection, event, { at: now, result: 'replied', fields: claimsOf(body.credentials) })],
   })

@@ -60,11 +60,11 @@ export function underFactor(
   sources: Sources,
   now: number,
 ): { readonly sources: Sources; readonly settled: (running: Promise<Effects>) => Promise<Effects> } {
+  if (factor.isOpen(now)) return { sources, settled: (running) => running }
   let missed = false
-  const isOpen = factor.isOpen(now)
   const closed = (granted: GrantedNamespace): GrantedNamespace => {
     const namespace = withoutCritical(granted.namespace, () => void (missed = true))
-    return isOpen ? granted : Object.assign({}, granted, { namespace })
+    return Object.assign({}, granted, { namespace })
   }
   const namespaces = new Map([...sources.namespaces].map(([label, granted]) => [label, closed(granted)]))
   return {

@@ -17,7 +17,7 @@ import { type Factor, openFactor } from './factor.ts'
 import { openInbox, type Inbox } from './inbox.ts'
 import { openOutbox, type Outbox } from './outbox.ts'
 import type { Connection, Device } from './party.ts'
-import { publishedChange } from './published.ts'
+import { type Published, publishedChange } from './published.ts'
 import { openPosts, type Posts } from './post.ts'
 import { openWriter, type Writer } from './writer.ts'
 import { decodeRecord, encodeRecord, type DeviceRecord } from './records.ts'
@@ -71,9 +71,9 @@ export interface Birth {
 /** Writes a new vault's keys, its owner's first device and the owner's fields. */
 export async function foundVault(
   store: VaultStore,
-  options: Birth & { readonly handlers: string | undefined; readonly random: (length: number) => Uint8Array },
+  options: Birth & { readonly published: Published | undefined; readonly random: (length: number) => Uint8Array },
 ): Promise<void> {
-  const { device, fields, handlers, random, now } = options
+  const { device, fields, published, random, now } = options
   const record: DeviceRecord = { label: device.label, verifyKey: device.verifyKey, status: 'active', addedAt: now }
   const secret = { visibility: 'opaque', sensitivity: 'critical' } as const
   const changes: Change[] = [
@@ -81,7 +81,7 @@ export async function foundVault(
     { namespace: 'system', key: 'identity/prekey', value: random(32), ...secret },
     identityKey({ now, random }),
     { namespace: 'system', key: `devices/${device.id}`, value: encodeRecord('device', record) },
-    ...(handlers === undefined ? [] : [publishedChange(handlers)]),
+    ...(published ? [publishedChange(published)] : []),
     ...Object.entries(fields).map(([name, value]) => fieldChange(name, value)),
   ]
   await store.commit(changes, { now })

@@ -14,14 +14,15 @@ import { createVault as createStore, openVault as openStore } from '#host/storag
 import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
-import { fileBlobs } from '#host/storage/file-blobs.ts'
+import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Backup, fill } from './backup.ts'
+import type { Published } from './published.ts'
 import { type Lease, Shelf } from './shelf.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
-import { syncFolder, type WakeTimes } from './wake.ts'
+import type { WakeTimes } from './wake.ts'
 
 export interface Vaults extends AsyncDisposable {
   /**
@@ -69,7 +70,7 @@ export interface VaultsOptions {
   /** Holds one sealed key file per vault. */
   readonly folder: string
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
-  readonly handlers?: string
+  readonly published?: Published
   readonly random: (length: number) => Uint8Array
   /** All vaults share one proving thread. */
   readonly prover: Prover
@@ -157,11 +158,11 @@ async function loadVault(parts: Parts, id: VaultId, refusals: RefusalMeter | und
 }
 
 async function makeVault(parts: Parts, id: VaultId, birth: Birth): Promise<Vault> {
-  const { log, sealer, snapshots, handlers, random, keyFile } = parts
+  const { log, sealer, snapshots, published, random, keyFile } = parts
   const kek = random(32)
   await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
   const store = await createStore(log, { vault: id, kek, random, snapshots })
-  await foundVault(store, { ...birth, handlers, random })
+  await foundVault(store, { ...birth, published, random })
   return vaultOf(parts, store, { id })
 }
 
@@ -193,9 +194,17 @@ function vaultOf(
   store: VaultStore,
   { id, refusals }: { id: VaultId; refusals?: RefusalMeter | undefined },
 ): Vault {
-  const { handlers = '[]', prover, views } = parts
+  const { published, prover, views } = parts
   const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
-  return readVault(store, { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals })
+  return readVault(store, {
+    id,
+    handlers: published?.text ?? '[]',
+    prover,
+    views,
+    bytesMax,
+    commitDeadlineMs,
+    refusals,
+  })
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
+import { syncFolder } from '#host/storage/file-blobs.ts'
 import { WAKE_BYTES_MAX } from '#host/storage/limits.ts'
 import { check, timestamp, z } from '#host/schema.ts'
 
@@ -26,6 +27,7 @@ export async function takeWakeTimes(path: string, handlers: string): Promise<Wak
   const bytes = await readFile(path).catch(() => undefined)
   if (bytes === undefined) return new Map()
   await rm(path)
+  // A list that came back with the power would hide what happened since.
   await syncFolder(dirname(path))
   try {
     if (bytes.length > WAKE_BYTES_MAX) return new Map()
@@ -49,16 +51,6 @@ export async function leaveWakeTimes(path: string, handlers: string, times: Wake
   }
   await rename(`${path}.new`, path)
   await syncFolder(dirname(path))
-}
-
-/** A list that came back with the power would hide what happened since. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function nameOf(handlers: string): string {
