@@ -1,9 +1,10 @@
 // `payment.request`: authorises a payment with the owner's key, within the owner's policy, asking where it does not say
 // otherwise. `payment.policy`: the owner reads or changes it.
 import { Json, Message, encodeBase64url, readJson } from './trellis/body.as'
+import { Credential, listCredentials } from './trellis/credentials.as'
 import {
-  Asked, Credential, Namespace, Refused, Replied, Session, Suspended, bodyOf, currentApproval, currentSession, jsonText,
-  listCredentials, notifyOwner, now, publicKey, sign, textOf, toBytes,
+  Asked, Namespace, Refused, Replied, Session, Suspended, bodyOf, currentApproval, currentSession, jsonText,
+  notifyOwner, now, publicKey, sign, textOf, toBytes,
 } from './trellis/world.as'
 export { cabi_post_handle, cabi_realloc } from './trellis/world.as'
 
