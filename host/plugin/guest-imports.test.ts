@@ -15,24 +15,12 @@ import {
   VALUE_BYTES_MAX,
 } from '#host/limits.ts'
 
-import type { Answer, ProveCall } from './calls.ts'
 import { HostError } from './component/trap.ts'
+import { seatWith } from './fixtures/seat.ts'
 import { granting, memoryNamespace } from './fixtures/stage.ts'
-import { labelGrant } from './grant.ts'
-import { guestImports } from './guest-imports.ts'
-import { openDesk } from './imports.ts'
 import type { Sources } from './port.ts'
-import type { CellHandler, CellJob } from './report.ts'
-import { cellSeat } from './visit.ts'
 
-const handler: CellHandler = {
-  name: 'test',
-  labels: ['connection'],
-  aliases: ['connection'],
-  hostCallsMax: 50,
-  outputBytesMax: 1_000,
-  logBytesMax: 200,
-}
+const limits = { hostCallsMax: 50, outputBytesMax: 1_000, logBytesMax: 200 }
 const key: Signer = {
   algorithm: 'ed25519',
   publicKey: new Uint8Array(32).fill(1),
@@ -41,49 +29,10 @@ const key: Signer = {
 
 /** The world as one event sees it, with the host's desk on the other side of a plain call. */
 function world(granted: Partial<Sources> = {}, asksMax = 100) {
-  const sources: Sources = {
-    fields: new Map(),
-    namespaces: new Map(),
-    keys: new Map(),
-    credentials: new Map(),
-    outbox: new Set(),
-    ...granted,
-  }
-  const desk = openDesk(sources, { hostCallsMax: asksMax })
-  const seat = cellSeat(handler, (call) => (call.op === 'prove' ? proven(call) : desk.answer(call)))
-  const imports = guestImports(seat)
-  const session = {
-    connection: 'acme',
-    kind: 'service',
-    contractVersion: 2,
-    eventId: 'e',
-    eventType: 'a.b',
-    deadlineMs: 5,
-    approved: true,
-    connectionId: 'acme-1',
-  } as const
-  const job: CellJob = {
-    sequence: 1,
-    handler: 0,
-    body: new Uint8Array(),
-    answer: undefined,
-    now: 1_800_000_000_000,
-    session,
-    namespaces: [...sources.namespaces].map(labelGrant),
-    fields: sources.fields,
-    keys: sources.keys,
-    credentials: Array.from(sources.credentials.values(), ({ metadata }) => metadata),
-    outbox: [...sources.outbox],
-  }
-  seat.begin(job)
+  const { seat, job, imports, desk } = seatWith(limits, { granted, asksMax })
   const call = (name: string, func: string, ...args: unknown[]): unknown =>
     Reflect.apply(imports[`trellis:handler/${name}@0.1.0`]?.[func] ?? missing, undefined, args)
-  return { seat, job, desk, imports, call, open: () => call('store', 'open', 'connection') }
-}
-
-/** In place of the proving thread: what was asked, as the proof. */
-function proven({ disclose, nonce }: ProveCall): Answer {
-  return disclose.includes('hidden') ? { kind: 'unavailable' } : { kind: 'bytes', bytes: nonce }
+  return { seat, job, desk: desk(), imports, call, open: () => call('store', 'open', 'connection') }
 }
 
 function missing(): never {

@@ -6,7 +6,8 @@ import { KEY_BYTES_MAX, OUTBOX_ITEMS_MAX, SIGN_BYTES_MAX, VALUE_BYTES_MAX } from
 import { granting, memoryNamespace } from '../fixtures/stage.ts'
 import { guestImports } from '../guest-imports.ts'
 import { cellSeat } from '../visit.ts'
-import { now, openSeat } from './fixtures/seat.ts'
+import { now } from '../fixtures/seat.ts'
+import { openSeat } from './fixtures/seat.ts'
 import { userFunctions } from './user.ts'
 
 const bytes = (text: string): string => Buffer.from(text).toString('base64url')

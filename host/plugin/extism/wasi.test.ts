@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 
 import { RANDOM_BYTES_MAX } from '#host/limits.ts'
 
-import { now, openSeat } from './fixtures/seat.ts'
+import { now } from '../fixtures/seat.ts'
+import { openSeat } from './fixtures/seat.ts'
 import { loadExtism } from './load.ts'
 import { dataAt, pluginBytes } from './fixtures/wat.ts'
 import { wasiSignatures } from './wasi.ts'
