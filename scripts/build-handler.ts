@@ -25,10 +25,14 @@ const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
 
 /** Why a language has nothing to run a handler as, where it has nothing. */
 const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
-  ts: { extism: 'it needs extism-js, a native program that npm does not have' },
+  ts: {
+    extism:
+      'it needs extism-js and Binaryen, native programs that npm does not have (github.com/extism/js-pdk/releases, ' +
+      'github.com/WebAssembly/binaryen/releases), and what they build imports HTTP, which no host gives a handler',
+  },
   as: {},
-  rust: { extism: 'there is no kit for it, and a component is smaller and faster' },
-  c: { extism: 'there is no kit for it, and a component is smaller and faster' },
+  rust: {},
+  c: {},
   go: { component: 'the Go compiler makes core modules only' },
 }
 
