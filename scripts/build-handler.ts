@@ -10,10 +10,10 @@ import { Refusal, unreachable } from '../host/errors.ts'
 import type { Manifest } from '../host/plugin/manifest.ts'
 import { neededInterfaces } from '../host/plugin/registry.ts'
 import { narrowWorld } from './build-plugins.ts'
-import { buildC, missingC } from './toolchain-c.ts'
+import { buildC, compileC, missingC } from './toolchain-c.ts'
 import { missingGo } from './toolchain-go.ts'
 import { missingPackages } from './toolchain-npm.ts'
-import { buildRust, missingRust } from './toolchain-rust.ts'
+import { buildRust, compileRust, missingRust } from './toolchain-rust.ts'
 import type { BuildOptions } from './toolchain.ts'
 
 export type HandlerLanguage = 'ts' | 'as' | 'rust' | 'c' | 'go'
@@ -99,6 +99,38 @@ export async function buildHandler(options: HandlerBuild): Promise<boolean> {
   await writeFile(`${mark}.tmp`, digest)
   await rename(`${mark}.tmp`, mark)
   return true
+}
+
+/**
+ * Compiles a source whose manifest cannot be read, so that the mistakes of both are heard at once. TypeScript has its
+ * own checker, and is not compiled. The compiler has to be there.
+ *
+ * @throws Refusal `source-invalid` with what the compiler said, one line per mistake
+ */
+export async function compileOnly({
+  language,
+  folder,
+  source,
+}: Pick<HandlerBuild, 'language' | 'folder' | 'source'>): Promise<void> {
+  if (language === 'ts') return
+  try {
+    if (language === 'c') await compileC(folder)
+    else if (language === 'rust') await compileRust(source)
+    else await compileOther(folder)
+  } catch (error) {
+    throw new Refusal('source-invalid', said(error, folder), { cause: error })
+  }
+}
+
+/** AssemblyScript and Go: a plug-in's build needs no manifest, and compiles a component's source, too. */
+async function compileOther(folder: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'trellis-check-'))
+  try {
+    const { buildExtism } = await import('./extism-toolchain.ts')
+    await buildExtism({ folder, out: join(scratch, 'handler.wasm') })
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
 }
 
 async function buildComponent({ language, source, manifest, component }: HandlerBuild): Promise<void> {

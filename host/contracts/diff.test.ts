@@ -97,6 +97,16 @@ test('one line names every aspect that changed', () => {
   expect(line?.widens).toBe(true)
 })
 
+test('the time to answer a question is a line of its own, and has no order', () => {
+  const waiting = (approvalMs: number): Contract => contractOf({ limits: { ...contractOf().limits, approvalMs } })
+  const { added, changed } = diffContracts(contractOf(), waiting(600_000))
+  expect(added).toMatchObject([{ text: 'limit time to answer a question: 10 min', widens: false }])
+  expect(changed).toEqual([])
+  expect(diffContracts(waiting(600_000), waiting(60_000)).changed).toMatchObject([
+    { text: 'limit time to answer a question: 10 min → 1 min', widens: false },
+  ])
+})
+
 test('a name and a purpose have no order', () => {
   const session: Retention = { kind: 'session' }
   const { changed } = diffContracts(withField('required', session, 'to a'), withField('required', session, 'to b'))

@@ -107,6 +107,15 @@ describe('a handler with mistakes', () => {
     ])
   })
 
+  test('hears of those in the source beside those in the manifest', async () => {
+    const path = join(folder, 'handler.as.ts')
+    const source = await readFile(path, 'utf8')
+    await writeFile(path, source.replace('own.get(', 'own.gt('))
+    const found = await withChange('manifest.json', misdeclare, check).finally(() => writeFile(path, source))
+    const places = found.map((line) => /(\S+?:\d+):/u.exec(line)?.[1])
+    expect(places.slice(0, 4)).toEqual(['manifest.json:11', 'manifest.json:22', 'manifest.json:41', 'handler.as.ts:11'])
+  })
+
   test('hears where a manifest is no JSON', async () => {
     const found = await withChange('manifest.json', (text) => text.replace('"handler"', 'handler'), check)
     expect(found).toEqual([expect.stringMatching(/^NO {2}manifest\.json:3: is not JSON/u)])
