@@ -186,7 +186,7 @@ describe('auth.challenge', () => {
     expect(world.host.stats().instances).toBe(instances)
   })
 
-  test('a nonce is signed once: in a new event it is refused, at the same time, too, and by no other connection', async () => {
+  test('a nonce is signed once for a connection: in a new event it is refused, at the same time, too', async () => {
     const acme = await connectService(world, 'Acme')
     const bolt = await connectService(world, 'Bolt')
     const { body } = newChallenge('Acme', { now: world.now, random })

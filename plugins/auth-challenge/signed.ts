@@ -20,8 +20,8 @@ const PREFIX = 'signed/'
 const shelf = openShelf({ code: 'not-kept', message: 'this vault cannot write down a challenge now' })
 
 /**
- * Writes the nonce down for this connection. Lists of which nothing holds any longer go: this one's own, and that of the
- * connection after it.
+ * Writes the nonce down for this connection. Of lists, what holds no longer goes: from this one's own, and that of the
+ * connection after it, once nothing of it holds.
  *
  * Ends the call with the refusal `nonce-used`, `too-many-challenges` or `not-kept`.
  */

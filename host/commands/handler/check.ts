@@ -48,7 +48,7 @@ export async function findMistakes(handler: HandlerFolder): Promise<Findings> {
   const cases = await look('cases', () => casesOf(handler, manifest))
   if (handler.language.id === 'ts') await look('types', () => typesOf(handler, manifest))
   if (manifest === undefined) {
-    await look('source', () => sourceOf(handler))
+    if (handler.language.id !== 'ts') await look('source', () => sourceOf(handler))
     return { good, mistakes }
   }
   const built = await look('component', () => builtOf(handler, manifest))
