@@ -1,6 +1,6 @@
 /**
- * From C to a component, or to the core module Extism runs: clang and wasm-ld as npm has them (`@yowasp/clang`), or those
- * of this machine.
+ * From C to a component, or to the core module Extism runs: clang and wasm-ld as npm has them (`@yowasp/clang`), or
+ * those of this machine.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * From Rust to a component, or to the core module Extism runs: a rustc that has the standard library for wasm32, and its
- * own linker or wasm-ld.
+ * From Rust to a component, or to the core module Extism runs: a rustc that has the standard library for wasm32, and
+ * its own linker or wasm-ld.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
