@@ -12,6 +12,10 @@ function withField(tier: Tier, retention: Retention, purpose = 'to deliver'): Co
   return contractOf({ fields: [fieldOf('email', tier, { retention, purpose })] })
 }
 
+function waiting(approvalMs: number): Contract {
+  return contractOf({ limits: { ...contractOf().limits, approvalMs } })
+}
+
 test('the same contract has no differences, whatever its version and date', () => {
   expect(diffContracts(contractOf(), contractOf({ version: 2, publishedAt: 5 }))).toEqual(nothing)
 })
@@ -98,7 +102,6 @@ test('one line names every aspect that changed', () => {
 })
 
 test('the time to answer a question is a line of its own, and has no order', () => {
-  const waiting = (approvalMs: number): Contract => contractOf({ limits: { ...contractOf().limits, approvalMs } })
   const { added, changed } = diffContracts(contractOf(), waiting(600_000))
   expect(added).toMatchObject([{ text: 'limit time to answer a question: 10 min', widens: false }])
   expect(changed).toEqual([])
