@@ -23,6 +23,8 @@ export interface Sealable {
 export interface Sealed {
   readonly sequence: number
   readonly parts: readonly Uint8Array[]
+  /** Called while the frame is on its way to the disk: work that nobody should wait for. */
+  readonly meanwhile?: () => void
 }
 
 /** An open log. Disposing it writes what was appended; `abandon` does not. */
@@ -235,7 +237,11 @@ class GroupLog implements Log {
     try {
       segment = await this.#newest(run)
       offset = segment.store.size
-      await segment.store.append(sealed.flatMap(({ parts }) => parts))
+      const durable = segment.store.append(sealed.flatMap(({ parts }) => parts))
+      setImmediate(() => {
+        for (const { meanwhile } of sealed) meanwhile?.()
+      })
+      await durable
     } catch (cause) {
       const failure = this.#fail(run, failureOf(cause))
       for (const entry of batch) entry.reject(failure)

@@ -64,6 +64,11 @@ export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */
 export const EXPORT_LINE_CHARS_MAX = 64 * 1_024
 
+// frames -------------------------------------------------------------------------------------------------------------
+
+/** The buffer in which frames are written before they are sealed: 200 commits of 1 KB at once. */
+export const WRITER_KEPT_BYTES = 256 * KiB
+
 // logs, snapshots, anchors -------------------------------------------------------------------------------------------
 
 /** A log's file is full: small enough that what idle vaults hold back is little, large enough that files are few. */

@@ -112,9 +112,21 @@ export class JournaledStore implements VaultStore {
     return this.#state.names()
   }
 
-  async commit(
+  commit(
     changes: readonly Change[],
     { now, expected = [] }: { now: number; expected?: readonly Expectation[] },
+  ): Promise<Receipt> {
+    // One promise for all of a frame: an async function would make two more for each of a crowd.
+    try {
+      return this.#commit(changes, { now, expected })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #commit(
+    changes: readonly Change[],
+    { now, expected }: { now: number; expected: readonly Expectation[] },
   ): Promise<Receipt> {
     this.#attempts++
     if (this.#lane.failure !== undefined) throw this.#lane.failure
@@ -132,7 +144,7 @@ export class JournaledStore implements VaultStore {
     const gathering = this.#gather(bytes)
     gathering.commits++
     gathering.bytes += bytes
-    gathering.stretches.push(...stretches)
+    for (const stretch of stretches) gathering.stretches.push(stretch)
     return gathering.written.promise
   }
 
@@ -150,7 +162,7 @@ export class JournaledStore implements VaultStore {
   }
 
   async #write(gathering: Gathering): Promise<Receipt> {
-    let head = this.#head
+    let head = (): Receipt => this.#head
     await this.#lane.append({
       get commits() {
         return gathering.commits
@@ -158,16 +170,16 @@ export class JournaledStore implements VaultStore {
       seal: () => {
         if (this.#gathering === gathering) this.#gathering = undefined
         const sequence = this.#journal.head.sequence + 1
-        const parts = this.#journal.seal(gathering)
-        head = this.#journal.head
-        for (const { length } of parts) this.#journalBytes += length
+        const sealed = this.#journal.seal(gathering)
+        head = sealed.head
+        for (const { length } of sealed.parts) this.#journalBytes += length
         if (--this.#unsealed === 0) this.#level?.resolve()
-        return { sequence, parts }
+        return { sequence, parts: sealed.parts, meanwhile: head }
       },
     })
-    this.#head = head
+    this.#head = head()
     if (this.#snapshots && this.#journalBytes > this.#dueBytes && !this.#isKeeping) void this.#keepUp()
-    return head
+    return this.#head
   }
 
   /** A snapshot nobody waits for. One that fails is tried again when as much journal has come again. */
@@ -271,12 +283,19 @@ function checkChange({ namespace, key, value }: Change): void {
 
 /** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
+  const [only] = changes
+  if (only !== undefined && changes.length === 1) return [{ namespace: only.namespace, now, writes: [writeOf(only)] }]
   const byNamespace = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity, category, author, restored } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
+  for (const change of changes) {
+    const { namespace } = change
+    const write = writeOf(change)
     const writes = byNamespace.get(namespace)
     if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)
   }
   return Array.from(byNamespace, ([namespace, writes]) => ({ namespace, now, writes }))
+}
+
+function writeOf({ key, value, visibility, sensitivity, category, author, restored }: Change): Write {
+  return { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
 }
