@@ -81,9 +81,9 @@ export async function durableCommits(): Promise<Report> {
     )
   }
   const notes = [
-    'SQLite3MC is libsql with AES-256-CBC pages; both SQLites are WAL, synchronous FULL. Our commits in flight are durable',
-    'promises of their own, as its transactions are; they share a synced write, as its rows of one transaction do. Neither',
-    'SQLite shows a rollback. Our snapshots are part of our time.',
+    'SQLite3MC is libsql with AES-256-CBC pages; both SQLites are WAL, synchronous FULL. Our commits in flight are',
+    'promises of their own, as its transactions are; they share a synced write, as its rows of one transaction do.',
+    'Neither SQLite shows a rollback. Our snapshots are part of our time.',
   ]
   return { title: '   Durable commits of 1 KB, one vault', lines, notes: [notes.join(' ')] }
 }

@@ -1,4 +1,4 @@
-/** SQLite with encrypted pages, as libsql ships it: SQLite3 Multiple Ciphers, AES-256-CBC, WAL, synced at each commit. */
+/** SQLite with encrypted pages, as libsql ships it: SQLite3 Multiple Ciphers, AES-256-CBC, WAL, each commit synced. */
 import Database from 'libsql'
 
 /** What a store of keys and values is compared by. */

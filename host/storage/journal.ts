@@ -14,6 +14,7 @@ import { openAead, sealAead, sealAeadParts } from '#host/crypto/aead.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
+import { lazily } from '#host/wire/lazily.ts'
 import { decodeHeader, encodeHeader, HEADER_BYTES, SEAL_BYTES } from './frame.ts'
 import { deriveKey, KEY_BYTES, keyIdOf, SEGMENT_BYTES, wrapKey } from './keys.ts'
 import { packWriter } from './pack-writer.ts'
@@ -171,7 +172,7 @@ export class Journal {
       sequence,
     })
     const parts = [header, ...sealAeadParts(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)]
-    const head = onceOf(() => advance(before, { commits, chain: digest(before.chain, ...parts) }))
+    const head = lazily(() => advance(before, { commits, chain: digest(before.chain, ...parts) }))
     this.#head = head
     return { parts, head }
   }
@@ -271,15 +272,6 @@ export class Journal {
 
 function advance(before: Receipt, { commits, chain }: { commits: number; chain: Uint8Array }): Receipt {
   return { sequence: before.sequence + commits, chain, epoch: before.epoch }
-}
-
-/** Made when it is first asked for; what it was made from is let go of then. */
-function onceOf<T>(make: () => T): () => T {
-  let state: { readonly make: () => T } | { readonly value: T } = { make }
-  return () => {
-    if ('make' in state) state = { value: state.make() }
-    return state.value
-  }
 }
 
 function nonceOf(part: number, sequence: number): Uint8Array {

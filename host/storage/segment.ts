@@ -43,18 +43,17 @@ export async function openSegments(source: Segments): Promise<OpenSegments> {
     }
     const segment: Segment = { number, store: opened.use(await source.open(number)), live: 0 }
     segments.push(segment)
-    const whole = await indexFrames(segment.store, ({ tag, length, sequence }, offset) => {
+    const found = await indexFrames(segment.store, ({ tag, length, sequence }, offset) => {
       place(index, tag.toHex()).push({ segment, offset, length, sequence })
       segment.live++
     })
-    const rest = segment.store.size - whole
-    if (rest === 0) continue
+    if (segment.store.size === found.whole) continue
     if (at < numbers.length - 1) {
       const what = `segment ${number} of the log ends inside a frame, and is not the newest`
       throw new Refusal('journal-tampered', `${what}: restore the log from a copy`)
     }
-    await segment.store.truncate(whole)
-    torn = rest
+    await segment.store.truncate(found.whole)
+    torn = found.torn
   }
   opened.move()
   return { segments, index, torn }
