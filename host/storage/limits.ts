@@ -12,6 +12,13 @@ export const VAULT_OPEN_BYTES = 96 * KiB
 export const ITEM_OPEN_BYTES = 512
 /** What a vault may hold, its records and its audit trail included: all of it is in memory while the vault is open. */
 export const VAULT_BYTES_MAX = 256 * MiB
+/**
+ * What a vault may take on disk, frames and snapshot: both are about as large as what it holds, and there is room for
+ * as much again until a snapshot is written that lets old frames go.
+ */
+export const VAULT_DISK_BYTES_MAX = 3 * VAULT_BYTES_MAX
+/** A part of it that is worth a snapshot by itself, once the whole is used. */
+export const VAULT_DISK_PART = 1 / 4
 /** The owner of a full vault is told so once in this time. */
 export const VAULT_FULL_AGAIN_MS = 3_600_000
 /** Vaults looked at to make room after one event: those with work in hand are passed over, and a host has many. */

@@ -10,6 +10,7 @@ import { SNAPSHOT_JOURNAL_BYTES_MIN } from './limits.ts'
 import type {
   BlobStore,
   Change,
+  DiskSize,
   Expectation,
   KekKeeper,
   Namespace,
@@ -69,8 +70,9 @@ export class JournaledStore implements VaultStore {
   #last: Promise<unknown> = Promise.resolve()
   #keeping: Promise<unknown> = Promise.resolve()
   #isKeeping = false
-  /** Of frames since the last snapshot. */
+  /** Of frames since the last snapshot was begun. */
   #journalBytes: number
+  #disk: DiskSize
   #dueBytes: number
   #renewing: boolean
   #closed = false
@@ -84,6 +86,7 @@ export class JournaledStore implements VaultStore {
     this.#random = parts.random
     this.#head = parts.journal.head
     this.#journalBytes = parts.lane.bytes
+    this.#disk = { journal: parts.lane.bytes, snapshot: parts.snapshots?.bytes ?? 0 }
     this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, parts.snapshots?.bytes ?? 0)
     this.#renewing = parts.renewing
   }
@@ -102,6 +105,10 @@ export class JournaledStore implements VaultStore {
 
   get size(): StateSize {
     return this.#state.size
+  }
+
+  get disk(): DiskSize {
+    return this.#disk
   }
 
   namespace(name: NamespaceName): Namespace {
@@ -172,7 +179,9 @@ export class JournaledStore implements VaultStore {
         const sequence = this.#journal.head.sequence + 1
         const sealed = this.#journal.seal(gathering)
         head = sealed.head
-        for (const { length } of sealed.parts) this.#journalBytes += length
+        const bytes = sealed.parts.reduce((sum, { length }) => sum + length, 0)
+        this.#journalBytes += bytes
+        this.#disk = { ...this.#disk, journal: this.#disk.journal + bytes }
         if (--this.#unsealed === 0) this.#level?.resolve()
         return { sequence, parts: sealed.parts, meanwhile: head }
       },
@@ -234,15 +243,15 @@ export class JournaledStore implements VaultStore {
       this.#renewing = true
     } else this.#journal.detach()
     const { head, kek } = this.#journal
+    const covered = this.#disk.journal
     const chunks = sealSnapshot({ head, state: this.#state }, { tag: snapshots.tag, kek, random: this.#random })
     this.#journalBytes = 0
     // What it holds must be in the log before: an unacknowledged commit may not outlive its own failure.
     await this.#last
     await snapshots.store.write(snapshots.tag.toHex(), chunks)
-    this.#dueBytes = Math.max(
-      SNAPSHOT_JOURNAL_BYTES_MIN,
-      chunks.reduce((sum, { length }) => sum + length, 0),
-    )
+    const snapshot = chunks.reduce((sum, { length }) => sum + length, 0)
+    this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, snapshot)
+    this.#disk = { journal: this.#disk.journal - covered, snapshot }
     await this.#lane.cover(head.sequence)
   }
 

@@ -57,6 +57,8 @@ export interface Vault extends AsyncDisposable {
   readonly writer: Writer
   /** What all its namespaces may hold together. */
   readonly bytesMax: number
+  /** What it may take on disk, old versions included. */
+  readonly diskBytesMax: number
   /** When the owner was last told that it is full; forgotten with the process. */
   toldFullAt: number | undefined
 }
@@ -102,11 +104,12 @@ export function readVault(
     prover: Prover
     views: Views
     bytesMax: number
+    diskBytesMax: number
     commitDeadlineMs: number
     refusals?: RefusalMeter | undefined
   },
 ): Vault {
-  const { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
+  const { id, handlers, prover, views, bytesMax, diskBytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
   const system = store.namespace('system')
   const seeds = { signing: required(system, 'identity/signing'), prekey: required(system, 'identity/prekey') }
   // Whoever opens a vault waits for neither: most events need them never.
@@ -155,6 +158,7 @@ export function readVault(
     views,
     refusals,
     bytesMax,
+    diskBytesMax,
     toldFullAt: undefined,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
