@@ -94,6 +94,25 @@ it('makes room behind what it wrote, shows none of it, and gives it back when it
   expect((await stat(path)).size).toBe(size)
 })
 
+it('goes on without room when the disk has none', async () => {
+  const store = await openFileLog(path, { pid })
+  const handle = await open(path)
+  // The class of file handles is not exported.
+  const spy = vi.spyOn(Object.getPrototypeOf(handle) as { write: () => Promise<unknown> }, 'write')
+  spy.mockRejectedValue(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }))
+  try {
+    await store.append([Uint8Array.from([1])])
+    await vi.waitFor(() => expect(spy).toHaveBeenCalled())
+    await store.append([Uint8Array.from([2])])
+    expect(await store.read()).toEqual(Uint8Array.from([1, 2]))
+    expect((await stat(path)).size).toBe(2)
+    await store[Symbol.asyncDispose]()
+  } finally {
+    spy.mockRestore()
+    await handle.close()
+  }
+})
+
 it('leaves its room when it is let go of: whoever opens it cuts what is no frame', async () => {
   const store = await openFileLog(path, { pid })
   await store.append([Uint8Array.from([1])])

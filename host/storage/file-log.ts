@@ -122,11 +122,11 @@ class FileLog implements LogStore {
   #grow(): void {
     const growing = this.#turns.run(async () => {
       try {
-        await this.#handle.write(ROOM, 0, ROOM.length, this.#end)
+        const { bytesWritten } = await this.#handle.write(ROOM, 0, ROOM.length, this.#end)
+        this.#end += bytesWritten
       } catch {
-        return
+        // Nothing depends on it.
       }
-      this.#end += ROOM.length
     })
     growing.catch(() => {})
   }

@@ -73,7 +73,7 @@ export function decodeHeader(bytes: Uint8Array): FrameHeader | undefined {
 }
 
 /** Reads a log through one window, so that neighbours cost one read. Answers are short at the end of the log only. */
-export function windowOf(store: LogStore): (from: number, length: number) => Promise<Uint8Array> {
+function windowOf(store: LogStore): (from: number, length: number) => Promise<Uint8Array> {
   let start = 0
   let window: Uint8Array = new Uint8Array(0)
   return async (from, length) => {

@@ -78,6 +78,8 @@ export const WRITER_KEPT_BYTES = 256 * KiB
 
 // logs, snapshots, anchors -------------------------------------------------------------------------------------------
 
+/** What is read along between two frames of one vault: less than another read costs. */
+export const READ_GAP_BYTES = 4 * KiB
 /** Zeros written behind a log's frames at once: a synced write into them takes half as long; these take 1 ms. */
 export const LOG_ROOM_BYTES = 1 * MiB
 /** A log's file is full: small enough that what idle vaults hold back is little, large enough that files are few. */
