@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import { decodeBatch, encodeBatch } from './batch.ts'
+import { encodeHeader, indexFrames } from './frame.ts'
 import { type Log, openLog } from './group.ts'
 import { memoryLog, type MemoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'
@@ -82,6 +83,31 @@ describe('the last batch, in room that was zero before', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  it('is cut when it was written up to some byte', async () => {
+    const { size: from } = stage(-2)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: from, max: bytes.length - 16 }), async (cut) => {
+        const image = withZeros(concat([bytes, ROOM]), { from: cut, to: bytes.length })
+        expect((await found(image)).state).toEqual(stage(-2).state)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('is there when it holds zeros of its own', async () => {
+    const [tag, keyId, segment] = [new Uint8Array(16), new Uint8Array(8), new Uint8Array(8)]
+    const frame = concat([
+      encodeHeader({ length: 2_000, tag, keyId, segment, sequence: 1 }),
+      new Uint8Array(2_000 - 49),
+    ])
+    const sequences: number[] = []
+    const whole = concat([encodeBatch([frame]), frame])
+    const { torn } = await indexFrames(memoryLog({ bytes: concat([whole, ROOM]) }), ({ sequence }) => {
+      sequences.push(sequence)
+    })
+    expect({ sequences, torn }).toEqual({ sequences: [1], torn: 0 })
   })
 
   it('is refused when a bit of it is another: that is no tear', async () => {

@@ -52,6 +52,11 @@ export function decodeBatch(bytes: Uint8Array): Batch | undefined {
   return length > BATCH_BYTES ? { length, checksum: view.getUint32(5) } : undefined
 }
 
+/** Whether these may be the first bytes of a record, and zeros. */
+export function isPartOfRecord(bytes: Uint8Array): boolean {
+  return bytes[4] === KIND_BATCH || bytes[4] === 0
+}
+
 /** Whether one of the sectors that these bytes lie in was not written: its part of them ends in zeros. */
 export function hasUnwrittenSector(bytes: Uint8Array, offset: number): boolean {
   for (let from = 0; from < bytes.length;) {

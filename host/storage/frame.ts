@@ -16,7 +16,7 @@ import { crc32 } from 'node:zlib'
 
 import { Refusal } from '#host/errors.ts'
 import { FRAME_BYTES_MAX, LOG_WINDOW_BYTES } from '#host/limits.ts'
-import { type Batch, BATCH_BYTES, decodeBatch, hasUnwrittenSector } from './batch.ts'
+import { type Batch, BATCH_BYTES, decodeBatch, hasUnwrittenSector, isPartOfRecord } from './batch.ts'
 import { KEY_ID_BYTES, SEGMENT_BYTES, TAG_BYTES } from './keys.ts'
 import type { LogStore } from './port.ts'
 
@@ -151,9 +151,11 @@ async function isTorn(read: Read, { offset, batch }: { offset: number; batch: Ba
   return crc32(bytes.subarray(BATCH_BYTES)) !== batch.checksum && hasUnwrittenSector(bytes, offset)
 }
 
-/** Whether the last batch lost its record: nothing is there, and no batch that came after is behind it. */
+/** Whether the last batch lost its record, or all but a part of it: no batch that came after is behind it. */
 async function isTornRecord(read: Read, { offset, size }: { offset: number; size: number }): Promise<boolean> {
-  if (!hasUnwrittenSector(await read(offset, BATCH_BYTES), offset)) return false
+  const record = await read(offset, BATCH_BYTES)
+  if (isPartOfRecord(record) && (await allZero(read, { from: offset + BATCH_BYTES, to: size }))) return true
+  if (!hasUnwrittenSector(record, offset)) return false
   for (let at = offset; at + BATCH_BYTES <= size; at += LOG_WINDOW_BYTES) {
     // Windows overlap by a record.
     const bytes = await read(at, Math.min(LOG_WINDOW_BYTES + BATCH_BYTES, size - at))
