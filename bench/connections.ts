@@ -52,7 +52,7 @@ async function multiply({ host }: Scene, count: number): Promise<void> {
     const names = Array.from({ length: Math.min(COPIES_AT_ONCE, count - from) }, (_, at) => `copy-${from + at}`)
     const changes = recordsOf(vault, original)
     await vault.store.commit(
-      names.flatMap((name) => changes.map((change) => ({ ...change, key: change.key.replace(original.id, name) }))),
+      names.flatMap((name) => changes.map(({ key, value }) => systemChange(key.replace(original.id, name), value))),
       { now: 1 },
     )
     for (const name of names) {
@@ -64,5 +64,9 @@ async function multiply({ host }: Scene, count: number): Promise<void> {
 
 function recordsOf({ system }: Vault, { id }: Connection): Change[] {
   const records = entries(system, '').filter(([key]) => key.endsWith(`/${id}`) && !key.startsWith('inbox/'))
-  return records.map(([key, value]) => ({ namespace: 'system', key, value }))
+  return records.map(([key, value]) => systemChange(key, value))
+}
+
+function systemChange(key: string, value: Uint8Array | null): Change {
+  return { namespace: 'system', key, value }
 }

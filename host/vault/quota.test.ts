@@ -33,12 +33,15 @@ test('a full vault refuses what makes it larger, tells its owner, and goes on wi
   await world.rows()
 })
 
+function note(length: number): Change {
+  return { namespace: 'personal', key: 'note', value: new Uint8Array(length) }
+}
+
 test('a vault that takes too much on disk is refused, until a snapshot lets go what is no longer there', async () => {
   const vaultDiskBytesMax = 512 * 1_024
   await using world = await startWorld({ handlers: ['counts'], bounds: { vaultDiskBytesMax } })
   const vault = await world.vault()
   const taken = () => vault.store.disk.journal + vault.store.disk.snapshot
-  const note = (length: number): Change => ({ namespace: 'personal', key: 'note', value: new Uint8Array(length) })
   // One key again and again: the vault stays small, its journal does not. All of it is one frame.
   const versions = Array.from({ length: 8 }, () => vault.store.commit([note(64 * 1_024)], { now: world.clock.now }))
   await Promise.all(versions)
