@@ -1,4 +1,5 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { manyConnections } from './connections.ts'
 import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
 import { jcoGlue } from './glue.ts'
@@ -29,6 +30,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'cold-open': coldOpen,
   recovery,
   growth,
+  connections: manyConnections,
   fuel: fuelCost,
   proof: credentialProof,
   evidence: evidenceCheck,

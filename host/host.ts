@@ -55,6 +55,8 @@ export interface HostOptions {
   readonly openBytesMax?: number
   /** What one vault may hold; `VAULT_BYTES_MAX` if it is not said. */
   readonly vaultBytesMax?: number
+  /** What one vault may take on disk; `VAULT_DISK_BYTES_MAX` if it is not said. */
+  readonly vaultDiskBytesMax?: number
 }
 
 export interface Host extends AsyncDisposable {
@@ -201,11 +203,14 @@ async function reopen(
   }
 }
 
+type Bound = 'openBytesMax' | 'vaultBytesMax' | 'vaultDiskBytesMax'
+
 /** What the vaults may take, where it is said. */
-function bounds({ openBytesMax, vaultBytesMax }: HostOptions): Pick<VaultsOptions, 'openBytesMax' | 'vaultBytesMax'> {
+function bounds({ openBytesMax, vaultBytesMax, vaultDiskBytesMax }: HostOptions): Pick<VaultsOptions, Bound> {
   return {
     ...(openBytesMax !== undefined && { openBytesMax }),
     ...(vaultBytesMax !== undefined && { vaultBytesMax }),
+    ...(vaultDiskBytesMax !== undefined && { vaultDiskBytesMax }),
   }
 }
 

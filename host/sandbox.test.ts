@@ -125,6 +125,8 @@ test('the host cannot read the guest’s side, and what it changes there does no
   const space = store.namespace(`sandbox/${id}-guest`)
   const [a, b] = [space.get('a'), space.get('b')]
   if (!a || !b) throw new Error('the sealed items are there')
+  // Nor how long they are, within a size class.
+  expect(a.value.length).toBe(b.value.length)
   // One item's bytes in the place of another.
   await store.commit([{ namespace: `sandbox/${id}-guest`, key: 'b', value: a.value }], { now: 0 })
   expect(await codeOf(his.read('mine', 'b'))).toBe('unopenable')

@@ -8,6 +8,7 @@ import { erased, erasureDue } from './vault/erasure.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
+import { compactionDue } from './vault/quota.ts'
 import { deny } from './vault/resume.ts'
 import { expireRelays } from './vault/sandbox/relay.ts'
 import { checkpointWhenDue } from './vault/trail.ts'
@@ -31,6 +32,7 @@ export async function upkeep(
     if (!lease || lease.vault.writer.stalled) continue
     await inTime(round(lease.vault, moment))
     await inTime(erase(lease.vault, vaults, moment))
+    if (compactionDue(lease.vault)) await lease.vault.store.snapshot().catch(later)
   }
   await vaults.compact().catch(later)
   await vaults.makeRoom(moment.now)

@@ -41,7 +41,7 @@ export interface WorldOptions {
   readonly vault?: string
   readonly cells?: number
   /** What the open vaults may take, and what each may hold. */
-  readonly bounds?: Pick<HostOptions, 'openBytesMax' | 'vaultBytesMax'>
+  readonly bounds?: Pick<HostOptions, 'openBytesMax' | 'vaultBytesMax' | 'vaultDiskBytesMax'>
   /** Devices beside the phone that is paired from the start. */
   readonly devices?: readonly string[]
   /** What the bus does to messages on the way. */
@@ -168,7 +168,7 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
 
 interface RunnerOptions extends Pick<
   HostOptions,
-  'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'commitDeadlineMs'
+  'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'vaultDiskBytesMax' | 'commitDeadlineMs'
 > {
   readonly name: string
   readonly broker: MemoryBroker

@@ -1,10 +1,12 @@
 /**
  * The guest's side of a sandbox: sealed by the guest, so that the host keeps what it cannot read. AES-256-GCM; a random
- * nonce, then ciphertext and tag; bound to the sandbox, the key and the revision it was based on.
+ * nonce, then ciphertext and tag; bound to the sandbox, the key and the revision it was based on. Values are padded, so
+ * that the host sees of their sizes what an eavesdropper sees of a message's. The host sees the keys.
  */
 import { AEAD_KEY_BYTES, NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
+import { pad, unpad } from '#host/wire/padding.ts'
 
 /** The length of the key that the guest keeps for one sandbox. */
 export const SANDBOX_KEY_BYTES = AEAD_KEY_BYTES
@@ -23,7 +25,7 @@ export function sealSandboxItem(
   { value, random }: { readonly value: Uint8Array; readonly random: (length: number) => Uint8Array },
 ): Uint8Array {
   const nonce = random(NONCE_BYTES)
-  const sealed = sealAead(secret, { nonce, aad: aadOf(place) }, value)
+  const sealed = sealAead(secret, { nonce, aad: aadOf(place) }, pad(value))
   const whole = new Uint8Array(nonce.length + sealed.length)
   whole.set(nonce)
   whole.set(sealed, nonce.length)
@@ -34,7 +36,7 @@ export function sealSandboxItem(
 export function openSandboxItem(secret: Uint8Array, place: SealedPlace, sealed: Uint8Array): Uint8Array {
   if (sealed.length < NONCE_BYTES) throw new Refusal('unopenable', 'sandbox item: shorter than its nonce')
   const nonce = sealed.subarray(0, NONCE_BYTES)
-  return openAead(secret, { nonce, aad: aadOf(place) }, sealed.subarray(NONCE_BYTES))
+  return unpad(openAead(secret, { nonce, aad: aadOf(place) }, sealed.subarray(NONCE_BYTES)))
 }
 
 function aadOf({ sandbox, key, base }: SealedPlace): Uint8Array {

@@ -29,6 +29,21 @@ export function sealAead(key: KeyObject | Uint8Array, { nonce, aad }: AeadContex
   return sealed
 }
 
+/** The same from parts in a row, in parts: no byte is copied but by the cipher. The last is the tag. */
+export function sealAeadParts(
+  key: KeyObject,
+  { nonce, aad }: AeadContext,
+  plaintext: readonly Uint8Array[],
+): readonly Uint8Array[] {
+  assertNonce(nonce)
+  const cipher = createCipheriv(ALGORITHM, key, nonce)
+  cipher.setAAD(aad)
+  const sealed: Uint8Array[] = plaintext.map((part) => cipher.update(part))
+  cipher.final()
+  sealed.push(cipher.getAuthTag())
+  return sealed
+}
+
 /** @throws Refusal `unopenable` when any bit of key, nonce, associated data or ciphertext is not the sealer's */
 export function openAead(key: KeyObject | Uint8Array, { nonce, aad }: AeadContext, sealed: Uint8Array): Uint8Array {
   assertNonce(nonce)

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { openFileLog, writeAll } from './file-log.ts'
+import { LOG_ROOM_BYTES } from './limits.ts'
 import { logStoreCases } from './log-store.case.ts'
 
 const { pid } = process
@@ -79,6 +80,48 @@ function linkOf(fd: string): string | undefined {
   }
 }
 
+it('makes room behind what it wrote, shows none of it, and gives it back when it closes', async () => {
+  const store = await openFileLog(path, { pid })
+  for (let at = 0; at < 3; at++) await store.append([new Uint8Array(LOG_ROOM_BYTES / 2 + 1).fill(at + 1)])
+  await store.append([Uint8Array.from([9])])
+  const size = 3 * (LOG_ROOM_BYTES / 2 + 1) + 1
+  expect(store.size).toBe(size)
+  await vi.waitFor(async () => expect((await stat(path)).size).toBeGreaterThanOrEqual(size + LOG_ROOM_BYTES / 2))
+  const bytes = await readFile(path)
+  expect(bytes.subarray(size).every((byte) => byte === 0)).toBe(true)
+  expect(await store.read({ from: size - 1, to: size + 10 })).toEqual(Uint8Array.from([9]))
+  await store[Symbol.asyncDispose]()
+  expect((await stat(path)).size).toBe(size)
+})
+
+it('goes on without room when the disk has none', async () => {
+  const store = await openFileLog(path, { pid })
+  const handle = await open(path)
+  // The class of file handles is not exported.
+  const spy = vi.spyOn(Object.getPrototypeOf(handle) as { write: () => Promise<unknown> }, 'write')
+  spy.mockRejectedValue(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }))
+  try {
+    await store.append([Uint8Array.from([1])])
+    await vi.waitFor(() => expect(spy).toHaveBeenCalled())
+    await store.append([Uint8Array.from([2])])
+    expect(await store.read()).toEqual(Uint8Array.from([1, 2]))
+    expect((await stat(path)).size).toBe(2)
+    await store[Symbol.asyncDispose]()
+  } finally {
+    spy.mockRestore()
+    await handle.close()
+  }
+})
+
+it('leaves its room when it is let go of: whoever opens it cuts what is no frame', async () => {
+  const store = await openFileLog(path, { pid })
+  await store.append([Uint8Array.from([1])])
+  await vi.waitFor(async () => expect((await stat(path)).size).toBeGreaterThan(LOG_ROOM_BYTES))
+  store.abandon()
+  await using again = await openFileLog(path, { pid })
+  expect(again.size).toBeGreaterThan(LOG_ROOM_BYTES)
+})
+
 it('says what is wrong when it cannot be opened', async () => {
   await expect(openFileLog(join(folder, 'no', 'journal'), { pid })).rejects.toMatchObject({
     code: 'storage-failed',
@@ -89,6 +132,7 @@ it('says what is wrong when it cannot be opened', async () => {
 it('fails for good when the file shrinks under it', async () => {
   const store = await openFileLog(path, { pid })
   await store.append([Uint8Array.from([1, 2, 3])])
+  await vi.waitFor(async () => expect((await stat(path)).size).toBeGreaterThan(LOG_ROOM_BYTES))
   await writeFile(path, '')
   await expect(store.read()).rejects.toMatchObject({ code: 'storage-failed' })
   await expect(store.append([Uint8Array.from([4])])).rejects.toMatchObject({ code: 'storage-failed' })

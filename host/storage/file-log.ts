@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
+import { LOG_ROOM_BYTES } from './limits.ts'
 import { type Lock, takeLock } from './lock.ts'
 import type { LogStore } from './port.ts'
 import { messageOf, Turns } from './turns.ts'
@@ -37,6 +38,8 @@ export async function openFileLog(path: string, options: { pid: number }): Promi
  */
 const SYNCED: number | undefined = constants.O_DSYNC
 
+const ROOM = new Uint8Array(LOG_ROOM_BYTES)
+
 /** Abandoned logs whose last system call has not come back yet: it could still write behind the next opener. */
 const leaving = new Map<string, Promise<void>>()
 
@@ -50,7 +53,7 @@ export async function openSegmentFile(file: string): Promise<LogStore> {
 }
 
 async function openLocked(file: string, lock: Lock | undefined): Promise<LogStore> {
-  const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (SYNCED ?? 0), 0o600)
+  const handle = await open(file, constants.O_RDWR | constants.O_CREAT | (SYNCED ?? 0), 0o600)
   try {
     await handle.datasync()
     const folder = await open(dirname(file), 'r')
@@ -73,6 +76,8 @@ class FileLog implements LogStore {
   readonly #lock: Lock | undefined
   readonly #turns: Turns
   #size: number
+  /** Where the file ends: from `#size` on there are zeros. */
+  #end: number
   #closed: Promise<void> | undefined
 
   constructor({
@@ -90,7 +95,7 @@ class FileLog implements LogStore {
     this.#handle = handle
     this.#lock = lock
     this.#turns = new Turns(`log ${file}`)
-    this.#size = size
+    this.#size = this.#end = size
   }
 
   get size(): number {
@@ -99,17 +104,38 @@ class FileLog implements LogStore {
 
   append(chunks: readonly Uint8Array[]): Promise<void> {
     return this.#turns.run(async () => {
-      const written = await writeAll(this.#handle, chunks)
+      let position = this.#size
+      const writev = async (rest: Uint8Array[]): Promise<{ bytesWritten: number }> => {
+        const { bytesWritten } = await this.#handle.writev(rest, position)
+        position += bytesWritten
+        return { bytesWritten }
+      }
+      await writeAll({ writev }, chunks)
       if (SYNCED === undefined) await this.#handle.datasync()
-      this.#size += written
+      this.#size = position
+      this.#end = Math.max(this.#end, position)
+      if (position > 0 && this.#end - position < LOG_ROOM_BYTES / 2) this.#grow()
     })
+  }
+
+  /** Makes room behind what is written. Where there is none (a full disk) the next write finds it out by itself. */
+  #grow(): void {
+    const growing = this.#turns.run(async () => {
+      try {
+        const { bytesWritten } = await this.#handle.write(ROOM, 0, ROOM.length, this.#end)
+        this.#end += bytesWritten
+      } catch {
+        // Nothing depends on it.
+      }
+    })
+    growing.catch(() => {})
   }
 
   truncate(size: number): Promise<void> {
     return this.#turns.run(async () => {
       await this.#handle.truncate(size)
       await this.#handle.datasync()
-      this.#size = size
+      this.#size = this.#end = size
     })
   }
 
@@ -129,17 +155,19 @@ class FileLog implements LogStore {
   abandon(): void {
     if (this.#closed !== undefined) return
     this.#turns.abandon()
-    this.#closed = this.#close().finally(() => leaving.delete(this.#file))
+    this.#closed = this.#close({ tidy: false }).finally(() => leaving.delete(this.#file))
     leaving.set(this.#file, this.#closed)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= this.#close({ tidy: true })
     await this.#closed
   }
 
-  async #close(): Promise<void> {
+  async #close({ tidy }: { tidy: boolean }): Promise<void> {
     await this.#turns.close()
+    // Room is for who writes. What cannot be given back the next opening cuts.
+    if (tidy && this.#end > this.#size) await this.#handle.truncate(this.#size).catch(() => {})
     await this.#handle.close()
     await this.#lock?.release()
   }

@@ -45,6 +45,23 @@ describe('a segment', () => {
   })
 })
 
+it('only the newest file has room behind its frames, so that a crash leaves no older one with zeros', async () => {
+  const log = await openSegmentedLog(await fileSegments(path, { pid }), { segmentBytes: 1_000 })
+  const store = await createVault(log, { vault: 'alice', kek: kekOf('alice'), random: seededRandom('room') })
+  for (let at = 0; at < 9; at++) {
+    await store.commit([{ namespace: 'personal', key: 'k', value: utf8('x'.repeat(300)) }], { now: at })
+  }
+  const sizes = await Promise.all([path, `${path}.000001`].map(async (file) => (await stat(file)).size))
+  for (const size of sizes) expect(size).toBeLessThan(2_000)
+  const before = dump(store)
+  log.abandon()
+  const again = await openSegmentedLog(await fileSegments(path, { pid }))
+  const found = await openVault(again, { vault: 'alice', kek: kekOf('alice'), random: seededRandom('room again') })
+  expect(dump(found)).toEqual(before)
+  expect(again.torn).toBe(0)
+  await again[Symbol.asyncDispose]()
+})
+
 it('a log rolls over files of its owner alone, and drops those that a snapshot covers', async () => {
   const log = await openSegmentedLog(await fileSegments(path, { pid }), { segmentBytes: 1_000 })
   const snapshots = await fileBlobs(join(folder, 'snapshots'))

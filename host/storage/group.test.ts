@@ -117,6 +117,33 @@ describe('a log', () => {
     await expect(openVault(log, optionsOf('alice'))).resolves.toBeDefined()
   })
 
+  it('of many vaults is read for one of them as far as its own frames go', async () => {
+    const memory = memoryLog()
+    const log = await openLog(memory)
+    const stores = await Promise.all(Array.from({ length: 100 }, (_, at) => makeVault(log, `v${at}`)))
+    const value = new Uint8Array(1_000)
+    for (let at = 0; at < 10; at++) {
+      await Promise.all(
+        stores.map((each) => each.commit([{ namespace: 'personal', key: `${at}`, value }], { now: at })),
+      )
+    }
+    const bytes = await memory.read()
+    const counted = memoryLog({ bytes })
+    const again = await openLog(counted)
+    let read = 0
+    const original = counted.read.bind(counted)
+    counted.read = async (range) => {
+      const found = await original(range)
+      read += found.length
+      return found
+    }
+    const one = await openVault(again, optionsOf('v50'))
+    expect(one.namespace('personal').scan({ prefix: '', limit: 100 }).items).toHaveLength(10)
+    // A hundredth of the log is its own; some more lies between frames that are read at once.
+    expect(read).toBeGreaterThan(10_000)
+    expect(read).toBeLessThan(bytes.length / 50)
+  })
+
   it('that is none is refused and let go', async () => {
     const memory = memoryLog({ bytes: concat([utf8('#!/bin/sh\n'), new Uint8Array(100)]) })
     await expect(openLog(memory)).rejects.toMatchObject({

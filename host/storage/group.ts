@@ -6,6 +6,7 @@
  * before it is durable.
  */
 import { Refusal } from '#host/errors.ts'
+import { BATCH_BYTES, encodeBatch } from './batch.ts'
 import { SEGMENT_BYTES, SEGMENTS_KEPT } from './limits.ts'
 import type { LogStore, Segments } from './port.ts'
 import { type FrameIndex, type OpenSegments, openSegments, place, readFrames, type Segment } from './segment.ts'
@@ -23,6 +24,8 @@ export interface Sealable {
 export interface Sealed {
   readonly sequence: number
   readonly parts: readonly Uint8Array[]
+  /** Called while the frame is on its way to the disk: work that nobody should wait for. */
+  readonly meanwhile?: () => void
 }
 
 /** An open log. Disposing it writes what was appended; `abandon` does not. */
@@ -234,8 +237,13 @@ class GroupLog implements Log {
     let offset: number
     try {
       segment = await this.#newest(run)
-      offset = segment.store.size
-      await segment.store.append(sealed.flatMap(({ parts }) => parts))
+      offset = segment.store.size + BATCH_BYTES
+      const parts = sealed.flatMap((frame) => frame.parts)
+      const durable = segment.store.append([encodeBatch(parts), ...parts])
+      setImmediate(() => {
+        for (const { meanwhile } of sealed) meanwhile?.()
+      })
+      await durable
     } catch (cause) {
       const failure = this.#fail(run, failureOf(cause))
       for (const entry of batch) entry.reject(failure)
@@ -260,6 +268,8 @@ class GroupLog implements Log {
   async #newest({ segments }: Run): Promise<Segment> {
     const last = segments.at(-1)
     if (last !== undefined && last.store.size < this.#segmentBytes) return last
+    // Only the newest has room behind its frames.
+    await last?.store.truncate(last.store.size)
     const number = last === undefined ? 0 : last.number + 1
     const next = { number, store: await this.#source.open(number), live: 0 }
     segments.push(next)

@@ -10,12 +10,14 @@
  */
 import type { KeyObject } from 'node:crypto'
 
-import { openAead, sealAead } from '#host/crypto/aead.ts'
+import { openAead, sealAead, sealAeadParts } from '#host/crypto/aead.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
+import { lazily } from '#host/wire/lazily.ts'
 import { decodeHeader, encodeHeader, HEADER_BYTES, SEAL_BYTES } from './frame.ts'
 import { deriveKey, KEY_BYTES, keyIdOf, SEGMENT_BYTES, wrapKey } from './keys.ts'
+import { packWriter } from './pack-writer.ts'
 import type { NamespaceName, Receipt } from './port.ts'
 import { decodeBody, decodeWrites, encodeBody, encodeWrites, type SealedPart, type TimedWrites } from './writes.ts'
 
@@ -32,6 +34,13 @@ export interface Batch {
 /** What one commit writes to one namespace. */
 export interface Stretch extends TimedWrites {
   readonly namespace: NamespaceName
+}
+
+/** A frame, and the head after it. */
+export interface SealedFrame {
+  readonly parts: readonly Uint8Array[]
+  /** Hashes the frame when it is first asked for: that may be while the frame is on its way to the disk. */
+  readonly head: () => Receipt
 }
 
 export interface JournalOptions {
@@ -54,9 +63,11 @@ interface Keys {
 // Of a keyring entry, a group and a stretch beside its writes, and of a write beside its key and value: names, seals
 // and msgpack heads. Generous: a check before sealing is never passed by a frame that turns out too large after.
 const STRETCH_BYTES = 512
-const WRITE_BYTES = 16
+const WRITE_BYTES = 48
 const CHAIN_BYTES = 32
 const NO_AAD = new Uint8Array(0)
+// Used and used up inside one call of `seal`.
+const writer = packWriter()
 
 /** The most bytes that these writes take in a frame; an empty frame takes those of no stretch. */
 export function frameBound(stretches: readonly Stretch[]): number {
@@ -64,8 +75,9 @@ export function frameBound(stretches: readonly Stretch[]): number {
   for (const { writes } of stretches) {
     bytes += STRETCH_BYTES
     // Three bytes are the most that one UTF-16 unit becomes.
-    for (const { key, value, author = '' } of writes) {
-      bytes += WRITE_BYTES + 3 * (key.length + author.length) + (value?.length ?? 0)
+    for (const { key, value, author, category } of writes) {
+      const characters = key.length + (author?.length ?? 0) + (category?.length ?? 0)
+      bytes += WRITE_BYTES + 3 * characters + (value?.length ?? 0)
     }
   }
   return bytes
@@ -83,14 +95,15 @@ export class Journal {
   readonly #aad = new Uint8Array(HEADER_BYTES + CHAIN_BYTES)
   #own: Keys
   #read: Keys
-  #head: Receipt
+  #head: () => Receipt
 
   constructor({ vault, tag, kek, epoch, next, random }: JournalOptions) {
     this.#vault = vault
     this.#tag = tag
     this.#kek = kek
     this.#next = next
-    this.#head = { sequence: 0, chain: new Uint8Array(CHAIN_BYTES), epoch }
+    const head = { sequence: 0, chain: new Uint8Array(CHAIN_BYTES), epoch }
+    this.#head = () => head
     this.#keyId = keyIdOf(kek, tag)
     this.#random = random
     this.#own = this.#read = this.#keysOf(random(SEGMENT_BYTES))
@@ -98,7 +111,7 @@ export class Journal {
 
   /** The last commit sealed or opened, and the chain up to the end of its frame. */
   get head(): Receipt {
-    return this.#head
+    return this.#head()
   }
 
   /** What seals a snapshot at this point. */
@@ -108,8 +121,8 @@ export class Journal {
 
   /** Goes on from a snapshot, which may be under the successor already. */
   resume(head: Receipt): void {
-    if (head.epoch !== this.#head.epoch) this.#succeed()
-    this.#head = head
+    if (head.epoch !== this.head.epoch) this.#succeed()
+    this.#head = () => head
   }
 
   /** From here on frames need nothing that a frame before said: each namespace gets a new key with its next write. */
@@ -122,7 +135,8 @@ export class Journal {
   turn(next: KeyObject): void {
     this.#next = next
     this.#succeed()
-    this.#head = { ...this.#head, epoch: this.#head.epoch + 1 }
+    const head = { ...this.head, epoch: this.head.epoch + 1 }
+    this.#head = () => head
   }
 
   #succeed(): void {
@@ -134,30 +148,33 @@ export class Journal {
   }
 
   /**
-   * The next frame, in two parts; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame
-   * must be written, or the journal is of no further use.
+   * The next frame; `frameBound` of the batch is at most `FRAME_BYTES_MAX`. The head moves: the frame must be written,
+   * or the journal is of no further use.
    */
-  seal({ commits, stretches, format }: Batch): readonly Uint8Array[] {
+  seal({ commits, stretches, format }: Batch): SealedFrame {
+    writer.reserve(frameBound(stretches))
     const groups = Map.groupBy(stretches, ({ namespace }) => namespace)
-    const sequence = this.#head.sequence + 1
+    const before = this.head
+    const sequence = before.sequence + 1
     const fresh = [...groups.keys()].filter((namespace) => !this.#deks.has(namespace))
     const keyring = fresh.map((namespace, at) => this.#makeKey(namespace, nonceOf(at, sequence)))
     const nonce = nonceOf(0, sequence)
     const sealed = Array.from(groups, ([namespace, writes]) => {
       const key = this.#namespaceKey(this.#own, namespace)
-      return { namespace, sealed: sealAead(key, { nonce, aad: NO_AAD }, encodeWrites(writes)) }
+      return { namespace, parts: sealAeadParts(key, { nonce, aad: NO_AAD }, [encodeWrites(writer, writes)]) }
     })
-    const body = encodeBody({ commits, keyring, groups: sealed, format })
+    const body = encodeBody(writer, { commits, keyring, groups: sealed, format })
     const header = encodeHeader({
-      length: HEADER_BYTES + body.length + SEAL_BYTES,
+      length: body.reduce((sum, { length }) => sum + length, HEADER_BYTES + SEAL_BYTES),
       tag: this.#tag,
       keyId: this.#keyId,
       segment: this.#own.segment,
       sequence,
     })
-    const sealedBody = sealAead(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)
-    this.#advance(commits, digest(this.#head.chain, header, sealedBody))
-    return [header, sealedBody]
+    const parts = [header, ...sealAeadParts(this.#own.journal, { nonce, aad: this.#aadOf(header) }, body)]
+    const head = lazily(() => advance(before, { commits, chain: digest(before.chain, ...parts) }))
+    this.#head = head
+    return { parts, head }
   }
 
   /**
@@ -166,7 +183,7 @@ export class Journal {
    * @throws Refusal `key-missing`, `journal-foreign`, `journal-gap` or `journal-tampered`; nothing has moved then
    */
   open(frame: Uint8Array): Batch {
-    const sequence = this.#head.sequence + 1
+    const sequence = this.head.sequence + 1
     const header = decodeHeader(frame)
     if (header === undefined || header.length !== frame.length || !equalBytes(header.tag, this.#tag)) {
       throw this.#refusal('journal-tampered', `frame ${sequence} has changed since the log was opened`)
@@ -179,12 +196,9 @@ export class Journal {
     if (turns && this.#next !== undefined) this.turn(this.#next)
     if (!equalBytes(header.segment, this.#read.segment)) this.#read = this.#keysOf(header.segment)
     const batch = this.#openBody(frame, sequence)
-    this.#advance(batch.commits, digest(this.#head.chain, frame))
+    const head = advance(this.head, { commits: batch.commits, chain: digest(this.head.chain, frame) })
+    this.#head = () => head
     return batch
-  }
-
-  #advance(commits: number, chain: Uint8Array): void {
-    this.#head = { sequence: this.#head.sequence + commits, chain, epoch: this.#head.epoch }
   }
 
   #openBody(frame: Uint8Array, sequence: number): Batch {
@@ -211,7 +225,7 @@ export class Journal {
 
   #aadOf(header: Uint8Array): Uint8Array {
     this.#aad.set(header)
-    this.#aad.set(this.#head.chain, HEADER_BYTES)
+    this.#aad.set(this.head.chain, HEADER_BYTES)
     return this.#aad
   }
 
@@ -239,7 +253,7 @@ export class Journal {
   }
 
   #otherKey(sequence: number): Refusal {
-    if (this.#head.sequence === 0 && sequence === 1) {
+    if (this.head.sequence === 0 && sequence === 1) {
       return new Refusal(
         'key-missing',
         `vault ${this.#vault} is sealed under another key: use the sealer it was made with`,
@@ -247,13 +261,17 @@ export class Journal {
     }
     return this.#refusal(
       'journal-foreign',
-      `a frame of another vault stands where frame ${this.#head.sequence + 1} belongs`,
+      `a frame of another vault stands where frame ${this.head.sequence + 1} belongs`,
     )
   }
 
   #refusal(code: 'journal-foreign' | 'journal-gap' | 'journal-tampered', what: string, cause?: unknown): Refusal {
     return new Refusal(code, `vault ${this.#vault}: ${what}: restore the log from a copy`, { cause })
   }
+}
+
+function advance(before: Receipt, { commits, chain }: { commits: number; chain: Uint8Array }): Receipt {
+  return { sequence: before.sequence + commits, chain, epoch: before.epoch }
 }
 
 function nonceOf(part: number, sequence: number): Uint8Array {

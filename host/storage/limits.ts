@@ -12,6 +12,13 @@ export const VAULT_OPEN_BYTES = 96 * KiB
 export const ITEM_OPEN_BYTES = 512
 /** What a vault may hold, its records and its audit trail included: all of it is in memory while the vault is open. */
 export const VAULT_BYTES_MAX = 256 * MiB
+/**
+ * What a vault may take on disk, frames and snapshot: both are about as large as what it holds, and there is room for
+ * as much again until a snapshot is written that lets old frames go.
+ */
+export const VAULT_DISK_BYTES_MAX = 3 * VAULT_BYTES_MAX
+/** A part of it that is worth a snapshot by itself, once the whole is used. */
+export const VAULT_DISK_PART = 1 / 4
 /** The owner of a full vault is told so once in this time. */
 export const VAULT_FULL_AGAIN_MS = 3_600_000
 /** Vaults looked at to make room after one event: those with work in hand are passed over, and a host has many. */
@@ -64,8 +71,17 @@ export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */
 export const EXPORT_LINE_CHARS_MAX = 64 * 1_024
 
+// frames -------------------------------------------------------------------------------------------------------------
+
+/** The buffer in which frames are written before they are sealed: 200 commits of 1 KB at once. */
+export const WRITER_KEPT_BYTES = 256 * KiB
+
 // logs, snapshots, anchors -------------------------------------------------------------------------------------------
 
+/** What is read along between two frames of one vault: less than another read costs. */
+export const READ_GAP_BYTES = 4 * KiB
+/** Zeros written behind a log's frames at once: a synced write into them takes half as long; these take 1 ms. */
+export const LOG_ROOM_BYTES = 1 * MiB
 /** A log's file is full: small enough that what idle vaults hold back is little, large enough that files are few. */
 export const SEGMENT_BYTES = 64 * MiB
 /** Segments before vaults that did nothing lately are asked for a snapshot, so that the oldest one can go. */

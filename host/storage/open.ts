@@ -153,7 +153,7 @@ async function write(
     commits: 1,
     seal() {
       const sequence = journal.head.sequence + 1
-      return { sequence, parts: journal.seal({ commits: 1, ...change }) }
+      return { sequence, parts: journal.seal({ commits: 1, ...change }).parts }
     },
   })
   if (state) apply(state, change)

@@ -87,6 +87,12 @@ export interface StateSize {
   readonly bytes: number
   readonly items: number
 }
+/** What a vault takes on disk, in bytes. */
+export interface DiskSize {
+  /** Its frames that no snapshot covers: an erasure or a snapshot lets them go. */
+  readonly journal: number
+  readonly snapshot: number
+}
 /** A receipt that somebody outside remembers: what a vault shows later must not lie behind it. */
 export type Anchor = Receipt
 
@@ -99,6 +105,8 @@ export interface VaultStore extends AsyncDisposable {
   readonly attempts: number
   /** Of all namespaces together. A running figure: reading it costs nothing. */
   readonly size: StateSize
+  /** A running figure, too. */
+  readonly disk: DiskSize
   /** An empty namespace and one that does not exist look the same. */
   namespace(name: NamespaceName): Namespace
   /** Names that hold at least one key, sorted. */

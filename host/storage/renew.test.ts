@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { openAead } from '#host/crypto/aead.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { create, keysOf, open, openDisk, put, restart } from './disk-vault.fixture.ts'
+import { BATCH_BYTES, decodeBatch } from './batch.ts'
 import { decodeHeader, HEADER_BYTES } from './frame.ts'
 import { deriveKey, vaultTag, wrapKey } from './keys.ts'
 import { memoryDisk, type MemoryDisk } from './memory-disk.fixture.ts'
@@ -44,6 +45,7 @@ function opened(kek: Uint8Array, files: ReadonlyMap<string, Uint8Array>): Uint8A
     if (name.startsWith('log.')) {
       let chain = new Uint8Array(32)
       for (let at = 0; at < bytes.length;) {
+        if (decodeBatch(bytes.subarray(at)) !== undefined) at += BATCH_BYTES
         const frame = bytes.subarray(at)
         const header = decodeHeader(frame)
         if (!header) break

@@ -10,6 +10,7 @@ import { SNAPSHOT_JOURNAL_BYTES_MIN } from './limits.ts'
 import type {
   BlobStore,
   Change,
+  DiskSize,
   Expectation,
   KekKeeper,
   Namespace,
@@ -69,8 +70,9 @@ export class JournaledStore implements VaultStore {
   #last: Promise<unknown> = Promise.resolve()
   #keeping: Promise<unknown> = Promise.resolve()
   #isKeeping = false
-  /** Of frames since the last snapshot. */
+  /** Of frames since the last snapshot was begun. */
   #journalBytes: number
+  #disk: DiskSize
   #dueBytes: number
   #renewing: boolean
   #closed = false
@@ -84,6 +86,7 @@ export class JournaledStore implements VaultStore {
     this.#random = parts.random
     this.#head = parts.journal.head
     this.#journalBytes = parts.lane.bytes
+    this.#disk = { journal: parts.lane.bytes, snapshot: parts.snapshots?.bytes ?? 0 }
     this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, parts.snapshots?.bytes ?? 0)
     this.#renewing = parts.renewing
   }
@@ -104,6 +107,10 @@ export class JournaledStore implements VaultStore {
     return this.#state.size
   }
 
+  get disk(): DiskSize {
+    return this.#disk
+  }
+
   namespace(name: NamespaceName): Namespace {
     return this.#state.handle(name)
   }
@@ -112,9 +119,21 @@ export class JournaledStore implements VaultStore {
     return this.#state.names()
   }
 
-  async commit(
+  commit(
     changes: readonly Change[],
     { now, expected = [] }: { now: number; expected?: readonly Expectation[] },
+  ): Promise<Receipt> {
+    // One promise for all of a frame: an async function would make two more for each of a crowd.
+    try {
+      return this.#commit(changes, { now, expected })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #commit(
+    changes: readonly Change[],
+    { now, expected }: { now: number; expected: readonly Expectation[] },
   ): Promise<Receipt> {
     this.#attempts++
     if (this.#lane.failure !== undefined) throw this.#lane.failure
@@ -132,7 +151,7 @@ export class JournaledStore implements VaultStore {
     const gathering = this.#gather(bytes)
     gathering.commits++
     gathering.bytes += bytes
-    gathering.stretches.push(...stretches)
+    for (const stretch of stretches) gathering.stretches.push(stretch)
     return gathering.written.promise
   }
 
@@ -150,7 +169,7 @@ export class JournaledStore implements VaultStore {
   }
 
   async #write(gathering: Gathering): Promise<Receipt> {
-    let head = this.#head
+    let head = (): Receipt => this.#head
     await this.#lane.append({
       get commits() {
         return gathering.commits
@@ -158,16 +177,18 @@ export class JournaledStore implements VaultStore {
       seal: () => {
         if (this.#gathering === gathering) this.#gathering = undefined
         const sequence = this.#journal.head.sequence + 1
-        const parts = this.#journal.seal(gathering)
-        head = this.#journal.head
-        for (const { length } of parts) this.#journalBytes += length
+        const sealed = this.#journal.seal(gathering)
+        head = sealed.head
+        const bytes = sealed.parts.reduce((sum, { length }) => sum + length, 0)
+        this.#journalBytes += bytes
+        this.#disk = { ...this.#disk, journal: this.#disk.journal + bytes }
         if (--this.#unsealed === 0) this.#level?.resolve()
-        return { sequence, parts }
+        return { sequence, parts: sealed.parts, meanwhile: head }
       },
     })
-    this.#head = head
+    this.#head = head()
     if (this.#snapshots && this.#journalBytes > this.#dueBytes && !this.#isKeeping) void this.#keepUp()
-    return head
+    return this.#head
   }
 
   /** A snapshot nobody waits for. One that fails is tried again when as much journal has come again. */
@@ -222,15 +243,15 @@ export class JournaledStore implements VaultStore {
       this.#renewing = true
     } else this.#journal.detach()
     const { head, kek } = this.#journal
+    const covered = this.#disk.journal
     const chunks = sealSnapshot({ head, state: this.#state }, { tag: snapshots.tag, kek, random: this.#random })
     this.#journalBytes = 0
     // What it holds must be in the log before: an unacknowledged commit may not outlive its own failure.
     await this.#last
     await snapshots.store.write(snapshots.tag.toHex(), chunks)
-    this.#dueBytes = Math.max(
-      SNAPSHOT_JOURNAL_BYTES_MIN,
-      chunks.reduce((sum, { length }) => sum + length, 0),
-    )
+    const snapshot = chunks.reduce((sum, { length }) => sum + length, 0)
+    this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, snapshot)
+    this.#disk = { journal: this.#disk.journal - covered, snapshot }
     await this.#lane.cover(head.sequence)
   }
 
@@ -271,12 +292,19 @@ function checkChange({ namespace, key, value }: Change): void {
 
 /** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
+  const [only] = changes
+  if (only !== undefined && changes.length === 1) return [{ namespace: only.namespace, now, writes: [writeOf(only)] }]
   const byNamespace = new Map<NamespaceName, Write[]>()
-  for (const { namespace, key, value, visibility, sensitivity, category, author, restored } of changes) {
-    const write = { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
+  for (const change of changes) {
+    const { namespace } = change
+    const write = writeOf(change)
     const writes = byNamespace.get(namespace)
     if (writes === undefined) byNamespace.set(namespace, [write])
     else writes.push(write)
   }
   return Array.from(byNamespace, ([namespace, writes]) => ({ namespace, now, writes }))
+}
+
+function writeOf({ key, value, visibility, sensitivity, category, author, restored }: Change): Write {
+  return { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 
 import { pack } from '#host/wire/pack.ts'
 import type { Write } from './state.ts'
+import { packWriter } from './pack-writer.ts'
 import { decodeWrites, encodeWrites } from './writes.ts'
 
 const write: fc.Arbitrary<Write> = fc.record({
@@ -15,12 +16,15 @@ const write: fc.Arbitrary<Write> = fc.record({
   restored: fc.option(fc.record({ revision: fc.nat(), updatedAt: fc.nat() }), { nil: undefined }),
 })
 
+const ROOM = 64 * 1_024
+const writer = packWriter()
 const stretch = fc.record({ now: fc.nat(), writes: fc.array(write) })
 
 test('writes come back as they went, with all that each says of its key and when', () => {
   fc.assert(
     fc.property(fc.array(stretch), (stretches) => {
-      expect(decodeWrites(encodeWrites(stretches))).toEqual(stretches)
+      writer.reserve(ROOM)
+      expect(decodeWrites(encodeWrites(writer, stretches))).toEqual(stretches)
     }),
   )
 })

@@ -4,6 +4,7 @@
  * Only our own bytes get here (the AEAD has opened), so what cannot be read is another version's or our bug: an Error.
  */
 import { pack, unpack } from '#host/wire/pack.ts'
+import type { PackWriter } from './pack-writer.ts'
 import type { Item, NamespaceName, Restored, Sensitivity, Visibility } from './port.ts'
 import type { Write } from './state.ts'
 
@@ -32,8 +33,34 @@ const IS_RESTORED = 64
  * stays as it is, 16 more when the category (`null`: none) follows, 32 more when then the author does, and 64
  * more when then revision and time of a restored item do.
  */
-export function encodeWrites(stretches: readonly TimedWrites[]): Uint8Array {
-  return pack(stretches.flatMap(({ now, writes }) => [now, flatWrites(writes)]))
+export function encodeWrites(writer: PackWriter, stretches: readonly TimedWrites[]): Uint8Array {
+  writer.list(2 * stretches.length)
+  for (const { now, writes } of stretches) {
+    writer.number(now)
+    let length = 0
+    for (const { category, author, restored } of writes) {
+      length += 3 + (category === undefined ? 0 : 1) + (author === undefined ? 0 : 1) + (restored ? 2 : 0)
+    }
+    writer.list(length)
+    for (const write of writes) encodeWrite(writer, write)
+  }
+  return writer.take()
+}
+
+function encodeWrite(writer: PackWriter, write: Write): void {
+  const { key, value, visibility, sensitivity, category, author, restored } = write
+  const attributes = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
+  const named = (category === undefined ? 0 : HAS_CATEGORY) + (author === undefined ? 0 : HAS_AUTHOR)
+  writer.text(key)
+  if (value === null) writer.none()
+  else writer.bytes(value)
+  writer.number(attributes + named + (restored === undefined ? 0 : IS_RESTORED))
+  if (category === null) writer.none()
+  else if (category !== undefined) writer.text(category)
+  if (author !== undefined) writer.text(author)
+  if (restored === undefined) return
+  writer.number(restored.revision)
+  writer.number(restored.updatedAt)
 }
 
 export function decodeWrites(bytes: Uint8Array): TimedWrites[] {
@@ -45,19 +72,6 @@ export function decodeWrites(bytes: Uint8Array): TimedWrites[] {
     stretches.push({ now, writes: unflatWrites(listOf(writes)) })
   }
   return stretches
-}
-
-function flatWrites(writes: readonly Write[]): unknown[] {
-  const flat: unknown[] = []
-  for (const { key, value, visibility, sensitivity, category, author, restored } of writes) {
-    const attributes = 4 * visibilities.indexOf(visibility) + sensitivities.indexOf(sensitivity)
-    const named = (category === undefined ? 0 : HAS_CATEGORY) + (author === undefined ? 0 : HAS_AUTHOR)
-    flat.push(key, value, attributes + named + (restored === undefined ? 0 : IS_RESTORED))
-    if (category !== undefined) flat.push(category)
-    if (author !== undefined) flat.push(author)
-    if (restored !== undefined) flat.push(restored.revision, restored.updatedAt)
-  }
-  return flat
 }
 
 function unflatWrites(flat: readonly unknown[]): Write[] {
@@ -92,9 +106,37 @@ export interface Body {
   readonly format?: number | undefined
 }
 
-/** `[commits, keyring, groups]`, the last two as `[name, sealed, …]`; a format follows where it changes. */
-export function encodeBody({ commits, keyring, groups, format }: Body): Uint8Array {
-  return pack([commits, flatParts(keyring), flatParts(groups), ...(format === undefined ? [] : [format])])
+/** What is sealed in parts: ciphertext and tag. */
+export interface SealedGroup {
+  readonly namespace: NamespaceName
+  readonly parts: readonly Uint8Array[]
+}
+
+/**
+ * `[commits, keyring, groups]`, the last two as `[name, sealed, …]`; a format follows where it changes. In parts, among
+ * which are those of the groups.
+ */
+export function encodeBody(
+  writer: PackWriter,
+  { commits, keyring, groups, format }: Omit<Body, 'groups'> & { readonly groups: readonly SealedGroup[] },
+): readonly Uint8Array[] {
+  const body: Uint8Array[] = []
+  writer.list(format === undefined ? 3 : 4)
+  writer.number(commits)
+  writer.list(2 * keyring.length)
+  for (const { namespace, sealed } of keyring) {
+    writer.text(namespace)
+    writer.bytes(sealed)
+  }
+  writer.list(2 * groups.length)
+  for (const { namespace, parts } of groups) {
+    writer.text(namespace)
+    writer.bytesHead(parts.reduce((sum, { length }) => sum + length, 0))
+    body.push(writer.take(), ...parts)
+  }
+  if (format !== undefined) writer.number(format)
+  body.push(writer.take())
+  return body
 }
 
 export function decodeBody(bytes: Uint8Array): Body {
@@ -128,10 +170,6 @@ export function* decodeItems(bytes: Uint8Array): Generator<readonly [key: string
     const named = { category: category ?? undefined, author: author ?? undefined }
     yield [key, { value, revision, updatedAt, visibility, sensitivity, ...named }]
   }
-}
-
-function flatParts(parts: readonly SealedPart[]): (string | Uint8Array)[] {
-  return parts.flatMap(({ namespace, sealed }) => [namespace, sealed])
 }
 
 function decodeParts(value: unknown): SealedPart[] {

@@ -11,6 +11,7 @@ import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import type { Views } from '#host/storage/view.ts'
+import { lazily } from '#host/wire/lazily.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -56,6 +57,8 @@ export interface Vault extends AsyncDisposable {
   readonly writer: Writer
   /** What all its namespaces may hold together. */
   readonly bytesMax: number
+  /** What it may take on disk, old versions included. */
+  readonly diskBytesMax: number
   /** When the owner was last told that it is full; forgotten with the process. */
   toldFullAt: number | undefined
 }
@@ -101,14 +104,17 @@ export function readVault(
     prover: Prover
     views: Views
     bytesMax: number
+    diskBytesMax: number
     commitDeadlineMs: number
     refusals?: RefusalMeter | undefined
   },
 ): Vault {
-  const { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
+  const { id, handlers, prover, views, bytesMax, diskBytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
   const system = store.namespace('system')
-  const signing = generateSigningKey(required(system, 'identity/signing'))
-  const prekey = generateKemKey(required(system, 'identity/prekey'))
+  const seeds = { signing: required(system, 'identity/signing'), prekey: required(system, 'identity/prekey') }
+  // Whoever opens a vault waits for neither: most events need them never.
+  const signing = lazily(() => generateSigningKey(seeds.signing))
+  const prekey = lazily(() => generateKemKey(seeds.prekey))
   const connections = entries(system, 'connections/').map(([name, value]) =>
     readConnection({ vault: id, system, name, value }),
   )
@@ -120,15 +126,24 @@ export function readVault(
   const documents = keys.get(IDENTITY_KEY)?.signer.publicKey
   if (!documents)
     throw new Refusal('vault-unknown', 'its key for documents is missing: it was never founded as a vault')
+  const profile = lazily(() => {
+    return makeProfile({ vault: id, signing: signing(), prekey: prekey(), documents, handlers })
+  })
   const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
   return {
     id,
     store,
     system,
     audit: auditTrail(store),
-    signing,
-    prekey,
-    profile: makeProfile({ vault: id, signing, prekey, documents, handlers }),
+    get signing() {
+      return signing()
+    },
+    get prekey() {
+      return prekey()
+    },
+    get profile() {
+      return profile()
+    },
     connections: new Map(connections.map((connection) => [connection.id, connection])),
     devices: new Map(devices.map((device) => [device.id, device])),
     keys,
@@ -143,6 +158,7 @@ export function readVault(
     views,
     refusals,
     bytesMax,
+    diskBytesMax,
     toldFullAt: undefined,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
-import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULTS_OPEN_BYTES } from '#host/storage/limits.ts'
+import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULT_DISK_BYTES_MAX, VAULTS_OPEN_BYTES } from '#host/storage/limits.ts'
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
 import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
@@ -82,6 +82,8 @@ export interface VaultsOptions {
   readonly openBytesMax?: number
   /** What each of them may hold. */
   readonly vaultBytesMax?: number
+  /** What each of them may take on disk. */
+  readonly vaultDiskBytesMax?: number
 }
 
 const KEY_FILE = '.key'
@@ -196,12 +198,14 @@ function vaultOf(
 ): Vault {
   const { published, prover, views } = parts
   const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
+  const { vaultDiskBytesMax: diskBytesMax = VAULT_DISK_BYTES_MAX } = parts
   return readVault(store, {
     id,
     handlers: published?.text ?? '[]',
     prover,
     views,
     bytesMax,
+    diskBytesMax,
     commitDeadlineMs,
     refusals,
   })
