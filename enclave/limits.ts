@@ -55,3 +55,5 @@ export const IMAGE_CORE_MODULES_MAX = 64
 export const IMAGE_RELEASE_KEYS_MAX = 8
 /** A digest, a handler's id, a version. */
 export const IMAGE_TEXT_CHARS_MAX = 128
+/** Read of a runtime at a time: it has 150 MB, which need not lie in memory. */
+export const IMAGE_READ_BYTES = 4 * KiB * KiB

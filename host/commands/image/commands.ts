@@ -15,12 +15,13 @@ export function addImageCommands(program: Command, columns: number): void {
   const image = program.command('image').description('Images: every file that may run, listed and measured.')
   image
     .command('build')
-    .description('Put the handlers of this repository, their manifests and the world into a new image.')
+    .description('Put all that runs into a new image: handlers, manifests, world, the host, what boots it.')
     .requiredOption('--out <dir>', 'an empty folder, or an image to replace')
+    .option('--pins <file>', 'refuse components that are not these: JSON of SHA-384 by handler')
     .option(...JSON_OPTION)
-    .action(async ({ out, json = false }: Json & { out: string }) => {
+    .action(async ({ out, pins, json = false }: Json & { out: string; pins?: string }) => {
       const { build } = await import('./build.ts')
-      await build(out, { json, columns })
+      await build(out, { json, columns, pins })
     })
   image
     .command('inspect')
