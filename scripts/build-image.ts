@@ -10,7 +10,7 @@ import { IMAGE_FOLDER } from '../host/commands/image.ts'
 import { sha384 } from '../host/crypto/p384.ts'
 import { parseManifest } from '../host/plugin/manifest.ts'
 import { loadProgram } from '../host/plugin/program.ts'
-import { buildPlugins, type BuiltPlugin } from './build-plugins.ts'
+import { buildPlugins, type BuiltPlugin, releasedPlugins } from './build-plugins.ts'
 import { checkPins, type Pins } from './pins.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -18,6 +18,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 interface WholeImage extends Partial<ImageHead> {
   /** Components that must be these very ones; none are asked for if it is not said. */
   readonly pins?: Pins | undefined
+  /** Holds `<handler>.wasm` of each: none is built. */
+  readonly components?: string | undefined
 }
 
 /** Replaces what is in `folder` with handlers alone, for a host that runs from here. @returns what was built */
@@ -34,8 +36,8 @@ export async function makeImage(folder: string): Promise<readonly BuiltPlugin[]>
  *
  * @throws Refusal `image-changed` naming a component that is not the pinned one
  */
-export async function makeWholeImage(folder: string, { pins, ...head }: WholeImage = {}): Promise<void> {
-  const plugins = await buildPlugins()
+export async function makeWholeImage(folder: string, { pins, components, ...head }: WholeImage = {}): Promise<void> {
+  const plugins = components === undefined ? await buildPlugins() : await releasedPlugins(components)
   await checkPins(plugins, pins)
   const files = await layOut(folder, plugins)
   // Loaded when there is something to bundle.

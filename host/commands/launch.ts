@@ -37,7 +37,7 @@ export async function becomeHost(options: UpOptions): Promise<never> {
   if (execve === undefined) throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
   const [image, data] = [await realpath(options.image), await realpath(options.data)]
   const flags = options.hardened === true ? wallsOf({ image, data, options, execPath }) : []
-  const args = [execPath, '--disable-warning=ExperimentalWarning', ...flags, join(image, BOOT_FILE), ...typed(data, options)]
+  const args = [execPath, '--disable-warning=ExperimentalWarning', '--disable-warning=SecurityWarning', ...flags, join(image, BOOT_FILE), ...typed(data, options)]
   // Nothing of the environment: neither NODE_OPTIONS nor a secret.
   return execve.call(process, execPath, args, {})
 }

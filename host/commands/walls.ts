@@ -41,8 +41,7 @@ export async function tryWalls(places: Places): Promise<Walls> {
   const open: string[] = []
   for (const { name, attempt, code } of wallsOf(places)) {
     const holds = (await codeOf(attempt)) === code
-    const list = holds ? standing : open
-    list.push(name)
+    ;(holds ? standing : open).push(name)
   }
   if (open.length > 0) {
     throw new Refusal('not-hardened', `up: open are ${open.join(', ')}: start it with trellis up --hardened`)
@@ -60,7 +59,7 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
     { name: 'processes', attempt: () => spawnSync(process.execPath, ['--version']), code: DENIED },
     { name: 'addons', attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')), code: 'ERR_DLOPEN_DISABLED' },
     { name: 'WASI', attempt: startWasi, code: DENIED },
-    { name: 'the inspector', attempt: () => openInspector(0), code: DENIED },
+    { name: 'the inspector', attempt: () => openInspector(0)[Symbol.dispose](), code: DENIED },
     { name: 'code from text', attempt: () => Reflect.construct(Function, ['']), code: 'EvalError' },
     { name: '__proto__', attempt: () => refuseUnless('__proto__' in {}), code: ABSENT },
     { name: 'changing what is built in', attempt: () => refuseUnless(!Object.isFrozen(Array.prototype)), code: ABSENT },
@@ -70,7 +69,7 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
 
 /** What stands nowhere, and is said. */
 async function missingOf({ data, usesNetwork }: Places): Promise<readonly string[]> {
-  const missing = ['threads: cells are threads']
+  const missing = ['threads: cells are threads, and Node takes down its walls for one that asks']
   if (usesNetwork) missing.push('the network beyond the broker: Node has no wall for one address')
   if ((await codeOf(() => openDatabase(dirname(data)))) !== DENIED) {
     missing.push('files by way of node:sqlite: Node does not ask its own permissions there')

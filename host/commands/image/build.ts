@@ -11,14 +11,16 @@ interface BuildOptions {
   readonly columns: number
   /** A file of pins. */
   readonly pins?: string | undefined
+  /** A folder of components, `<handler>.wasm`. */
+  readonly components?: string | undefined
 }
 
 /** Replaces an image that is there. @throws Refusal `image-unlisted` for a folder that holds something else */
-export async function build(folder: string, { pins, ...options }: BuildOptions): Promise<void> {
+export async function build(folder: string, { pins, components, ...options }: BuildOptions): Promise<void> {
   const found: readonly string[] = await readdir(folder).catch(() => [])
   if (found.length > 0 && !found.includes('image.json')) {
     throw new Refusal('image-unlisted', `image: ${folder} holds ${found[0]} and is no image: choose an empty folder`)
   }
-  await makeWholeImage(folder, { pins: pins === undefined ? undefined : await readPins(pins) })
+  await makeWholeImage(folder, { components, pins: pins === undefined ? undefined : await readPins(pins) })
   await inspect(folder, options)
 }
