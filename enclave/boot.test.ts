@@ -24,17 +24,20 @@ const HOST = `
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 const refusals = []
-const refused = async (what) => import(what).then(() => refusals.push('RAN ' + what), (error) => refusals.push(error.message))
+const refused = (what) =>
+  import(what).then(() => refusals.push('RAN ' + what), (error) => refusals.push(error.message))
 export async function run(boot) {
-  for (const path of ['host/other.mjs', 'host/main.mjs']) writeFileSync(join(boot.folder, path), 'throw new Error("another")')
+  const write = (path, text) => writeFileSync(join(boot.folder, path), text)
+  for (const path of ['host/other.mjs', 'host/main.mjs']) write(path, 'throw new Error("another")')
   appendFileSync(join(boot.folder, 'boot.mjs'), 'throw')
   const other = await import('./other.mjs')
-  writeFileSync(join(boot.folder, 'host/late.mjs'), 'console.log("late")')
-  for (const what of ['./late.mjs', 'data:text/javascript,1', '../wit/world.wit', 'zod', '/etc/hostname']) await refused(what)
-  const registers = boot.registers?.read()
+  write('host/late.mjs', 'console.log("late")')
+  const strangers = ['./late.mjs', 'data:text/javascript,1', '../wit/world.wit', 'zod', '/etc/hostname']
+  for (const what of strangers) await refused(what)
   let extended = 'extended'
   try { boot.registers?.extend(16, new Uint8Array(48)) } catch (error) { extended = error.message }
-  console.log(JSON.stringify({ other: other.name, refusals, extended, pcr16: registers?.get(16)?.toHex(), pcr17: registers?.get(17)?.toHex() }))
+  const [pcr16, pcr17] = [16, 17].map((index) => boot.registers?.read().get(index)?.toHex())
+  console.log(JSON.stringify({ other: other.name, refusals, extended, pcr16, pcr17 }))
 }
 `
 const FILES = {
@@ -53,7 +56,7 @@ let boot: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'trellis-boot-'))
-  boot = await bundle(new URL('./main.ts', import.meta.url))
+  boot = await bundle('enclave/main.ts')
 })
 afterAll(() => rm(folder, { recursive: true }))
 beforeEach(async () => {
@@ -75,8 +78,8 @@ async function start(...args: readonly string[]): Promise<{ code: unknown; out: 
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(root, 'boot.mjs'), ...args])
     return { code: 0, out: stdout, error: stderr }
   } catch (error) {
-    const { code, stdout, stderr } = { code: -1, stdout: '', stderr: '', ...(error instanceof Error ? error : {}) }
-    return { code, out: stdout, error: stderr }
+    const said = (name: string) => (error instanceof Error ? String(Reflect.get(error, name)) : '')
+    return { code: Number(said('code')), out: said('stdout'), error: said('stderr') }
   }
 }
 
@@ -106,9 +109,21 @@ test('a file swapped after hashing changes nothing, and what is not listed does 
 
 describe('nothing of the host runs', () => {
   test.each<[string, () => Promise<unknown>, RegExp]>([
-    ['a changed file', () => writeFile(join(root, 'host/other.mjs'), 'export const name = "changed!"'), /host\/other\.mjs has another content/],
-    ['a changed handler', () => writeFile(join(root, 'components/echo.wasm'), '\0asm ECHO'), /components\/echo\.wasm has another/],
-    ['a changed manifest', () => writeFile(join(root, 'manifests/echo.json'), '{}'), /manifests\/echo\.json has 2 bytes/],
+    [
+      'a changed file',
+      () => writeFile(join(root, 'host/other.mjs'), 'export const name = "changed!"'),
+      /host\/other\.mjs has another content/,
+    ],
+    [
+      'a changed handler',
+      () => writeFile(join(root, 'components/echo.wasm'), '\0asm ECHO'),
+      /components\/echo\.wasm has another/,
+    ],
+    [
+      'a changed manifest',
+      () => writeFile(join(root, 'manifests/echo.json'), '{}'),
+      /manifests\/echo\.json has 2 bytes/,
+    ],
     ['a missing file', () => rm(join(root, 'host/other.mjs')), /host\/other\.mjs is missing/],
     ['an added file', () => writeFile(join(root, 'host/more.mjs'), ''), /host\/more\.mjs is there but not listed/],
     ['an added handler', () => writeFile(join(root, 'components/more.wasm'), ''), /components\/more\.wasm is there/],

@@ -88,7 +88,7 @@ export async function buildImage(
 const UNKNOWN_VERSION = '0.0.0'
 
 /** What a manifest says its version is; not more than a copy for readers of the listing. */
-export function versionOf(manifest: Uint8Array): string {
+function versionOf(manifest: Uint8Array): string {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(manifest))
     const { version } = { version: undefined, ...(typeof value === 'object' ? value : {}) }

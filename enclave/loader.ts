@@ -8,8 +8,8 @@ import { Refusal } from '#host/errors.ts'
 import type { Image } from './image.ts'
 
 /**
- * Hooks for this thread (`module.registerHooks`). Node's own modules are Node's; anything that is no listed host file is
- * refused, by name: other files, `data:` and packages.
+ * Hooks for this thread (`module.registerHooks`). Node's own modules are Node's; anything that is no listed host file
+ * is refused, by name: other files, `data:` and packages.
  */
 export function verifiedModules(folder: string, image: Image): RegisterHooksOptions {
   const base = pathToFileURL(join(folder, '/')).href

@@ -76,7 +76,7 @@ test('what a listing says besides its files is in the root', () => {
   expect(new Set([measure.root.toHex(), ...roots]).size).toBe(5)
   const core = measureImage({
     ...listingOf(files),
-    handlers: listingOf(files).handlers.map((handler) => ({ ...handler, core: [digest] })),
+    handlers: listingOf(files).handlers.map((handler) => Object.assign({}, handler, { core: [digest] })),
   })
   expect(core.root).not.toEqual(measure.root)
 })

@@ -41,23 +41,29 @@ beforeAll(async () => {
 })
 afterAll(() => rm(root, { recursive: true }))
 
+const runsHere = async () => RUNTIME
+
 /** The measurement, or `refused`. A refusal left the registers as they were. */
 async function boot(): Promise<string> {
   const registers = openRegisters()
-  const runtime = async () => RUNTIME
-  const options = { measures: measuresOf(registers), registers, runtime, monotonic: () => 0 }
+  const options = { measures: measuresOf(registers), registers, runtime: runsHere, monotonic: () => 0 }
   try {
     return softwareMeasurement((await bootImage(root, options)).measure).toHex()
   } catch (error) {
     expect(error).toBeInstanceOf(Refusal)
-    expect(registers.read().get(IMAGE_REGISTER)?.every((byte) => byte === 0)).toBe(true)
+    expect(
+      registers
+        .read()
+        .get(IMAGE_REGISTER)
+        ?.every((byte) => byte === 0),
+    ).toBe(true)
     return 'refused'
   }
 }
 
 /** Every bit of a byte in turn, as the bytes go by. */
 function flipped(bytes: Uint8Array, at: number): Uint8Array {
-  return bytes.with(at, (bytes[at] ?? 0) ^ (1 << at % 8))
+  return bytes.with(at, (bytes[at] ?? 0) ^ (1 << (at % 8)))
 }
 
 test('each byte of image.json and of a handler, flipped in turn, is refused or is another measurement', async () => {

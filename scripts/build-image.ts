@@ -43,8 +43,8 @@ export async function makeWholeImage(folder: string, { pins, components, ...head
   // Loaded when there is something to bundle.
   const { bundle } = await import('./bundle-host.ts')
   await mkdir(join(folder, 'host'), { recursive: true })
-  await writeFile(join(folder, HOST_FILE), await bundle(new URL('../host/commands/measured.ts', import.meta.url)))
-  await writeFile(join(folder, BOOT_FILE), await bundle(new URL('../enclave/main.ts', import.meta.url)))
+  await writeFile(join(folder, HOST_FILE), await bundle('scripts/measured-host.ts'))
+  await writeFile(join(folder, BOOT_FILE), await bundle('enclave/main.ts'))
   const { execPath, version, platform, arch } = process
   const runtime = await describeRuntime(execPath, { version: version.slice(1), platform, arch })
   const parts: ImageParts = { runtime, ...head, core: await coresOf(plugins) }

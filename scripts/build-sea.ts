@@ -31,7 +31,7 @@ export async function buildSea(out: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-sea-'))
   try {
     const main = join(folder, 'main.mjs')
-    await writeFile(main, await bundle(new URL('../host/main.ts', import.meta.url)))
+    await writeFile(main, await bundle('host/main.ts'))
     const config = {
       main: 'main.mjs',
       mainFormat: 'module',

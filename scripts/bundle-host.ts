@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 import { type Plugin, rolldown } from 'rolldown'
 
@@ -12,13 +12,14 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** A thread's file beside the one that starts it. */
 const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
 /** What needs compilers, sources or a terminal of its own: no part of an image. */
-const LEFT_OUT = /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u
+const LEFT_OUT =
+  /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u
 const ABSENT = '\0absent'
 
-/** A module and all it imports as one ES module, as text. */
-export async function bundle(entry: URL): Promise<string> {
+/** A module and all it imports as one ES module, as text. `entry` is relative to the repository. */
+export async function bundle(entry: string): Promise<string> {
   const build = await rolldown({
-    input: fileURLToPath(entry),
+    input: join(root, entry),
     cwd: root,
     platform: 'node',
     // Its paths are for the type checker.
@@ -33,9 +34,9 @@ export async function bundle(entry: URL): Promise<string> {
   try {
     const { output } = await build.generate({ format: 'esm', codeSplitting: false, comments: false })
     const [only, ...others] = output
-    if (others.length > 0) throw new Error(`${entry.href} became ${output.length} files`)
+    if (others.length > 0) throw new Error(`${entry} became ${output.length} files`)
     const stray = only.imports.filter((name) => !name.startsWith('node:') && !BUILT_IN.has(name))
-    if (stray.length > 0) throw new Error(`${entry.href} still imports ${stray.join(', ')}`)
+    if (stray.length > 0) throw new Error(`${entry} still imports ${stray.join(', ')}`)
     return only.code
   } finally {
     await build.close()
@@ -66,7 +67,7 @@ const inlineThreads: Plugin = {
   async transform(code, id) {
     let changed = code
     for (const [found, path] of code.matchAll(THREAD)) {
-      const thread = await bundle(pathToFileURL(join(dirname(id), `${path}.ts`)))
+      const thread = await bundle(relative(root, join(dirname(id), `${path}.ts`)))
       changed = changed.replace(found, () => `new URL('data:text/javascript;base64,${base64(thread)}')`)
     }
     return changed === code ? null : { code: changed, map: null }

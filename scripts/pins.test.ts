@@ -7,8 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { sha384 } from '#host/crypto/p384.ts'
 import { checkPins, readPins } from './pins.ts'
-import { buildAssemblyScript } from './toolchain.ts'
+import { stillClock } from './still.ts'
+import { buildAssemblyScript, buildTypeScript } from './toolchain.ts'
 
+const SLOW_MS = 240_000
 let folder: string
 
 beforeAll(async () => {
@@ -33,6 +35,27 @@ test('the same AssemblyScript gives the same component in two folders', async ()
   )
   expect(built[0]?.length).toBeGreaterThan(100)
   expect(built[1]).toEqual(built[0])
+})
+
+test('the same TypeScript gives the same component in two folders', { timeout: SLOW_MS }, async () => {
+  if ((await stillClock()) === undefined) {
+    return console.warn('reproducible QuickJS builds not run: no C compiler, or no Linux; its components are pinned')
+  }
+  const digests: string[] = []
+  for (const name of ['three', 'four']) {
+    const place = join(folder, name)
+    await mkdir(place)
+    await writeFile(
+      join(place, 'handler.ts'),
+      'export function run(a: number): number { return a + Math.floor(1.5) }\n',
+    )
+    const wit = 'package trellis:fixtures@0.1.0;\nworld handler { export run: func(a: s32) -> s32; }\n'
+    await writeFile(join(place, 'world.wit'), wit)
+    const out = join(place, 'handler.wasm')
+    await buildTypeScript({ source: join(place, 'handler.ts'), witDir: place, world: 'handler', out })
+    digests.push(sha384(new Uint8Array(await readFile(out))).toHex())
+  }
+  expect(digests[1]).toBe(digests[0])
 })
 
 test('what QuickJS makes is told apart by its pin: one byte is another component', async () => {

@@ -1,6 +1,6 @@
 /**
- * Pins: which bytes a handler's component is. QuickJS snapshots its heap when a component is built, so two builds of one
- * source differ: the component is built once, pinned by digest, and everybody else takes those bytes.
+ * Pins: which bytes a handler's component is. QuickJS snapshots its heap when a component is built, so two builds of
+ * one source differ: the component is built once, pinned by digest, and everybody else takes those bytes.
  */
 import { readFile } from 'node:fs/promises'
 

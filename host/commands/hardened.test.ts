@@ -15,6 +15,7 @@ import { startWorld, type World } from '#host/world.fixture.ts'
 import { makeImage, makeWholeImage } from '../../scripts/build-image.ts'
 import { bundle } from '../../scripts/bundle-host.ts'
 import { startTrellis, trellis } from './run.fixture.ts'
+import { up } from './up.ts'
 
 const LOOK_MS = 20
 /** Processes that hash 150 MB, on a machine with other work. */
@@ -45,12 +46,17 @@ async function copyOfData(name: string): Promise<string> {
 /** Lines of a host that was up and was stopped. */
 async function upAndDown(...args: readonly string[]) {
   const host = startTrellis('up', '--trace', ...args)
-  let isOver = false
-  const ended = host.ended.then(() => (isOver = true))
-  while (!isOver && !host.out().includes('"ready"')) await Promise.race([ended, setTimeout(LOOK_MS)])
+  const over = host.ended.then(() => true)
+  while (!host.out().includes('"ready"')) {
+    if (await Promise.race([over, setTimeout(LOOK_MS, false)])) break
+  }
   host.stop()
   const { code, out, errors } = await host.ended
-  const lines: Record<string, unknown>[] = out.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  const lines: Record<string, unknown>[] = out
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
   return { code, lines, errors: errors.filter((line) => !line.includes('memory bus')) }
 }
 
@@ -110,6 +116,8 @@ describe('up is refused', () => {
     await makeImage(handlers)
     const { code, errors } = await trellis('up', '--hardened', '--data', join(folder, 'none'), '--image', handlers)
     expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(/handlers brings no host/)] })
+    const options = { data: join(folder, 'none'), image: handlers, hardened: true }
+    await expect(up(options)).rejects.toMatchObject({ code: 'not-hardened' })
   })
 
   test('when the engine would get another module than was listed', async () => {
@@ -132,8 +140,8 @@ describe('up is refused', () => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     const lines = await Array.fromAsync(createInterface({ input: child.stderr }))
     expect(lines.find((line) => line.startsWith('trellis:'))).toBe(
-      'trellis: up: open are files elsewhere, files of the image, writing elsewhere, writing to the image, processes, ' +
-        'addons, WASI, the inspector, code from text, __proto__, changing what is built in, the network: ' +
+      'trellis: up: open are files elsewhere, files of the image, writing elsewhere, writing to the image, ' +
+        'processes, addons, WASI, the inspector, code from text, __proto__, changing what is built in, the network: ' +
         'start it with trellis up --hardened',
     )
     if (child.exitCode === null) await once(child, 'exit')
@@ -171,16 +179,11 @@ test('built twice in two folders from the same sources and pinned components, an
   const [first, second] = [await openImage(image), await openImage(again)]
   expect(second.digest).toEqual(first.digest)
   expect(measureImage(second)).toEqual(measureImage(first))
-  expect(await bundle(new URL('../../enclave/main.ts', import.meta.url))).toBe(
-    new TextDecoder().decode(first.read('boot.mjs')),
-  )
+  expect(await bundle('enclave/main.ts')).toBe(new TextDecoder().decode(first.read('boot.mjs')))
 })
 
 test('a component that is not the pinned one is refused by name', async () => {
-  const { handlers, read } = await openImage(image)
-  const pins = Object.fromEntries(
-    handlers.map(({ id, component }) => [id, new Uint8Array(read(component)).toHex().slice(0, 96)]),
-  )
+  const pins = Object.fromEntries((await openImage(image)).handlers.map(({ id }) => [id, 'a'.repeat(96)]))
   const out = join(folder, 'unpinned')
   await expect(makeWholeImage(out, { pins })).rejects.toMatchObject({
     code: 'image-changed',

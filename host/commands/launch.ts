@@ -6,7 +6,19 @@ import { isSea } from 'node:sea'
 
 import { BOOT_FILE } from '#enclave/listing.ts'
 import { Refusal } from '#host/errors.ts'
-import type { UpOptions } from './up.ts'
+
+export interface UpOptions {
+  readonly data: string
+  readonly image: string
+  readonly nats?: string
+  readonly space?: string
+  /** The socket of the process that owns a Nitro security module. */
+  readonly nsm?: string
+  /** Behind Node's walls, each of them tried. */
+  readonly hardened?: boolean
+  /** Print one JSON line per event instead of words. */
+  readonly trace?: boolean
+}
 
 /** What is denied to the host beside its folders. Its cells are threads, so threads it must have. */
 const WALLS = [
@@ -30,16 +42,24 @@ export function hasHost(image: string): boolean {
  * @throws Refusal `not-hardened` where there is nothing to start in this way
  */
 export async function becomeHost(options: UpOptions): Promise<never> {
-  const { execve, execPath } = process
+  const { execPath } = process
   if (isSea()) {
     throw new Refusal('not-hardened', `up: ${options.image} brings its own host: start it with node ${BOOT_FILE} up`)
   }
-  if (execve === undefined) throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
+  if (process.execve === undefined)
+    throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
   const [image, data] = [await realpath(options.image), await realpath(options.data)]
   const flags = options.hardened === true ? wallsOf({ image, data, options, execPath }) : []
-  const args = [execPath, '--disable-warning=ExperimentalWarning', '--disable-warning=SecurityWarning', ...flags, join(image, BOOT_FILE), ...typed(data, options)]
+  const args = [
+    execPath,
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+    ...flags,
+    join(image, BOOT_FILE),
+    ...typed(data, options),
+  ]
   // Nothing of the environment: neither NODE_OPTIONS nor a secret.
-  return execve.call(process, execPath, args, {})
+  return process.execve(execPath, args, {})
 }
 
 /** Node's flags for a host that reads and writes what it was given, and no more. */

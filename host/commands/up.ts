@@ -9,28 +9,17 @@ import { connectNats, openMemoryBroker } from './bus.ts'
 import { type Boot, bootImage } from '#enclave/boot.ts'
 import { measuresOf } from '#enclave/attestor.ts'
 import { softwareMeasurement } from '#enclave/measure.ts'
+import { openNitroAttestor } from '#enclave/nsm.ts'
+import { nsmSocket } from '#enclave/nsm-socket.ts'
 import { openRegisters } from '#enclave/registers.ts'
 import { describeRuntime } from '#enclave/runtime.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
-import { becomeHost, hasHost } from './launch.ts'
+import { becomeHost, hasHost, type UpOptions } from './launch.ts'
 import { surroundings } from './surroundings.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
-
-export interface UpOptions {
-  readonly data: string
-  readonly image: string
-  readonly nats?: string
-  readonly space?: string
-  /** The socket of the process that owns a Nitro security module. */
-  readonly nsm?: string
-  /** Behind Node's walls, each of them tried. */
-  readonly hardened?: boolean
-  /** Print one JSON line per event instead of words. */
-  readonly trace?: boolean
-}
 
 /** What `--trace` prints, one per line. */
 export type UpLine =
@@ -89,10 +78,10 @@ async function bootOf(options: UpOptions): Promise<Boot> {
   if (options.hardened === true) {
     throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
   }
-  const registers = openRegisters()
+  const registers = options.nsm === undefined ? openRegisters() : undefined
   const { execPath, version, platform, arch } = process
   return bootImage(options.image, {
-    measures: measuresOf(registers),
+    measures: registers === undefined ? openNitroAttestor(nsmSocket(options.nsm ?? '')) : measuresOf(registers),
     registers,
     runtime: () => describeRuntime(execPath, { version: version.slice(1), platform, arch }),
     monotonic: surroundings.monotonic,

@@ -1,6 +1,6 @@
 /**
- * Whether a hardened host is shut in: it tries everything it must not be able to do, before a vault is opened. Node calls
- * its permission model a seat belt, not a sandbox: handlers are held by WebAssembly, these hold the host's own code.
+ * Whether a hardened host is shut in: it tries everything it must not be able to do, before a vault is opened. Node
+ * calls its permission model a seat belt, not a sandbox: WebAssembly holds the handlers, this the host's own code.
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
@@ -57,7 +57,11 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
     { name: 'writing elsewhere', attempt: () => makeFile(join(outside, '.trellis-wall')), code: DENIED },
     { name: 'writing to the image', attempt: () => makeFile(join(image, '.trellis-wall')), code: DENIED },
     { name: 'processes', attempt: () => spawnSync(process.execPath, ['--version']), code: DENIED },
-    { name: 'addons', attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')), code: 'ERR_DLOPEN_DISABLED' },
+    {
+      name: 'addons',
+      attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')),
+      code: 'ERR_DLOPEN_DISABLED',
+    },
     { name: 'WASI', attempt: startWasi, code: DENIED },
     { name: 'the inspector', attempt: () => openInspector(0)[Symbol.dispose](), code: DENIED },
     { name: 'code from text', attempt: () => Reflect.construct(Function, ['']), code: 'EvalError' },
@@ -99,9 +103,9 @@ function makeFile(path: string): void {
   rmSync(path)
 }
 
-async function startWasi(): Promise<void> {
+async function startWasi(): Promise<unknown> {
   const { WASI } = await import('node:wasi')
-  new WASI({ version: 'preview1' })
+  return new WASI({ version: 'preview1' })
 }
 
 /** Opens no file: a folder is no database, and being told so is having been let in. */

@@ -1,6 +1,6 @@
 /**
- * What was written is durable. Behind Node's permission model `fsync` is refused to a thread with permissions of its own
- * (Node 26.10: `fsync API is disabled`): a thread that does nothing else asks for it there.
+ * What was written is durable. Behind Node's permission model `fsync` is refused (Node 26.10: `fsync API is disabled`):
+ * a thread outside of it, that does nothing else, asks for it there.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
