@@ -23,7 +23,7 @@ export interface BuildOptions {
 /**
  * Builds a TypeScript handler into a component that runs on QuickJS. Relative imports are bundled.
  *
- * The engine's heap is snapshot at build time, and holds a clock and a die. Where they can be held still (`still.ts`) the
+ * The heap is snapshot at build time, and holds a clock and a die. Where they can be held still (`still.ts`), the
  * same source gives the same bytes; elsewhere the bytes differ from build to build: keep the artifact.
  *
  * @throws Error with the tool's own output when the source or the world is wrong
