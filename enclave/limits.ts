@@ -46,3 +46,14 @@ export const NSM_ANSWER_MS_MAX = 5_000
 export const PROOF_BYTES_MAX = 8 * KiB
 /** Hashes from a handler to the root: a set of 65,536. */
 export const PROOF_PATH_MAX = 16
+
+// images -------------------------------------------------------------------------------------------------------------
+
+/** Core modules of a component: those built on QuickJS have 4. */
+export const IMAGE_CORE_MODULES_MAX = 64
+/** Keys that sign releases: two are pinned, and two more while they change. */
+export const IMAGE_RELEASE_KEYS_MAX = 8
+/** A digest, a handler's id, a version. */
+export const IMAGE_TEXT_CHARS_MAX = 128
+/** Read of a runtime at a time: it has 150 MB, which need not lie in memory. */
+export const IMAGE_READ_BYTES = 4 * KiB * KiB

@@ -8,6 +8,8 @@ import { promisify } from 'node:util'
 import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools'
 import { createMemoryStream, main as compile } from 'assemblyscript/asc'
 
+import { stillClock } from './still.ts'
+
 const run = promisify(execFile)
 
 /** Paths are relative to the working directory. `witDir` holds the (narrowed) world and what it uses, flat. */
@@ -21,7 +23,8 @@ export interface BuildOptions {
 /**
  * Builds a TypeScript handler into a component that runs on QuickJS. Relative imports are bundled.
  *
- * The bytes differ from build to build (the engine's heap is snapshot at build time): keep the artifact.
+ * The heap is snapshot at build time, and holds a clock and a die. Where they can be held still (`still.ts`), the
+ * same source gives the same bytes; elsewhere the bytes differ from build to build: keep the artifact.
  *
  * @throws Error with the tool's own output when the source or the world is wrong
  */
@@ -31,7 +34,9 @@ export async function buildTypeScript(options: BuildOptions): Promise<void> {
     const args = [jco, 'componentize', resolve(options.source), '--wit', resolve(options.witDir), '-n', options.world]
     args.push('--backend', 'quickjs', '--backend-qjs-disable-async', '-o', temporary)
     try {
-      await run(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 })
+      const still = await stillClock()
+      const env = still === undefined ? process.env : { ...process.env, LD_PRELOAD: still }
+      await run(process.execPath, args, { maxBuffer: 16 * 1024 * 1024, env })
     } catch (error) {
       throw new Error(`componentize ${options.source}: ${toolOutput(error)}`, { cause: error })
     }

@@ -157,7 +157,7 @@ describe('trellis image', () => {
     expect((await build('second')).root).toBe(first.root)
     await writeFile(at('second/stray.txt'), 'stray')
     expect((await build('second')).measurement).toBe(first.measurement)
-  }, 120_000)
+  }, 600_000)
 
   test('build replaces no folder that is not an image', async () => {
     await mkdir(at('home'))

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
+import { flush } from './flush.ts'
 import { LOG_ROOM_BYTES } from './limits.ts'
 import { type Lock, takeLock } from './lock.ts'
 import type { LogStore } from './port.ts'
@@ -55,10 +56,10 @@ export async function openSegmentFile(file: string): Promise<LogStore> {
 async function openLocked(file: string, lock: Lock | undefined): Promise<LogStore> {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT | (SYNCED ?? 0), 0o600)
   try {
-    await handle.datasync()
+    await flush(handle, 'data')
     const folder = await open(dirname(file), 'r')
     try {
-      await folder.sync()
+      await flush(folder, 'all')
     } finally {
       await folder.close()
     }
@@ -111,7 +112,7 @@ class FileLog implements LogStore {
         return { bytesWritten }
       }
       await writeAll({ writev }, chunks)
-      if (SYNCED === undefined) await this.#handle.datasync()
+      if (SYNCED === undefined) await flush(this.#handle, 'data')
       this.#size = position
       this.#end = Math.max(this.#end, position)
       if (position > 0 && this.#end - position < LOG_ROOM_BYTES / 2) this.#grow()
@@ -134,7 +135,7 @@ class FileLog implements LogStore {
   truncate(size: number): Promise<void> {
     return this.#turns.run(async () => {
       await this.#handle.truncate(size)
-      await this.#handle.datasync()
+      await flush(this.#handle, 'data')
       this.#size = this.#end = size
     })
   }

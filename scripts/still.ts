@@ -1,0 +1,30 @@
+/** `still.c`, compiled once: what makes QuickJS's components the same in every build, where there is a C compiler. */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const SOURCE = fileURLToPath(new URL('./still.c', import.meta.url))
+const CACHE = fileURLToPath(new URL('../.cache', import.meta.url))
+
+/** The library to preload; undefined where none can be made: then a component differs from build to build. */
+export async function stillClock(): Promise<string | undefined> {
+  if (process.platform !== 'linux' || !existsSync(SOURCE)) return undefined
+  const digest = createHash('sha256')
+    .update(await readFile(SOURCE))
+    .digest('hex')
+  const library = join(CACHE, `still-${process.arch}-${digest.slice(0, 16)}.so`)
+  if (existsSync(library)) return library
+  const temporary = `${library}.${process.pid}`
+  try {
+    await mkdir(CACHE, { recursive: true })
+    await promisify(execFile)('cc', ['-shared', '-fPIC', '-O1', '-o', temporary, SOURCE])
+    await rename(temporary, library)
+    return library
+  } catch {
+    return undefined
+  }
+}
