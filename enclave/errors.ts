@@ -41,6 +41,8 @@ export const rejectionCodes = [
   // a connection's proof bundle
   'proof-malformed',
   'proof-mismatch',
+  // an enclave image file
+  'eif-malformed',
 ] as const
 
 export type RejectionCode = (typeof rejectionCodes)[number]

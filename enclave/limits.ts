@@ -46,3 +46,10 @@ export const NSM_ANSWER_MS_MAX = 5_000
 export const PROOF_BYTES_MAX = 8 * KiB
 /** Hashes from a handler to the root: a set of 65,536. */
 export const PROOF_PATH_MAX = 16
+
+// enclave image files ------------------------------------------------------------------------------------------------
+
+/** Kernel, init and an image of ours with its runtime are some 150 MiB; it is held in memory whole. */
+export const EIF_BYTES_MAX = 1_024 * KiB * KiB
+/** Its signature section: a certificate in PEM and a signature, every byte of them an integer of one or two. */
+export const EIF_SIGNATURE_BYTES_MAX = 16 * KiB
