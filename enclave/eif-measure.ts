@@ -64,8 +64,11 @@ function decodeSignatures(section: Uint8Array): Foreign {
 function bytesOf(value: Foreign | undefined): Uint8Array | undefined {
   if (!Array.isArray(value)) return undefined
   const items: readonly unknown[] = value
-  const isByte = (item: unknown): item is number => typeof item === 'number' && item >= 0 && item <= 255
   return items.every(isByte) ? Uint8Array.from(items) : undefined
+}
+
+function isByte(item: unknown): item is number {
+  return typeof item === 'number' && item >= 0 && item <= 255
 }
 
 function malformed(what: string, cause?: unknown): Rejection {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { encodeCbor } from '#host/wire/cbor.ts'
@@ -27,6 +27,9 @@ function signedBy(certificate: Uint8Array): EifSection {
   const signature = { signing_certificate: [...text(pem)], signature: [1, 2, 3] }
   return { kind: 'signature', data: encodeCbor([signature]) }
 }
+
+/** A register by the words of the specification. */
+const of = (...parts: readonly EifSection[]) => extendedOnce(sha384(...parts.map(({ data }) => data)))
 
 /** Bytes with a change, and the checksum of the changed file. */
 function mended(bytes: Uint8Array, change: (view: DataView) => void): Uint8Array {
@@ -103,8 +106,6 @@ describe('the file', () => {
 })
 
 describe('the registers', () => {
-  const of = (...parts: readonly EifSection[]) => extendedOnce(sha384(...parts.map(({ data }) => data)))
-
   test('are of kernel, command line and ramdisks, in the order of the file', () => {
     const measured = measureEif(eif)
     expect(measured.get(0)).toEqual(of(kernel, cmdline, init, app))
