@@ -53,3 +53,20 @@ export const PROOF_PATH_MAX = 16
 export const EIF_BYTES_MAX = 1_024 * KiB * KiB
 /** Its signature section: a certificate in PEM and a signature, every byte of them an integer of one or two. */
 export const EIF_SIGNATURE_BYTES_MAX = 16 * KiB
+
+// releases -----------------------------------------------------------------------------------------------------------
+
+/** Keys that must have signed an entry: one stolen key releases nothing. */
+export const RELEASE_SIGNATURES_MIN = 2
+/** Keys that may have: a provider's whole set. */
+export const RELEASE_SIGNATURES_MAX = 8
+/** One line of a log: a revocation of 64 digests with 8 signatures. */
+export const RELEASE_LINE_BYTES_MAX = 16 * KiB
+/** A whole log: ten thousand lines of its usual kind. */
+export const RELEASE_LOG_BYTES_MAX = 16 * KiB * KiB
+/** By software, and as an enclave for each architecture and memory. */
+export const RELEASE_MEASUREMENTS_MAX = 8
+/** Version, notes, reason: what an owner reads. */
+export const RELEASE_TEXT_CHARS_MAX = 500
+/** Builds of one handler that one entry names. */
+export const REVOKED_DIGESTS_MAX = 64
