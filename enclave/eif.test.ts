@@ -28,6 +28,9 @@ function signedBy(certificate: Uint8Array): EifSection {
   return { kind: 'signature', data: encodeCbor([signature]) }
 }
 
+/** The registers of a file with such a signature section. */
+const measured = (data: Uint8Array) => measureEif({ ...eif, sections: [...sections, { kind: 'signature', data }] })
+
 /** A register by the words of the specification. */
 const of = (...parts: readonly EifSection[]) => extendedOnce(sha384(...parts.map(({ data }) => data)))
 
@@ -111,11 +114,11 @@ describe('the file', () => {
 
 describe('the registers', () => {
   test('are of kernel, command line and ramdisks, in the order of the file', () => {
-    const measured = measureEif(eif)
-    expect(measured.get(0)).toEqual(of(kernel, cmdline, init, app))
-    expect(measured.get(1)).toEqual(of(kernel, cmdline, init))
-    expect(measured.get(2)).toEqual(of(app))
-    expect(measured.has(8)).toBe(false)
+    const registers = measureEif(eif)
+    expect(registers.get(0)).toEqual(of(kernel, cmdline, init, app))
+    expect(registers.get(1)).toEqual(of(kernel, cmdline, init))
+    expect(registers.get(2)).toEqual(of(app))
+    expect(registers.has(8)).toBe(false)
     const turned = measureEif({ ...eif, sections: [cmdline, kernel, init, app] })
     expect(turned.get(0)).toEqual(of(cmdline, kernel, init, app))
   })
@@ -127,15 +130,15 @@ describe('the registers', () => {
 
   // PCR2 in the documents of every enclave whose file has one ramdisk (public documents of QOS among them).
   test('without a second ramdisk PCR2 is the one that real enclaves report', () => {
-    const measured = measureEif({ ...eif, sections: [kernel, cmdline, init] })
-    expect(measured.get(2)?.toHex()).toMatch(/^21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c/)
+    const registers = measureEif({ ...eif, sections: [kernel, cmdline, init] })
+    expect(registers.get(2)?.toHex()).toMatch(/^21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c/)
   })
 
   test('a signed file has PCR8, of its certificate', () => {
     const { der } = makePki().leaf
-    const measured = measureEif({ ...eif, sections: [...sections, signedBy(der)] })
-    expect(measured.get(8)).toEqual(extendedOnce(sha384(der)))
-    expect(measured.get(0)).toEqual(measureEif(eif).get(0))
+    const registers = measureEif({ ...eif, sections: [...sections, signedBy(der)] })
+    expect(registers.get(8)).toEqual(extendedOnce(sha384(der)))
+    expect(registers.get(0)).toEqual(measureEif(eif).get(0))
   })
 
   test.each([
@@ -146,13 +149,10 @@ describe('the registers', () => {
     ['numbers that are no bytes', encodeCbor([{ signing_certificate: [256] }])],
     ['a certificate that is none', encodeCbor([{ signing_certificate: [...text('-----BEGIN')] }])],
   ])('a signature section is refused with %s', (_, data) => {
-    expect(rejectionOf(() => measureEif({ ...eif, sections: [...sections, { kind: 'signature', data }] }))).toBe(
-      'eif-malformed',
-    )
+    expect(rejectionOf(() => measured(data))).toBe('eif-malformed')
   })
 
   test('neither section nor certificate is larger than real ones', () => {
-    const measured = (data: Uint8Array) => measureEif({ ...eif, sections: [...sections, { kind: 'signature', data }] })
     expect(() => measured(new Uint8Array(17_000))).toThrow('eif: its signature has 17000 bytes')
     const long = encodeCbor([{ signing_certificate: Array.from({ length: 3_000 }, () => 1) }])
     expect(() => measured(long)).toThrow('eif: its signature names no certificate')

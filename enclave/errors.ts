@@ -47,6 +47,7 @@ export const rejectionCodes = [
   'release-order',
   'log-behind',
   'log-forked',
+  'author-mismatch',
   // an enclave image file
   'eif-malformed',
 ] as const

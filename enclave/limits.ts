@@ -70,3 +70,5 @@ export const RELEASE_MEASUREMENTS_MAX = 8
 export const RELEASE_TEXT_CHARS_MAX = 500
 /** Builds of one handler that one entry names. */
 export const REVOKED_DIGESTS_MAX = 64
+/** An author's key and signature, with what CBOR adds. */
+export const AUTHOR_SIGNATURE_BYTES_MAX = 256
