@@ -1,4 +1,5 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
+import { measuredBoot } from './boot.ts'
 import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
 import { jcoGlue } from './glue.ts'
@@ -23,6 +24,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'governed-read': governedRead,
   runaway: runawayHandler,
   start: hostStart,
+  boot: measuredBoot,
   loading: componentLoading,
   journal: journalCommits,
   commit: durableCommits,

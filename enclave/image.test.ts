@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-import { buildImage, type ImageManifest, openImage, writeImage } from './image.ts'
+import { buildImage, openImage, writeImage } from './image.ts'
+import type { ImageManifest } from './listing.ts'
 
 const FILES = {
   'components/echo.wasm': '\0asm echo',
@@ -146,7 +147,7 @@ test('no path leaves the image or plays games', async () => {
   for (const path of [...bad, 'ä.wit', 'a\0b', '', 'a'.repeat(256)]) {
     await expect(buildImage(root, [path]), path).rejects.toMatchObject({ code: 'image-changed' })
     await list((manifest) => ({ ...manifest, files: [{ ...manifest.files[0], path }] }))
-    expect(await refusal(), path).toMatch('image-changed: image: image.json: files.0.path')
+    expect(await refusal(), path).toMatch('image: image.json cannot say what it says at files.0.path')
     await writeImage(root, await buildImage(root, PATHS))
   }
 })
@@ -171,9 +172,16 @@ test('a listing has one form only', async () => {
   const changes = [
     JSON.stringify(JSON.parse(bytes)),
     `${bytes} `,
-    bytes.replace('"format": 1', '"format": 1,\n  "format": 1'),
-    bytes.replace('"format": 1', '"format": 2'),
-    bytes.replace('"format": 1', '"format": 1,\n  "more": true'),
+    bytes.replace('"format": 2', '"format": 2,\n  "format": 2'),
+    bytes.replace('"format": 2', '"format": 3'),
+    bytes.replace('"format": 2', '"format": 2,\n  "more": true'),
+    bytes.replace('"kind": "component"', '"kind": "config"'),
+    bytes.replace('"runtime": null', '"runtime": []'),
+    bytes.replace('"release": 0', '"release": 0.5'),
+    bytes.replace('"minimumRelease": 0', '"minimumRelease": -1'),
+    bytes.replace('"releaseKeys": []', '"releaseKeys": ["00"]'),
+    bytes.replace('"core": []', '"core": null'),
+    bytes.replace('"version": "0.0.0"', '"version": ""'),
     bytes.replace(/"sha384": "(\w+)"/, (_, hex: string) => `"sha384": "${hex.toUpperCase()}"`),
     bytes.replace(/"size": \d+/, '"size": -1'),
     bytes.slice(1),
@@ -187,16 +195,58 @@ test('a listing has one form only', async () => {
 })
 
 test('limits come first', async () => {
-  const file = { size: 0, sha384: '0'.repeat(96) }
+  const file = { kind: 'config', size: 0, sha384: '0'.repeat(96) }
   await list((manifest) => ({
     ...manifest,
     files: Array.from({ length: 4_097 }, (_, index) => ({ path: `f${String(index).padStart(4, '0')}`, ...file })),
   }))
-  expect(await refusal()).toMatch('image-changed: image: image.json: files: Too big')
+  expect(await refusal()).toMatch('image-changed: image: image.json needs a list of at most 4096 at files')
   const large = { ...file, size: 200 * 2 ** 20 }
   const paths = ['a', 'b', 'c']
-  await list((manifest) => ({ ...manifest, files: paths.map((path) => Object.assign({ path }, large)) }))
+  await list((manifest) => ({ ...manifest, handlers: [], files: paths.map((path) => Object.assign({ path }, large)) }))
   expect(await refusal()).toMatch('lists 3 files of 629145600 bytes')
   await truncate(join(root, 'image.json'), 2 ** 20 + 1)
   expect(await refusal()).toMatch('image-changed: image: image.json has 1048577 bytes, more than 1048576')
+})
+
+test('an image of an older format is told apart from a broken one', async () => {
+  const { files } = await listing()
+  const old = { format: 1, files: files.map(({ path, size, sha384 }) => ({ path, size, sha384 })) }
+  await list(() => old)
+  expect(await refusal()).toBe(
+    'image-changed: image: image.json is of format 1, and this host reads 2: build the image again',
+  )
+})
+
+test('a listing says of each handler what its files say', async () => {
+  const handlers = async (change: (handler: object) => object) => {
+    await list(({ handlers: [handler], ...manifest }) => {
+      const { files, ...head } = manifest
+      return { ...head, handlers: handler === undefined ? [] : [change(handler)], files }
+    })
+    const said = await refusal()
+    await writeImage(root, await buildImage(root, PATHS))
+    return said
+  }
+  expect(await handlers((handler) => ({ ...handler, version: '2.0.0' }))).toMatch('manifests/echo.json is not echo 2.0.0')
+  expect(await handlers((handler) => ({ ...handler, id: 'other' }))).toMatch('lists handler other with another')
+  await list(({ files, ...head }) => ({ ...head, handlers: [], files }))
+  expect(await refusal()).toMatch('components/echo.wasm is of no handler that is listed')
+  await list(({ files, ...head }) => ({ ...head, files: files.filter(({ kind }) => kind !== 'manifest') }))
+  expect(await refusal()).toMatch(/components\/echo.wasm|manifests\/echo.json is not listed/)
+  await writeImage(root, await buildImage(root, PATHS))
+  await rm(join(root, 'manifests/echo.json'))
+  await expect(buildImage(root, ['components/echo.wasm'])).rejects.toMatchObject({ code: 'image-unlisted' })
+})
+
+test('release keys are sorted and told once', async () => {
+  const policy = (releaseKeys: readonly string[]) => ({ policy: { releaseKeys, minimumRelease: 3 } })
+  const [a, b] = ['a'.repeat(64), 'b'.repeat(64)]
+  const manifest = await buildImage(root, PATHS, { release: 7, ...policy([a, b]) })
+  await writeImage(root, manifest)
+  expect(await openImage(root)).toMatchObject({ release: 7, ...policy([a, b]) })
+  for (const keys of [[b, a], [a, a], [a.slice(1)]]) {
+    await expect(buildImage(root, PATHS, policy(keys))).rejects.toMatchObject({ code: 'image-changed' })
+  }
+  await expect(buildImage(root, PATHS, policy(Array.from({ length: 9 }, () => a)))).rejects.toThrow('at most 8')
 })

@@ -2,7 +2,8 @@
  * The image: every file that may run or be read, listed with its size and SHA-384 in `image.json`.
  *
  * Each listed file is read once, hashed, and that very buffer is what the host gets: a file that changes afterwards
- * changes nothing. Layout: `image.json`, `components/<handler>.wasm`, `manifests/<handler>.json`, `wit/*.wit`.
+ * changes nothing. Layout: `image.json`, `boot.mjs`, `host/main.mjs`, `components/<handler>.wasm`,
+ * `manifests/<handler>.json`, `wit/*.wit`.
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -10,49 +11,31 @@ import { open, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
-import {
-  IMAGE_BYTES_MAX,
-  IMAGE_FILE_BYTES_MAX,
-  IMAGE_FILES_MAX,
-  IMAGE_LISTING_BYTES_MAX,
-  IMAGE_PATH_CHARS_MAX,
-} from '#host/limits.ts'
-import { check, z } from '#host/schema.ts'
+import { IMAGE_FILE_BYTES_MAX, IMAGE_LISTING_BYTES_MAX } from '#host/limits.ts'
 
-const LISTING = 'image.json'
-/** Tokens of plain ASCII between single slashes; none is `.` or `..`, none hides, none means something on Windows. */
-const PATH = /^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/
+import {
+  byPath,
+  checkPath,
+  decodeListing,
+  encodeListing,
+  type ImageFile,
+  type ImageHandler,
+  type ImageHead,
+  type ImageManifest,
+  kindOf,
+  LISTING,
+  makeListing,
+  NO_HEAD,
+  refuseChanged,
+} from './listing.ts'
 
 /** No link is followed, and no pipe is waited for. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-const imageFile = z.strictObject({
-  path: z.string().max(IMAGE_PATH_CHARS_MAX).regex(PATH, 'must be a relative path of plain names'),
-  size: z.number().int().min(0).max(IMAGE_FILE_BYTES_MAX),
-  sha384: z.string().regex(/^[0-9a-f]{96}$/, 'must be 96 lower-case hex digits'),
-})
-const imageManifest = z.strictObject({ format: z.literal(1), files: z.array(imageFile).max(IMAGE_FILES_MAX) })
-
-/** Parsed `image.json`: files sorted by path, none twice, not even in another case. */
-export interface ImageManifest {
-  readonly format: 1
-  readonly files: readonly ImageFile[]
-}
-
-interface ImageFile {
-  /** Relative to the image's folder, with `/`. */
-  readonly path: string
-  /** Bytes. */
-  readonly size: number
-  /** Lower-case hex. */
-  readonly sha384: string
-}
-
 /** A verified image. */
-export interface Image {
-  /** SHA-384 over `image.json`, 48 bytes: names the image in a measurement. */
+export interface Image extends ImageManifest {
+  /** SHA-384 over `image.json`, 48 bytes. */
   readonly digest: Uint8Array
-  readonly files: readonly ImageFile[]
   /**
    * The bytes that were hashed: not read again, not to be written to.
    *
@@ -61,22 +44,58 @@ export interface Image {
   read(path: string): Uint8Array
 }
 
+/** What is known of an image besides its files. */
+export interface ImageParts extends Partial<ImageHead> {
+  /** By handler: its modules as the engine gets them. */
+  readonly core?: ReadonlyMap<string, ImageHandler['core']>
+}
+
 /**
  * Lists files under `root` as they are now.
  *
- * @throws Refusal `image-changed` for a path or file that no image may hold, `image-missing`
+ * @throws Refusal `image-changed` for a path or file that no image may hold, `image-missing`, `image-unlisted` for a
+ *   component without its manifest
  */
-export async function buildImage(root: string, files: readonly string[]): Promise<ImageManifest> {
+export async function buildImage(
+  root: string,
+  files: readonly string[],
+  { core, ...head }: ImageParts = {},
+): Promise<ImageManifest> {
   const listed: ImageFile[] = []
+  const versions = new Map<string, string>()
   for (const path of files) {
-    if (path.length > IMAGE_PATH_CHARS_MAX || !PATH.test(path))
-      refuseChanged(path, 'is no relative path of plain names')
+    checkPath(path)
     const bytes = await readWhole({ root, path, bytesMax: IMAGE_FILE_BYTES_MAX })
-    listed.push({ path, size: bytes.length, sha384: sha384(bytes).toString('hex') })
+    const kind = kindOf(path)
+    if (kind === 'manifest') versions.set(path, versionOf(bytes))
+    listed.push({ path, kind, size: bytes.length, sha384: sha384(bytes).toString('hex') })
   }
-  const manifest: ImageManifest = { format: 1, files: listed.toSorted(byPath) }
-  checkListing(manifest)
-  return manifest
+  const handlers = listed.flatMap(({ path: component, kind }): readonly ImageHandler[] => {
+    if (kind !== 'component') return []
+    const id = component.slice('components/'.length, -'.wasm'.length)
+    const manifest = `manifests/${id}.json`
+    return [{ id, version: versions.get(manifest) ?? UNKNOWN_VERSION, manifest, component, core: core?.get(id) ?? [] }]
+  })
+  return makeListing({
+    ...NO_HEAD,
+    ...head,
+    handlers: handlers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    files: listed.toSorted(byPath),
+  })
+}
+
+/** Of a manifest that says none: it is refused when it is parsed, with every other mistake in it. */
+const UNKNOWN_VERSION = '0.0.0'
+
+/** What a manifest says its version is; not more than a copy for readers of the listing. */
+export function versionOf(manifest: Uint8Array): string {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(manifest))
+    const { version } = { version: undefined, ...(typeof value === 'object' ? value : {}) }
+    return typeof version === 'string' ? version : UNKNOWN_VERSION
+  } catch {
+    return UNKNOWN_VERSION
+  }
 }
 
 /** Writes `image.json`, whole or not at all. */
@@ -103,57 +122,19 @@ export async function openImage(root: string): Promise<Image> {
     if (sha384(bytes).toString('hex') !== file.sha384) refuseChanged(file.path, 'has another content than was listed')
     buffers.set(file.path, bytes)
   }
+  for (const { id, version, manifest: path } of manifest.handlers) {
+    const bytes = buffers.get(path)
+    if (bytes === undefined || versionOf(bytes) !== version) refuseChanged(path, `is not ${id} ${version}`)
+  }
   return {
+    ...manifest,
     digest: Uint8Array.from(sha384(listing)),
-    files: manifest.files,
     read(path) {
       const bytes = buffers.get(path)
       if (bytes) return bytes
       throw new Refusal('image-unlisted', `image: ${path} is not listed: build the image with it`)
     },
   }
-}
-
-/** One form only: the digest is over these bytes. */
-function encodeListing(manifest: ImageManifest): Uint8Array {
-  const files = manifest.files.map(({ path, size, sha384 }) => ({ path, size, sha384 }))
-  return new TextEncoder().encode(`${JSON.stringify({ format: manifest.format, files }, undefined, 2)}\n`)
-}
-
-function decodeListing(bytes: Uint8Array): ImageManifest {
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (error) {
-    throw new Refusal('image-changed', `image: ${LISTING} is not JSON: build the image again`, { cause: error })
-  }
-  const manifest = check(imageManifest, value, 'image-changed', `image: ${LISTING}`)
-  checkListing(manifest)
-  // Also refuses keys given twice, which JSON.parse takes in silence.
-  if (Buffer.compare(encodeListing(manifest), bytes) !== 0) refuseChanged(LISTING, 'is not in its one form')
-  return manifest
-}
-
-function checkListing(manifest: ImageManifest): void {
-  const folded = new Set<string>()
-  let previous: ImageFile | undefined
-  for (const file of manifest.files) {
-    const key = file.path.toLowerCase()
-    if (key === LISTING) refuseChanged(file.path, 'cannot list itself')
-    if (folded.has(key)) refuseChanged(file.path, 'is listed twice, or differs from another only in case')
-    if (previous && byPath(previous, file) > 0) refuseChanged(file.path, 'is not listed in order')
-    folded.add(key)
-    previous = file
-  }
-  const total = manifest.files.reduce((sum, file) => sum + file.size, 0)
-  if (manifest.files.length > IMAGE_FILES_MAX || total > IMAGE_BYTES_MAX) {
-    refuseChanged(LISTING, `lists ${manifest.files.length} files of ${total} bytes, more than an image may hold`)
-  }
-}
-
-/** By code unit, which is byte order for the ASCII that a path is. */
-function byPath(a: ImageFile, b: ImageFile): number {
-  return a.path < b.path ? -1 : Number(a.path > b.path)
 }
 
 /** Everything under the folder is listed, or a folder. A link to a folder is no folder. */
@@ -191,10 +172,6 @@ function refuseUnreadable(path: string, error: unknown): never {
     throw new Refusal('image-missing', `image: ${path} is missing: build the image again`, { cause: error })
   }
   throw error
-}
-
-function refuseChanged(path: string, how: string): never {
-  throw new Refusal('image-changed', `image: ${path} ${how}: build the image again`)
 }
 
 function sha384(bytes: Uint8Array): Buffer {

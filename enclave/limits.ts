@@ -72,3 +72,13 @@ export const RELEASE_TEXT_CHARS_MAX = 500
 export const REVOKED_DIGESTS_MAX = 64
 /** An author's key and signature, with what CBOR adds. */
 export const AUTHOR_SIGNATURE_BYTES_MAX = 256
+// images -------------------------------------------------------------------------------------------------------------
+
+/** Core modules of a component: those built on QuickJS have 4. */
+export const IMAGE_CORE_MODULES_MAX = 64
+/** Keys that sign releases: two are pinned, and two more while they change. */
+export const IMAGE_RELEASE_KEYS_MAX = 8
+/** A digest, a handler's id, a version. */
+export const IMAGE_TEXT_CHARS_MAX = 128
+/** Read of a runtime at a time: it has 150 MB, which need not lie in memory. */
+export const IMAGE_READ_BYTES = 4 * KiB * KiB

@@ -1,15 +1,11 @@
-import { createHash } from 'node:crypto'
-
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
+import { listedFile as file, listingOf } from './listing.fixture.ts'
 import { extensionsOf, handlerEntry, measureImage, proveHandler, softwareMeasurement } from './measure.ts'
 import { isIncluded } from './merkle.ts'
 import { extendedOnce, measurementOf } from './registers.ts'
 
-const file = (path: string, text = path) => {
-  return { path, size: text.length, sha384: createHash('sha384').update(text).digest('hex') }
-}
 const files = [
   file('components/b-two.wasm'),
   file('components/one.wasm'),
@@ -17,7 +13,7 @@ const files = [
   file('manifests/one.json'),
   file('wit/world.wit'),
 ]
-const measure = measureImage(files)
+const measure = measureImage(listingOf(files))
 
 test('handlers are named with manifest and component', () => {
   expect(measure.handlers.map(({ id }) => id)).toEqual(['b-two', 'one'])
@@ -31,15 +27,15 @@ test('any change is another root, and of handlers another handler root', () => {
       const changes = { path: 'wit/zoo.wit', size: 1_000, sha384: 'f'.repeat(96) }
       const changed = files.map((each, index) => (index === at ? { ...each, [part]: changes[part] } : each))
       if (part === 'path' && at < 4) return
-      const other = measureImage(changed)
+      const other = measureImage(listingOf(changed))
       expect(other.root).not.toEqual(measure.root)
       expect(softwareMeasurement(other)).not.toEqual(softwareMeasurement(measure))
       if (at < 4 && part === 'sha384') expect(other.handlerRoot).not.toEqual(measure.handlerRoot)
       else expect(other.handlerRoot).toEqual(measure.handlerRoot)
     }),
   )
-  expect(measureImage(files.slice(0, -1)).root).not.toEqual(measure.root)
-  expect(measureImage([file('components/one.wasm'), file('manifests/one.json')]).handlerRoot).not.toEqual(
+  expect(measureImage(listingOf(files.slice(0, -1))).root).not.toEqual(measure.root)
+  expect(measureImage(listingOf([file('components/one.wasm'), file('manifests/one.json')])).handlerRoot).not.toEqual(
     measure.handlerRoot,
   )
 })
@@ -64,5 +60,23 @@ test('a handler is proved by its id, manifest and component', () => {
 })
 
 test('a component without a manifest is no handler', () => {
-  expect(() => measureImage(files.toSpliced(3, 1))).toThrow(expect.objectContaining({ code: 'image-unlisted' }))
+  expect(() => listingOf(files.toSpliced(3, 1))).toThrow(expect.objectContaining({ code: 'image-unlisted' }))
+})
+
+test('what a listing says besides its files is in the root', () => {
+  const digest = { size: 1, sha384: 'a'.repeat(96) }
+  const policy = { releaseKeys: ['b'.repeat(64)], minimumRelease: 2 }
+  const heads = [
+    { release: 1 },
+    { runtime: { version: '26.10.0', platform: 'linux', arch: 'x64', ...digest } },
+    { policy },
+    { policy: { ...policy, minimumRelease: 3 } },
+  ]
+  const roots = heads.map((head) => measureImage(listingOf(files, head)).root.toHex())
+  expect(new Set([measure.root.toHex(), ...roots]).size).toBe(5)
+  const core = measureImage({
+    ...listingOf(files),
+    handlers: listingOf(files).handlers.map((handler) => ({ ...handler, core: [digest] })),
+  })
+  expect(core.root).not.toEqual(measure.root)
 })

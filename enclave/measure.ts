@@ -2,14 +2,13 @@
  * What an image is, in two hashes: the root over all its files, and one over its handlers alone. Boot extends PCR16 and
  * PCR17 with them, so that evidence says which files and which handlers run, and a proof says one of them is there.
  */
+import { sha384 } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 
-import type { ImageManifest } from './image.ts'
+import { encodeHead, type ImageFile, type ImageManifest } from './listing.ts'
 import { type Inclusion, proveInclusion, treeRoot } from './merkle.ts'
 import { extendedOnce, HANDLER_REGISTER, IMAGE_REGISTER, measurementOf } from './registers.ts'
-
-type Files = ImageManifest['files']
 
 /** A handler as the handler-set root holds it. Digests are SHA-384. */
 export interface MeasuredHandler {
@@ -27,12 +26,19 @@ export interface ImageMeasure {
   readonly handlers: readonly MeasuredHandler[]
 }
 
-const COMPONENT = /^components\/([^/]+)\.wasm$/
-
-/** @throws Refusal `image-unlisted` naming a component's manifest that is not listed */
-export function measureImage(files: Files): ImageMeasure {
-  const handlers = handlersOf(files)
-  return { root: treeRoot(files.map(fileEntry)), handlerRoot: treeRoot(handlers.map(handlerEntry)), handlers }
+/** Of a listing that was decoded, or made. The root is over all that it says. */
+export function measureImage(image: ImageManifest): ImageMeasure {
+  const digests = new Map(image.files.map((file) => [file.path, Uint8Array.fromHex(file.sha384)]))
+  const digestOf = (path: string): Uint8Array => {
+    const digest = digests.get(path)
+    if (digest) return digest
+    throw new Error(`a listing has every handler's files, and not ${path}`)
+  }
+  const handlers = image.handlers.map(({ id, manifest, component }) => {
+    return { id, manifest: digestOf(manifest), component: digestOf(component) }
+  })
+  const entries = [encodeCbor(['trellis/image/2', sha384(encodeHead(image))]), ...image.files.map(fileEntry)]
+  return { root: treeRoot(entries), handlerRoot: treeRoot(handlers.map(handlerEntry)), handlers }
 }
 
 /** The measurement id of a host that runs an image and attests by software: no PCR0 to PCR2 measure what is below. */
@@ -61,20 +67,6 @@ export function handlerEntry({ id, manifest, component }: MeasuredHandler): Uint
   return encodeCbor(['trellis/handler/1', id, manifest, component])
 }
 
-function fileEntry({ path, size, sha384 }: Files[number]): Uint8Array {
-  return encodeCbor(['trellis/file/1', path, size, Uint8Array.fromHex(sha384)])
-}
-
-function handlersOf(files: Files): readonly MeasuredHandler[] {
-  const digests = new Map(files.map(({ path, sha384 }) => [path, sha384]))
-  const handlers = files.flatMap(({ path, sha384 }) => {
-    const id = COMPONENT.exec(path)?.[1]
-    if (id === undefined) return []
-    const manifest = digests.get(`manifests/${id}.json`)
-    if (manifest === undefined) {
-      throw new Refusal('image-unlisted', `image: manifests/${id}.json is not listed: build the image with it`)
-    }
-    return [{ id, manifest: Uint8Array.fromHex(manifest), component: Uint8Array.fromHex(sha384) }]
-  })
-  return handlers.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+function fileEntry({ path, kind, size, sha384: digest }: ImageFile): Uint8Array {
+  return encodeCbor(['trellis/file/2', path, kind, size, Uint8Array.fromHex(digest)])
 }

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-
 import { expect, test } from 'vitest'
 
 import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { openSoftwareAttestor } from './attestor.ts'
+import { listedFile, listingOf } from './listing.fixture.ts'
 import { extensionsOf, measureImage, softwareMeasurement } from './measure.ts'
 import { AT_MS, makeDocument, makePki, POLICY, REGISTERS } from './pki.fixture.ts'
 import type { Policy, Roots } from './policy.ts'
@@ -13,12 +12,10 @@ import { encodeProof, verifyProof } from './proof.ts'
 import { extendedOnce } from './registers.ts'
 import { rejectionOf } from './rejection.fixture.ts'
 
-const file = (path: string) => ({ path, size: 1, sha384: createHash('sha384').update(path).digest('hex') })
 const ids = Array.from({ length: 100 }, (_, index) => `handler-${index}`)
-const measure = measureImage([
-  ...ids.map((id) => file(`components/${id}.wasm`)),
-  ...ids.map((id) => file(`manifests/${id}.json`)),
-])
+const measure = measureImage(
+  listingOf(ids.flatMap((id) => [listedFile(`components/${id}.wasm`), listedFile(`manifests/${id}.json`)])),
+)
 const key = generateEd25519(new Uint8Array(32).fill(1))
 const nonce = new Uint8Array(32).fill(5)
 const attestor = openSoftwareAttestor({ key, now: () => AT_MS, warn: () => undefined })

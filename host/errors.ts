@@ -74,6 +74,7 @@ export const refusalCodes = [
   'image-changed',
   'image-missing',
   'image-unlisted',
+  'not-hardened',
   // messaging: the broker
   'bus-unavailable',
   // the author's path: what is typed beside a handler's source

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 
 import { openProver } from './crypto/bbs-thread.ts'
+import { sha384 } from './crypto/p384.ts'
 import { deliver } from './deliver.ts'
 import { openDialer } from './dialer.ts'
 import { Refusal } from './errors.ts'
@@ -31,6 +32,8 @@ export interface HandlerFiles {
   readonly name: string
   readonly manifest: Uint8Array
   readonly component: Uint8Array
+  /** SHA-384 of each core module that the engine is to get, in hex; absent when nobody listed them. */
+  readonly core?: readonly string[] | undefined
 }
 
 export interface HostOptions {
@@ -231,12 +234,18 @@ function unheard(error: unknown): void {
 /** Every mistake of every manifest at once. */
 function readHandlers(files: readonly HandlerFiles[]): Registry {
   const found: string[] = []
-  const entries = files.flatMap(({ name, manifest: bytes, component }) => {
+  const entries = files.flatMap(({ name, manifest: bytes, component, core }) => {
     try {
       const manifest = parseManifest(bytes, `manifests/${name}.json`)
-      return [{ manifest, component: loadProgram(component, manifest) }]
+      const seen: string[] = []
+      const program = loadProgram(component, manifest, (module) => seen.push(sha384(module).toHex()))
+      if (core !== undefined && core.join() !== seen.join()) {
+        throw new Refusal('image-changed', 'its core modules are not those the image lists: build the image again')
+      }
+      return [{ manifest, component: program }]
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
+      if (error.code === 'image-changed') throw new Refusal(error.code, `image: ${name}: ${error.message}`)
       found.push(error.code === 'manifest-invalid' ? error.message : `${name}: ${error.message}`)
       return []
     }

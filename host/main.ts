@@ -7,7 +7,7 @@ import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addTrustCommands } from './commands/trust.ts'
-import { up } from './commands/up.ts'
+import { up, type UpOptions } from './commands/up.ts'
 import { playStory, storyNames } from './commands/story.ts'
 import { surroundings } from './commands/surroundings.ts'
 import { usageLine } from './commands/usage.ts'
@@ -44,9 +44,11 @@ program
   .requiredOption('--data <dir>', 'the log, the sealed keys and the key that seals them')
   .option('--nats <url>', 'serve vaults over this NATS server; default: a memory bus that nobody else reaches')
   .option('--image <dir>', 'the image whose handlers run', IMAGE_FOLDER)
+  .option('--nsm <socket>', 'extend the registers of a Nitro security module, by the process that owns it')
+  .option('--hardened', 'shut the host in: its folders, no processes, no code from text; exit 1 when a wall is open')
   .option('--space <name>', 'keep systems on one NATS server apart by this prefix')
   .option('--trace', 'print one JSON line per event')
-  .action(async (options: { data: string; nats?: string; image: string; space?: string; trace?: boolean }) => {
+  .action(async (options: UpOptions) => {
     process.exitCode = await up(options)
   })
 

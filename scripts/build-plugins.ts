@@ -34,6 +34,15 @@ export async function buildPlugins(): Promise<readonly BuiltPlugin[]> {
   return built
 }
 
+/** The same, with components that were built elsewhere. */
+export async function releasedPlugins(components: string): Promise<readonly BuiltPlugin[]> {
+  const manifests = await list(join(root, 'manifests'), '.json')
+  return manifests.flatMap((manifest) => {
+    const name = basename(manifest, '.json')
+    return name === 'schema' ? [] : [{ name, manifest, component: join(components, `${name}.wasm`), isNew: false }]
+  })
+}
+
 /** Builds the handlers that misbehave in one way each, for tests: `.cache/fixtures/<name>.wasm`. */
 export async function buildFixtures(): Promise<void> {
   const shared = join(root, 'host', 'plugin', 'fixtures')

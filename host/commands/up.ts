@@ -1,13 +1,22 @@
 /** `trellis up`: runs a host until it is told to stop. */
 import { availableParallelism } from 'node:os'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
-import { readImage } from './image.ts'
+import { type Boot, bootImage } from '#enclave/boot.ts'
+import { measuresOf } from '#enclave/attestor.ts'
+import { softwareMeasurement } from '#enclave/measure.ts'
+import { openRegisters } from '#enclave/registers.ts'
+import { describeRuntime } from '#enclave/runtime.ts'
+import { Refusal } from '#host/errors.ts'
+import { booted } from './booted.ts'
+import { handlersOf, IMAGE_FOLDER } from './image.ts'
+import { becomeHost, hasHost } from './launch.ts'
 import { surroundings } from './surroundings.ts'
+import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
 
 export interface UpOptions {
@@ -15,12 +24,18 @@ export interface UpOptions {
   readonly image: string
   readonly nats?: string
   readonly space?: string
+  /** The socket of the process that owns a Nitro security module. */
+  readonly nsm?: string
+  /** Behind Node's walls, each of them tried. */
+  readonly hardened?: boolean
   /** Print one JSON line per event instead of words. */
   readonly trace?: boolean
 }
 
 /** What `--trace` prints, one per line. */
 export type UpLine =
+  | { readonly kind: 'measured'; readonly measurement: string; readonly ms: number }
+  | { readonly kind: 'walls'; readonly standing: readonly string[]; readonly missing: readonly string[] }
   | { readonly kind: 'ready'; readonly vaults: readonly string[] }
   | { readonly kind: 'event'; readonly trace: Trace; readonly instances: number }
   | { readonly kind: 'stopped' }
@@ -30,15 +45,17 @@ export async function up(options: UpOptions): Promise<number> {
   // From the first moment on: a signal that comes before the host is up stops it when it is.
   const stopped = signalled()
   await mkdir(options.data, { recursive: true, mode: 0o700 })
-  const handlers = await readImage(options.image)
+  const boot = await bootOf(options)
+  const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
+  print({ kind: 'measured', measurement: softwareMeasurement(boot.measure).toHex(), ms: boot.measuredMs })
+  if (options.hardened === true) print({ kind: 'walls', ...(await shutIn(boot, options)) })
   await using parts = new AsyncDisposableStack()
   const bus = await openBus(options, parts)
-  const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
   const host = await startHost({
     ...surroundings,
     folder: options.data,
     bus,
-    handlers,
+    handlers: handlersOf(boot.image),
     cells: availableParallelism(),
     pid: process.pid,
     warn,
@@ -61,6 +78,34 @@ export async function up(options: UpOptions): Promise<number> {
   return 0
 }
 
+/** The image that started this host; or one that is measured here, if it does not bring its own host. */
+async function bootOf(options: UpOptions): Promise<Boot> {
+  const boot = booted()
+  if (boot !== undefined) {
+    if (options.image === IMAGE_FOLDER || (await realpath(options.image)) === boot.folder) return boot
+    throw new Refusal('image-unlisted', `up: this host is of ${boot.folder} and runs no other image`)
+  }
+  if (hasHost(options.image)) return becomeHost(options)
+  if (options.hardened === true) {
+    throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
+  }
+  const registers = openRegisters()
+  const { execPath, version, platform, arch } = process
+  return bootImage(options.image, {
+    measures: measuresOf(registers),
+    registers,
+    runtime: () => describeRuntime(execPath, { version: version.slice(1), platform, arch }),
+    monotonic: surroundings.monotonic,
+  })
+}
+
+/** The image was read: from here on nobody reads it. */
+async function shutIn({ folder }: Boot, { data, nats, nsm }: UpOptions): Promise<Walls> {
+  process.permission?.drop('fs.read', folder)
+  process.permission?.drop('fs.read', process.execPath)
+  return tryWalls({ data: await realpath(data), image: folder, usesNetwork: nats !== undefined || nsm !== undefined })
+}
+
 async function openBus({ nats, space, data }: UpOptions, parts: AsyncDisposableStack): Promise<Bus> {
   if (nats === undefined) return parts.use(parts.use(await openMemoryBroker(data)).connect())
   return parts.use(await connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) }))
@@ -75,6 +120,10 @@ function signalled(): Promise<'stop'> {
 
 function wordsOf(line: UpLine): string {
   switch (line.kind) {
+    case 'measured':
+      return `measured in ${line.ms.toFixed(0)} ms; by software this is ${line.measurement}`
+    case 'walls':
+      return `walls: ${line.standing.join(', ')}; not there: ${line.missing.join('; ')}`
     case 'ready':
       return `trellis is up; vaults: ${line.vaults.join(', ') || 'none yet'}; SIGTERM stops it`
     case 'event':

@@ -9,15 +9,21 @@ import type { CellStart } from './cell-worker.ts'
 import type { Handler } from './registry.ts'
 import type { CellHandler } from './report.ts'
 
+/** In an image it is the code itself, in the bytes that were measured. */
+const code = new URL('./cell-worker.ts', import.meta.url)
+
 /** The files beside this one are `.ts` in a checkout and `.js` in a build. */
 const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 /** All a cell may read: the code it is made of, by file and folder. */
-const readable = ['./', `../errors.${suffix}`, `../limits.${suffix}`, `../wire/bytes.${suffix}`, '../../package.json']
+const readable =
+  code.protocol === 'data:'
+    ? []
+    : ['./', `../errors.${suffix}`, `../limits.${suffix}`, `../wire/bytes.${suffix}`, '../../package.json']
 
 export function startWorker(start: CellStart): Worker {
   const reads = readable.map((path) => `--allow-fs-read=${fileURLToPath(new URL(path, import.meta.url))}`)
-  const worker = new Worker(new URL(`./cell-worker.${suffix}`, import.meta.url), {
+  const worker = new Worker(code, {
     workerData: start,
     env: {},
     argv: [],

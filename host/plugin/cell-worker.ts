@@ -1,4 +1,5 @@
 /** The thread in which handlers run, one event at a time, each on an instance that holds nothing of another event. */
+import { fileURLToPath } from 'node:url'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 
 import { LIFT_BYTES_MAX } from '#host/limits.ts'
@@ -38,7 +39,8 @@ async function startCell(port: MessagePort, start: CellStart): Promise<void> {
   const post = (message: FromCell): void => port.postMessage(message)
   // All code is loaded. Node lets a thread read its working directory whatever its flags say: until here.
   process.permission.drop('fs.read')
-  const doors = await openDoors(import.meta.filename)
+  const isFile = import.meta.url.startsWith('file:')
+  const doors = await openDoors(isFile ? fileURLToPath(import.meta.url) : process.execPath)
   if (doors.length > 0) return post({ kind: 'unfit', handler: undefined, why: `not shut in: ${doors.join(', ')}` })
 
   const channel = cellEnd(start.channel, () => port.postMessage(0))

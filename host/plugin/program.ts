@@ -8,10 +8,18 @@ import type { Manifest } from './manifest.ts'
 /** Passes by structured clone. */
 export type Program = Component | ExtismModule
 
-/** @throws Refusal component-invalid / too-large */
-export function loadProgram(bytes: Uint8Array, { runtime, limits, needs }: Manifest): Program {
+/**
+ * `seen` is shown each core module as the engine gets it.
+ *
+ * @throws Refusal component-invalid / too-large
+ */
+export function loadProgram(
+  bytes: Uint8Array,
+  { runtime, limits, needs }: Manifest,
+  seen?: (module: Uint8Array) => void,
+): Program {
   const { memoryBytes, fuel } = limits
-  const bounds = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX, fuel }
+  const bounds = { memoryBytesMax: memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX, fuel, seen }
   return runtime === 'component' ? loadComponent(bytes, bounds) : loadExtism(bytes, { ...bounds, random: needs.random })
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
 import { writeAll } from './file-log.ts'
+import { flush } from './flush.ts'
 import type { BlobStore } from './port.ts'
 import { messageOf } from './turns.ts'
 
@@ -26,7 +27,7 @@ export async function fileBlobs(folder: string): Promise<BlobStore> {
         const draft = await open(`${file}.draft`, 'wx', 0o600)
         try {
           await writeAll(draft, chunks)
-          await draft.sync()
+          await flush(draft, 'all')
         } finally {
           await draft.close()
         }
@@ -43,7 +44,7 @@ export async function fileBlobs(folder: string): Promise<BlobStore> {
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {
-    await handle.sync()
+    await flush(handle, 'all')
   } finally {
     await handle.close()
   }

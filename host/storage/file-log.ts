@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 import { Refusal } from '#host/errors.ts'
+import { flush } from './flush.ts'
 import { type Lock, takeLock } from './lock.ts'
 import type { LogStore } from './port.ts'
 import { messageOf, Turns } from './turns.ts'
@@ -52,10 +53,10 @@ export async function openSegmentFile(file: string): Promise<LogStore> {
 async function openLocked(file: string, lock: Lock | undefined): Promise<LogStore> {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (SYNCED ?? 0), 0o600)
   try {
-    await handle.datasync()
+    await flush(handle, 'data')
     const folder = await open(dirname(file), 'r')
     try {
-      await folder.sync()
+      await flush(folder, 'all')
     } finally {
       await folder.close()
     }
@@ -100,7 +101,7 @@ class FileLog implements LogStore {
   append(chunks: readonly Uint8Array[]): Promise<void> {
     return this.#turns.run(async () => {
       const written = await writeAll(this.#handle, chunks)
-      if (SYNCED === undefined) await this.#handle.datasync()
+      if (SYNCED === undefined) await flush(this.#handle, 'data')
       this.#size += written
     })
   }
@@ -108,7 +109,7 @@ class FileLog implements LogStore {
   truncate(size: number): Promise<void> {
     return this.#turns.run(async () => {
       await this.#handle.truncate(size)
-      await this.#handle.datasync()
+      await flush(this.#handle, 'data')
       this.#size = size
     })
   }

@@ -12,6 +12,7 @@ import type { KeyObject } from 'node:crypto'
 
 import { type AeadContext, openAead, sealAead } from '#host/crypto/aead.ts'
 import { Refusal } from '#host/errors.ts'
+import { flush } from './flush.ts'
 import { deriveKey, KEY_BYTES, wrapKey } from './keys.ts'
 import type { Sealer } from './port.ts'
 
@@ -107,7 +108,7 @@ async function makeKey(file: string, random: Random): Promise<KeyObject | undefi
   const handle = await open(draft, 'wx', 0o600)
   try {
     await handle.writeFile(secret)
-    await handle.sync()
+    await flush(handle, 'all')
     // Fails when another process was first: its key is the key then.
     await link(draft, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
@@ -119,7 +120,7 @@ async function makeKey(file: string, random: Random): Promise<KeyObject | undefi
   }
   const folder = await open(dirname(file), 'r')
   try {
-    await folder.sync()
+    await flush(folder, 'all')
   } finally {
     await folder.close()
   }

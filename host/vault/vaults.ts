@@ -15,6 +15,7 @@ import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
 import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
+import { flush } from '#host/storage/flush.ts'
 import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
@@ -231,7 +232,7 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   )
   try {
     await file.writeFile(bytes)
-    await file.sync()
+    await flush(file, 'all')
   } finally {
     await file.close()
   }

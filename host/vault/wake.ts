@@ -11,6 +11,7 @@ import { Refusal } from '#host/errors.ts'
 import { syncFolder } from '#host/storage/file-blobs.ts'
 import { WAKE_BYTES_MAX } from '#host/storage/limits.ts'
 import { check, timestamp, z } from '#host/schema.ts'
+import { flush } from '#host/storage/flush.ts'
 
 /** Milliseconds since the epoch by vault; `null` for one that waits for a message. */
 export type WakeTimes = ReadonlyMap<string, number | null>
@@ -45,7 +46,7 @@ export async function leaveWakeTimes(path: string, handlers: string, times: Wake
   const file = await open(`${path}.new`, 'w', 0o600)
   try {
     await file.writeFile(text)
-    await file.sync()
+    await flush(file, 'all')
   } finally {
     await file.close()
   }

@@ -1,16 +1,26 @@
-/** `trellis image build`: the handlers of this repository as an image in a folder. */
+/** `trellis image build`: all that runs, as an image in a folder. */
 import { readdir } from 'node:fs/promises'
 
 import { Refusal } from '#host/errors.ts'
-import { makeImage } from '../../../scripts/build-image.ts'
+import { makeWholeImage } from '../../../scripts/build-image.ts'
+import { readPins } from '../../../scripts/pins.ts'
 import { inspect } from './inspect.ts'
 
+interface BuildOptions {
+  readonly json: boolean
+  readonly columns: number
+  /** A file of pins. */
+  readonly pins?: string | undefined
+  /** A folder of components, `<handler>.wasm`. */
+  readonly components?: string | undefined
+}
+
 /** Replaces an image that is there. @throws Refusal `image-unlisted` for a folder that holds something else */
-export async function build(folder: string, options: { json: boolean; columns: number }): Promise<void> {
+export async function build(folder: string, { pins, components, ...options }: BuildOptions): Promise<void> {
   const found: readonly string[] = await readdir(folder).catch(() => [])
   if (found.length > 0 && !found.includes('image.json')) {
     throw new Refusal('image-unlisted', `image: ${folder} holds ${found[0]} and is no image: choose an empty folder`)
   }
-  await makeImage(folder)
+  await makeWholeImage(folder, { components, pins: pins === undefined ? undefined : await readPins(pins) })
   await inspect(folder, options)
 }

@@ -15,21 +15,24 @@ export function addImageCommands(program: Command, columns: number): void {
   const image = program.command('image').description('Images: every file that may run, listed and measured.')
   image
     .command('build')
-    .description('Put the handlers of this repository, their manifests and the world into a new image.')
+    .description('Put all that runs into a new image: handlers, manifests, world, the host, what boots it.')
     .requiredOption('--out <dir>', 'an empty folder, or an image to replace')
+    .option('--components <dir>', 'take the components of a release from here and build none')
+    .option('--pins <file>', 'refuse components that are not these: JSON of SHA-384 by handler')
     .option(...JSON_OPTION)
-    .action(async ({ out, json = false }: Json & { out: string }) => {
+    .action(async ({ out, json = false, ...from }: Json & { out: string; pins?: string; components?: string }) => {
       const { build } = await import('./build.ts')
-      await build(out, { json, columns })
+      await build(out, { json, columns, ...from })
     })
   image
     .command('inspect')
     .description('Say what is in it: handlers, files, both roots, the measurement.')
     .argument(...FOLDER)
+    .option('--pins', 'the digest of each component alone, for image build --pins')
     .option(...JSON_OPTION)
-    .action(async (folder: string, { json = false }: Json) => {
-      const { inspect } = await import('./inspect.ts')
-      await inspect(folder, { json, columns })
+    .action(async (folder: string, { json = false, pins = false }: Json & { pins?: boolean }) => {
+      const { inspect, printPins } = await import('./inspect.ts')
+      await (pins ? printPins(folder) : inspect(folder, { json, columns }))
     })
   image
     .command('verify')

@@ -17,6 +17,13 @@ export async function verify(folder: string, { json }: { json: boolean }): Promi
   else console.log(`${paint.good('verified')}  ${length} files, root ${measured.measure.root.toHex()}`)
 }
 
+/** Prints what `image build --pins` reads. @throws Refusal `image-…`, `manifest-invalid` */
+export async function printPins(folder: string): Promise<void> {
+  const { measure } = await readMeasured(folder)
+  const pins = measure.handlers.map(({ id, component }) => [id, component.toHex()])
+  console.log(JSON.stringify(Object.fromEntries(pins), undefined, 2))
+}
+
 function asText(measured: MeasuredImage, columns: number): string {
   const { image, measure, manifests } = measured
   const rows = measure.handlers.map(({ id, manifest, component }) => {

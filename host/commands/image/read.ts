@@ -15,7 +15,7 @@ export interface MeasuredImage {
 /** @throws Refusal `image-…` naming the file, `manifest-invalid` */
 export async function readMeasured(folder: string): Promise<MeasuredImage> {
   const image = await openImage(folder)
-  const measure = measureImage(image.files)
+  const measure = measureImage(image)
   const manifests = measure.handlers.map(({ id }) => {
     const path = `manifests/${id}.json`
     return [id, parseManifest(image.read(path), path)] as const

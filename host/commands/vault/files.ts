@@ -2,6 +2,7 @@
 import { open, readFile } from 'node:fs/promises'
 
 import { Refusal } from '#host/errors.ts'
+import { flush } from '#host/storage/flush.ts'
 
 /**
  * The first line of a file; with `comments`, of those that are none (`#`), as age-keygen writes them.
@@ -31,7 +32,7 @@ export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   })
   try {
     await file.writeFile(bytes)
-    await file.sync()
+    await flush(file, 'all')
   } finally {
     await file.close()
   }

@@ -28,6 +28,8 @@ export interface LoadLimits {
   readonly tableElementsMax: number
   /** Function entries and loop turns of one call: `HANDLER_FUEL` when absent. Unmetered only to measure the cost. */
   readonly fuel?: number | 'unmetered'
+  /** Shown the bytes of each core module as the engine gets them, in order. */
+  readonly seen?: ((module: Uint8Array) => void) | undefined
 }
 
 /** Passes by structured clone: a worker gets it without compiling again. */
@@ -62,7 +64,9 @@ export function loadComponent(bytes: Uint8Array, limits: LoadLimits): Component 
   const fuel = fuelOf(limits)
   const modules = cores.map((core, index) => {
     const memoryPagesMax = memoryPages[index] ?? 0
-    return compile(patchModule(core, { memoryPagesMax, tableElementsMax, fuel }))
+    const patched = patchModule(core, { memoryPagesMax, tableElementsMax, fuel })
+    limits.seen?.(patched)
+    return compile(patched)
   })
   const plan: Plan = {
     resources: linked.resources,

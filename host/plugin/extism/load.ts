@@ -79,6 +79,7 @@ export function loadExtism(bytes: Uint8Array, limits: ExtismLimits): ExtismModul
   }
   const fuel = fuelOf(limits)
   const patched = patchModule(core, { memoryPagesMax, tableElementsMax: limits.tableElementsMax, fuel })
+  limits.seen?.(patched)
   return {
     module: compile(patched),
     needs: neededBy(core),

@@ -1,0 +1,63 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { brotliDecompressSync } from 'node:zlib'
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { sha384 } from '#host/crypto/p384.ts'
+import { checkPins, readPins } from './pins.ts'
+import { buildAssemblyScript } from './toolchain.ts'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trellis-pins-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const plugin = (component: string) => ({ name: 'echo', manifest: '', component, isNew: false })
+
+test('the same AssemblyScript gives the same component in two folders', async () => {
+  const built = await Promise.all(
+    ['one', 'two'].map(async (name) => {
+      await mkdir(join(folder, name))
+      const source = join(folder, name, 'handler.as.ts')
+      await writeFile(source, 'export function run(a: i32): i32 { return a + 1 }\n')
+      const wit = 'package trellis:fixtures@0.1.0;\nworld handler { export run: func(a: s32) -> s32; }\n'
+      await writeFile(join(folder, name, 'world.wit'), wit)
+      const out = join(folder, name, 'handler.wasm')
+      await buildAssemblyScript({ source, witDir: join(folder, name), world: 'handler', out })
+      return new Uint8Array(await readFile(out))
+    }),
+  )
+  expect(built[0]?.length).toBeGreaterThan(100)
+  expect(built[1]).toEqual(built[0])
+})
+
+test('what QuickJS makes is told apart by its pin: one byte is another component', async () => {
+  const twin = new URL('../host/commands/handler/fixtures/twins/ts-component.wasm.br', import.meta.url)
+  const bytes = new Uint8Array(brotliDecompressSync(await readFile(twin)))
+  const [same, other] = [join(folder, 'same.wasm'), join(folder, 'other.wasm')]
+  await writeFile(same, bytes)
+  await writeFile(other, bytes.with(1, (bytes[1] ?? 0) ^ 1))
+  const pins = { echo: sha384(bytes).toHex() }
+  await checkPins([plugin(same)], pins)
+  await checkPins([plugin(other)], undefined)
+  await expect(checkPins([plugin(other)], pins)).rejects.toMatchObject({
+    code: 'image-changed',
+    message: expect.stringMatching(/^image: the component of echo is \w+…, pinned is \w+…: take the one that was/),
+  })
+  await expect(checkPins([plugin(same)], {})).rejects.toThrow('the component of echo is not pinned')
+})
+
+test('pins are digests by handler', async () => {
+  const file = join(folder, 'pins.json')
+  const pins = { echo: 'a'.repeat(96) }
+  await writeFile(file, JSON.stringify(pins))
+  expect(await readPins(file)).toEqual(pins)
+  for (const text of ['', '[]x', 'null', '{"echo":1}', '{"echo":"aa"}']) {
+    await writeFile(file, text)
+    await expect(readPins(file), text).rejects.toMatchObject({ code: 'image-changed' })
+  }
+})
