@@ -106,9 +106,21 @@ test('a file swapped after hashing changes nothing, and what is not listed does 
 
 describe('nothing of the host runs', () => {
   test.each<[string, () => Promise<unknown>, RegExp]>([
-    ['a changed file', () => writeFile(join(root, 'host/other.mjs'), 'export const name = "changed!"'), /host\/other\.mjs has another content/],
-    ['a changed handler', () => writeFile(join(root, 'components/echo.wasm'), '\0asm ECHO'), /components\/echo\.wasm has another/],
-    ['a changed manifest', () => writeFile(join(root, 'manifests/echo.json'), '{}'), /manifests\/echo\.json has 2 bytes/],
+    [
+      'a changed file',
+      () => writeFile(join(root, 'host/other.mjs'), 'export const name = "changed!"'),
+      /host\/other\.mjs has another content/,
+    ],
+    [
+      'a changed handler',
+      () => writeFile(join(root, 'components/echo.wasm'), '\0asm ECHO'),
+      /components\/echo\.wasm has another/,
+    ],
+    [
+      'a changed manifest',
+      () => writeFile(join(root, 'manifests/echo.json'), '{}'),
+      /manifests\/echo\.json has 2 bytes/,
+    ],
     ['a missing file', () => rm(join(root, 'host/other.mjs')), /host\/other\.mjs is missing/],
     ['an added file', () => writeFile(join(root, 'host/more.mjs'), ''), /host\/more\.mjs is there but not listed/],
     ['an added handler', () => writeFile(join(root, 'components/more.wasm'), ''), /components\/more\.wasm is there/],

@@ -228,7 +228,9 @@ test('a listing says of each handler what its files say', async () => {
     await writeImage(root, await buildImage(root, PATHS))
     return said
   }
-  expect(await handlers((handler) => ({ ...handler, version: '2.0.0' }))).toMatch('manifests/echo.json is not echo 2.0.0')
+  expect(await handlers((handler) => ({ ...handler, version: '2.0.0' }))).toMatch(
+    'manifests/echo.json is not echo 2.0.0',
+  )
   expect(await handlers((handler) => ({ ...handler, id: 'other' }))).toMatch('lists handler other with another')
   await list(({ files, ...head }) => ({ ...head, handlers: [], files }))
   expect(await refusal()).toMatch('components/echo.wasm is of no handler that is listed')

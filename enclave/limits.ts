@@ -82,3 +82,5 @@ export const IMAGE_RELEASE_KEYS_MAX = 8
 export const IMAGE_TEXT_CHARS_MAX = 128
 /** Read of a runtime at a time: it has 150 MB, which need not lie in memory. */
 export const IMAGE_READ_BYTES = 4 * KiB * KiB
+/** How often a running host looks whether its release log grew. */
+export const RELEASES_POLL_MS = 5_000

@@ -50,14 +50,19 @@ async function boot(): Promise<string> {
     return softwareMeasurement((await bootImage(root, options)).measure).toHex()
   } catch (error) {
     expect(error).toBeInstanceOf(Refusal)
-    expect(registers.read().get(IMAGE_REGISTER)?.every((byte) => byte === 0)).toBe(true)
+    expect(
+      registers
+        .read()
+        .get(IMAGE_REGISTER)
+        ?.every((byte) => byte === 0),
+    ).toBe(true)
     return 'refused'
   }
 }
 
 /** Every bit of a byte in turn, as the bytes go by. */
 function flipped(bytes: Uint8Array, at: number): Uint8Array {
-  return bytes.with(at, (bytes[at] ?? 0) ^ (1 << at % 8))
+  return bytes.with(at, (bytes[at] ?? 0) ^ (1 << (at % 8)))
 }
 
 test('each byte of image.json and of a handler, flipped in turn, is refused or is another measurement', async () => {

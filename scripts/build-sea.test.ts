@@ -28,14 +28,18 @@ beforeAll(async () => {
 }, SLOW_MS)
 afterAll(() => rm(folder, { recursive: true }))
 
-test('one program holds the host: it says its version, and takes no flags from outside', { timeout: SLOW_MS }, async () => {
-  if (missing !== undefined) return expect(missing).toMatch('needs Node')
-  const run = promisify(execFile)
-  const env = { NODE_OPTIONS: '--no-such-flag' }
-  expect((await run(join(folder, 'trellis'), ['--version'], { env })).stdout).toBe('0.1.0\n')
-  const demo = run(join(folder, 'trellis'), ['demo'])
-  await expect(demo).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('from a checkout') })
-})
+test(
+  'one program holds the host: it says its version, and takes no flags from outside',
+  { timeout: SLOW_MS },
+  async () => {
+    if (missing !== undefined) return expect(missing).toMatch('needs Node')
+    const run = promisify(execFile)
+    const env = { NODE_OPTIONS: '--no-such-flag' }
+    expect((await run(join(folder, 'trellis'), ['--version'], { env })).stdout).toBe('0.1.0\n')
+    const demo = run(join(folder, 'trellis'), ['demo'])
+    await expect(demo).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('from a checkout') })
+  },
+)
 
 test('it runs an image: cells start in it', { timeout: SLOW_MS }, async () => {
   if (missing !== undefined) return expect(missing).toMatch('needs Node')

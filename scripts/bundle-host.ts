@@ -12,7 +12,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** A thread's file beside the one that starts it. */
 const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
 /** What needs compilers, sources or a terminal of its own: no part of an image. */
-const LEFT_OUT = /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u
+const LEFT_OUT =
+  /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u
 const ABSENT = '\0absent'
 
 /** A module and all it imports as one ES module, as text. */

@@ -50,7 +50,11 @@ async function upAndDown(...args: readonly string[]) {
   while (!isOver && !host.out().includes('"ready"')) await Promise.race([ended, setTimeout(LOOK_MS)])
   host.stop()
   const { code, out, errors } = await host.ended
-  const lines: Record<string, unknown>[] = out.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  const lines: Record<string, unknown>[] = out
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
   return { code, lines, errors: errors.filter((line) => !line.includes('memory bus')) }
 }
 

@@ -34,10 +34,18 @@ export async function becomeHost(options: UpOptions): Promise<never> {
   if (isSea()) {
     throw new Refusal('not-hardened', `up: ${options.image} brings its own host: start it with node ${BOOT_FILE} up`)
   }
-  if (execve === undefined) throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
+  if (execve === undefined)
+    throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
   const [image, data] = [await realpath(options.image), await realpath(options.data)]
   const flags = options.hardened === true ? wallsOf({ image, data, options, execPath }) : []
-  const args = [execPath, '--disable-warning=ExperimentalWarning', '--disable-warning=SecurityWarning', ...flags, join(image, BOOT_FILE), ...typed(data, options)]
+  const args = [
+    execPath,
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+    ...flags,
+    join(image, BOOT_FILE),
+    ...typed(data, options),
+  ]
   // Nothing of the environment: neither NODE_OPTIONS nor a secret.
   return execve.call(process, execPath, args, {})
 }

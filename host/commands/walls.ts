@@ -57,7 +57,11 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
     { name: 'writing elsewhere', attempt: () => makeFile(join(outside, '.trellis-wall')), code: DENIED },
     { name: 'writing to the image', attempt: () => makeFile(join(image, '.trellis-wall')), code: DENIED },
     { name: 'processes', attempt: () => spawnSync(process.execPath, ['--version']), code: DENIED },
-    { name: 'addons', attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')), code: 'ERR_DLOPEN_DISABLED' },
+    {
+      name: 'addons',
+      attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')),
+      code: 'ERR_DLOPEN_DISABLED',
+    },
     { name: 'WASI', attempt: startWasi, code: DENIED },
     { name: 'the inspector', attempt: () => openInspector(0)[Symbol.dispose](), code: DENIED },
     { name: 'code from text', attempt: () => Reflect.construct(Function, ['']), code: 'EvalError' },
