@@ -88,19 +88,6 @@ describe('trellis release', () => {
 })
 
 describe('an author’s signature', () => {
-  async function signedImage(name: string, component: string): Promise<string> {
-    const handlers = [{ id: 'good' }, { id: 'plain' }]
-    await makeIdleImage(at(name), handlers)
-    const manifest = await readFile(at(name, 'manifests/good.json'))
-    const key = await readKeyFile(at('one.key'))
-    const file = signHandler({ id: 'good', manifest, component: new TextEncoder().encode(component) }, key)
-    await mkdir(at(name, 'signatures'))
-    await writeFile(at(name, 'signatures/good.sig'), file)
-    const paths = ['components/good.wasm', 'components/plain.wasm', 'manifests/good.json', 'manifests/plain.json']
-    await writeImage(at(name), await buildImage(at(name), [...paths, 'signatures/good.sig', 'wit/world.wit']))
-    return at(name)
-  }
-
   test('travels with the image and is shown', async () => {
     const image = await signedImage('authored', 'code')
     const { handlers } = JSON.parse((await trellis('image', 'inspect', image, '--json')).out)
@@ -194,4 +181,18 @@ async function folderOf(name: string): Promise<string> {
   await rm(at(name), { recursive: true, force: true })
   await mkdir(at(name))
   return join(name, RELEASES_FILE)
+}
+
+/** An image with the first key’s signature over one handler, of this component. */
+async function signedImage(name: string, component: string): Promise<string> {
+  const handlers = [{ id: 'good' }, { id: 'plain' }]
+  await makeIdleImage(at(name), handlers)
+  const manifest = await readFile(at(name, 'manifests/good.json'))
+  const key = await readKeyFile(at('one.key'))
+  const file = signHandler({ id: 'good', manifest, component: new TextEncoder().encode(component) }, key)
+  await mkdir(at(name, 'signatures'))
+  await writeFile(at(name, 'signatures/good.sig'), file)
+  const paths = ['components/good.wasm', 'components/plain.wasm', 'manifests/good.json', 'manifests/plain.json']
+  await writeImage(at(name), await buildImage(at(name), [...paths, 'signatures/good.sig', 'wit/world.wit']))
+  return at(name)
 }
