@@ -41,6 +41,15 @@ export const rejectionCodes = [
   // a connection's proof bundle
   'proof-malformed',
   'proof-mismatch',
+  // a provider's release log
+  'release-malformed',
+  'release-unsigned',
+  'release-order',
+  'log-behind',
+  'log-forked',
+  'author-mismatch',
+  // an enclave image file
+  'eif-malformed',
 ] as const
 
 export type RejectionCode = (typeof rejectionCodes)[number]

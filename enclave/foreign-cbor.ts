@@ -25,16 +25,16 @@ const BREAK = 0xff
 const INDEFINITE = 31
 
 /**
- * Reads exactly one value. Byte strings are views of one copy of the input.
+ * Reads exactly one value of at most `itemsMax` items. Byte strings are views of one copy of the input.
  *
  * @throws Rejection `evidence-too-large`, or `evidence-malformed` for a tag, float, chunked string, key given twice,
  *   integer longer than needed, text that is not UTF-8, and bytes after the value
  */
-export function decodeForeign(bytes: Uint8Array): Foreign {
+export function decodeForeign(bytes: Uint8Array, itemsMax = EVIDENCE_ITEMS_MAX): Foreign {
   if (bytes.length > EVIDENCE_BYTES_MAX) {
     throw new Rejection('evidence-too-large', `evidence: ${bytes.length} bytes, at most ${EVIDENCE_BYTES_MAX}`)
   }
-  const reader = { bytes: Uint8Array.from(bytes), at: 0, items: EVIDENCE_ITEMS_MAX }
+  const reader = { bytes: Uint8Array.from(bytes), at: 0, items: itemsMax }
   const value = readItem(reader, 0)
   if (reader.at !== bytes.length) throw malformed(reader, 'bytes after the value')
   return value
@@ -42,7 +42,7 @@ export function decodeForeign(bytes: Uint8Array): Foreign {
 
 function readItem(reader: Reader, depth: number): Foreign {
   if (depth > EVIDENCE_DEPTH_MAX) throw malformed(reader, `deeper than ${EVIDENCE_DEPTH_MAX}`)
-  if (--reader.items < 0) throw malformed(reader, `more than ${EVIDENCE_ITEMS_MAX} items`)
+  if (--reader.items < 0) throw malformed(reader, 'too many items')
   const initial = readByte(reader)
   const low = initial & 31
   switch (initial >> 5) {

@@ -47,6 +47,31 @@ export const PROOF_BYTES_MAX = 8 * KiB
 /** Hashes from a handler to the root: a set of 65,536. */
 export const PROOF_PATH_MAX = 16
 
+// enclave image files ------------------------------------------------------------------------------------------------
+
+/** Kernel, init and an image of ours with its runtime are some 150 MiB; it is held in memory whole. */
+export const EIF_BYTES_MAX = 1_024 * KiB * KiB
+/** Its signature section: a certificate in PEM and a signature, every byte of them an integer of one or two. */
+export const EIF_SIGNATURE_BYTES_MAX = 16 * KiB
+
+// releases -----------------------------------------------------------------------------------------------------------
+
+/** Keys that must have signed an entry: one stolen key releases nothing. */
+export const RELEASE_SIGNATURES_MIN = 2
+/** Keys that may have: a provider's whole set. */
+export const RELEASE_SIGNATURES_MAX = 8
+/** One line of a log: a revocation of 64 digests with 8 signatures. */
+export const RELEASE_LINE_BYTES_MAX = 16 * KiB
+/** A whole log: ten thousand lines of its usual kind. */
+export const RELEASE_LOG_BYTES_MAX = 16 * KiB * KiB
+/** By software, and as an enclave for each architecture and memory. */
+export const RELEASE_MEASUREMENTS_MAX = 8
+/** Version, notes, reason: what an owner reads. */
+export const RELEASE_TEXT_CHARS_MAX = 500
+/** Builds of one handler that one entry names. */
+export const REVOKED_DIGESTS_MAX = 64
+/** An author's key and signature, with what CBOR adds. */
+export const AUTHOR_SIGNATURE_BYTES_MAX = 256
 // images -------------------------------------------------------------------------------------------------------------
 
 /** Core modules of a component: those built on QuickJS have 4. */
@@ -57,3 +82,5 @@ export const IMAGE_RELEASE_KEYS_MAX = 8
 export const IMAGE_TEXT_CHARS_MAX = 128
 /** Read of a runtime at a time: it has 150 MB, which need not lie in memory. */
 export const IMAGE_READ_BYTES = 4 * KiB * KiB
+/** How often a running host looks whether its release log grew. */
+export const RELEASES_POLL_MS = 5_000

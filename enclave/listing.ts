@@ -20,7 +20,7 @@ const KEY = /^[0-9a-f]{64}$/
 const TOKEN = /^[\x21-\x7e]+$/
 
 /** What a file is for: its place says so. */
-export type ImageFileKind = 'boot' | 'host' | 'wit' | 'manifest' | 'component' | 'config'
+export type ImageFileKind = 'boot' | 'host' | 'wit' | 'manifest' | 'component' | 'signature' | 'config'
 
 /** Bytes that are listed. */
 interface Digested {
@@ -122,6 +122,7 @@ export function kindOf(path: string): ImageFileKind {
   if (path.startsWith('host/')) return 'host'
   if (path.startsWith('wit/')) return 'wit'
   if (/^manifests\/[^/]+\.json$/.test(path)) return 'manifest'
+  if (/^signatures\/[^/]+\.sig$/.test(path)) return 'signature'
   return /^components\/[^/]+\.wasm$/.test(path) ? 'component' : 'config'
 }
 

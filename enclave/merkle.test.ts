@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { isIncluded, proveInclusion, treeRoot } from './merkle.ts'
+import { isConsistent, isIncluded, proveConsistency, proveInclusion, treeRoot } from './merkle.ts'
 
 const sha384 = (...parts: readonly (string | Uint8Array)[]) => {
   const hash = createHash('sha384')
@@ -70,4 +70,35 @@ test('a node is no entry', () => {
   if (!a || !b || !c || !d) throw new Error('four entries')
   const forged = { entry: Uint8Array.from(Buffer.concat([a, b])), index: 0, size: 2 }
   expect(isIncluded({ ...forged, path: [sha384('\u0001', c, d)] }, treeRoot(list))).toBe(false)
+})
+
+const treeOf = (size: number) => ({ size, root: treeRoot(entries(size)) })
+
+test('every list is the beginning of every longer one, and of no other', () => {
+  for (let size = 1; size <= 20; size++) {
+    for (let begun = 1; begun <= size; begun++) {
+      const [first, second] = [treeOf(begun), treeOf(size)]
+      const path = proveConsistency(entries(size), begun)
+      expect(isConsistent({ first, second, path })).toBe(true)
+      const other = { ...first, root: treeRoot(entries(begun).map((entry) => entry.toReversed())) }
+      expect(isConsistent({ first: other, second, path })).toBe(false)
+      expect(isConsistent({ first, second: { ...second, root: other.root }, path })).toBe(false)
+      expect(isConsistent({ first, second, path: [...path, first.root] })).toBe(false)
+      expect(isConsistent({ first, second, path: path.slice(1) })).toBe(path.length === 0)
+    }
+  }
+  expect(() => proveConsistency(entries(3), 4)).toThrow('no 4 of 3')
+  expect(() => proveConsistency(entries(3), 0)).toThrow('no 0 of 3')
+  expect(isConsistent({ first: treeOf(3), second: treeOf(2), path: [] })).toBe(false)
+  expect(isConsistent({ first: { size: 0, root: treeRoot([]) }, second: treeOf(2), path: [] })).toBe(false)
+  expect(isConsistent({ first: { size: 0.5, root: treeRoot([]) }, second: treeOf(2), path: [] })).toBe(false)
+})
+
+// RFC 9162 §2.1.5: the consistency proofs of a tree of seven.
+test('consistency proofs hold the nodes that the RFC names', () => {
+  const list = entries(7)
+  const node = (from: number, to: number) => treeRoot(list.slice(from, to))
+  expect(proveConsistency(list, 3)).toEqual([node(2, 3), node(3, 4), node(0, 2), node(4, 7)])
+  expect(proveConsistency(list, 4)).toEqual([node(4, 7)])
+  expect(proveConsistency(list, 6)).toEqual([node(4, 6), node(6, 7), node(0, 4)])
 })

@@ -13,6 +13,13 @@ export interface Inclusion {
   readonly path: readonly Uint8Array[]
 }
 
+/** A list as others know it. */
+export interface Tree {
+  readonly size: number
+  /** 48 bytes. */
+  readonly root: Uint8Array
+}
+
 /** No entry can be read as a node, and no node as an entry. */
 const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)
@@ -38,6 +45,63 @@ export function isIncluded({ entry, index, size, path }: Inclusion, root: Uint8A
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false
   const climbed = climb({ hash: sha384(LEAF, entry), index, size }, path)
   return climbed !== undefined && equalBytes(climbed, root)
+}
+
+/** That a list of `first` entries is how this one began (§2.1.4.1). @throws Error unless it has that many, and one */
+export function proveConsistency(entries: readonly Uint8Array[], first: number): readonly Uint8Array[] {
+  if (!Number.isSafeInteger(first) || first < 1 || first > entries.length) {
+    throw new Error(`merkle: no ${first} of ${entries.length} entries`)
+  }
+  return subproof(entries, { first, isWhole: true })
+}
+
+/** Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its size. */
+export function isConsistent({
+  first,
+  second,
+  path,
+}: {
+  readonly first: Tree
+  readonly second: Tree
+  readonly path: readonly Uint8Array[]
+}): boolean {
+  if (![first.size, second.size].every((size) => Number.isSafeInteger(size) && size > 0)) return false
+  if (first.size > second.size) return false
+  const roots = regrow({ first: first.size, size: second.size, isWhole: true }, { path, known: first.root })
+  return roots !== undefined && equalBytes(roots.first, first.root) && equalBytes(roots.second, second.root)
+}
+
+function subproof(
+  entries: readonly Uint8Array[],
+  { first, isWhole }: { first: number; isWhole: boolean },
+): readonly Uint8Array[] {
+  if (first === entries.length) return isWhole ? [] : [treeRoot(entries)]
+  const split = splitOf(entries.length)
+  const [left, right] = [entries.slice(0, split), entries.slice(split)]
+  if (first <= split) return [...subproof(left, { first, isWhole }), treeRoot(right)]
+  return [...subproof(right, { first: first - split, isWhole: false }), treeRoot(left)]
+}
+
+/** Both roots, as the path makes them; undefined for a path of another length. */
+function regrow(
+  { first, size, isWhole }: { first: number; size: number; isWhole: boolean },
+  { path, known }: { path: readonly Uint8Array[]; known: Uint8Array },
+): { first: Uint8Array; second: Uint8Array } | undefined {
+  if (first === size) {
+    // What the first list holds whole is its root itself, which whoever asks knows.
+    const [only] = isWhole ? [known] : path
+    return only !== undefined && path.length === (isWhole ? 0 : 1) ? { first: only, second: only } : undefined
+  }
+  const sibling = path.at(-1)
+  if (sibling === undefined) return undefined
+  const rest = { path: path.slice(0, -1), known }
+  const split = splitOf(size)
+  if (first <= split) {
+    const below = regrow({ first, size: split, isWhole }, rest)
+    return below && { first: below.first, second: sha384(NODE, below.second, sibling) }
+  }
+  const below = regrow({ first: first - split, size: size - split, isWhole: false }, rest)
+  return below && { first: sha384(NODE, sibling, below.first), second: sha384(NODE, sibling, below.second) }
 }
 
 /** From the top of the tree down to the entry, then hashing on the way back; undefined for a path of another length. */

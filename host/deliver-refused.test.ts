@@ -210,3 +210,14 @@ describe('each no has its code, and is told and audited by it', () => {
     expect((await world.hand(world.holdCommand('connection.sever', {}))).outcome).toBe('command-invalid')
   })
 })
+
+// Last: nothing brings a handler back.
+test('a handler that was revoked while the host runs is refused like one that never was, and the others go on', async () => {
+  expect(await acme.ask('counts.run')).toMatchObject({ status: 'replied' })
+  const { instances } = world.host.stats()
+  world.host.registry.withdraw(['counts'])
+  expect(await acme.ask('counts.run')).toMatchObject({ code: 'unsupported-event' })
+  expect((await rowsNow()).at(-1)).toMatchObject({ result: 'refused', reason: 'unsupported-event' })
+  expect(world.host.stats().instances).toBe(instances)
+  expect(await acme.ask('data.request', { fields: ['email'] })).not.toMatchObject({ code: 'unsupported-event' })
+})

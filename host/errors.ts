@@ -75,6 +75,7 @@ export const refusalCodes = [
   'image-missing',
   'image-unlisted',
   'not-hardened',
+  'release-refused',
   // messaging: the broker
   'bus-unavailable',
   // the author's path: what is typed beside a handler's source

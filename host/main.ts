@@ -6,6 +6,7 @@ import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyF
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
+import { addReleaseCommands } from './commands/release/commands.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
@@ -87,6 +88,7 @@ audit
 addVaultCommands(program, columns)
 addHandlerCommands(program, columns)
 addImageCommands(program, columns)
+addReleaseCommands(program, columns)
 addTrustCommands(program)
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
@@ -96,7 +98,7 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 
 try {
   if (process.argv.length === 2)
-    program.error('error: type a command: demo, up, audit, vault, handler, image, attest or verify', {
+    program.error('error: type a command: demo, up, audit, vault, handler, image, release, attest or verify', {
       exitCode: USAGE,
     })
   await program.parseAsync()

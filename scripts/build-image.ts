@@ -1,4 +1,5 @@
 /** Makes an image: builds the handlers that are not built, lays their files out in a folder, and lists them. */
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { buildImage, type ImageParts, writeImage } from '../enclave/image.ts'
 import { BOOT_FILE, HOST_FILE, type ImageHandler, type ImageHead } from '../enclave/listing.ts'
 import { describeRuntime } from '../enclave/runtime.ts'
+import { signatureOf } from '../host/commands/handler/sign.ts'
 import { IMAGE_FOLDER } from '../host/commands/image.ts'
 import { sha384 } from '../host/crypto/p384.ts'
 import { parseManifest } from '../host/plugin/manifest.ts'
@@ -63,6 +65,8 @@ async function layOut(folder: string, plugins: readonly BuiltPlugin[]): Promise<
   for (const { name, manifest, component } of plugins) {
     await place(component, 'components', `${name}.wasm`)
     await place(manifest, 'manifests', `${name}.json`)
+    const signature = signatureOf(component)
+    if (existsSync(signature)) await place(signature, 'signatures', `${name}.sig`)
   }
   const wit = join(root, 'wit')
   for (const name of await readdir(wit)) await place(join(wit, name), 'wit', name)

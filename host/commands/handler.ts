@@ -56,6 +56,15 @@ export function addHandlerCommands(program: Command, columns: number): void {
       await digest(folder)
     })
   handler
+    .command('sign')
+    .description('Put your name under component and manifest: dist/<name>.sig, which an image takes along.')
+    .argument(...FOLDER)
+    .requiredOption('--key <file>', 'your key: trellis release key makes one')
+    .action(async (folder: string, { key }: { key: string }) => {
+      const { sign } = await import('./handler/sign.ts')
+      await sign(folder, key)
+    })
+  handler
     .command('publish')
     .description('Put it into an image, if it has no mistakes: trellis up runs it from there.')
     .argument(...FOLDER)

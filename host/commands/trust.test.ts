@@ -1,91 +1,26 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
 
-import { Command, CommanderError } from 'commander'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { buildImage, writeImage } from '#enclave/image.ts'
-import { Refusal } from '#host/errors.ts'
 import { fakeNsm, serveNsm } from '#enclave/nsm.fixture.ts'
 import { AT_MS, makePki, POLICY } from '#enclave/pki.fixture.ts'
-import { addImageCommands } from './image/commands.ts'
-import { addTrustCommands } from './trust.ts'
+import { makeIdleImage, trellis } from './images.fixture.ts'
 
 let folder: string
-
-/** The commands in this process: a process of its own for each would take most of the time. */
-async function trellis(...args: readonly string[]): Promise<{ code: unknown; out: string; errors: string[] }> {
-  const program = new Command('trellis').exitOverride()
-  addImageCommands(program, 100)
-  addTrustCommands(program)
-  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
-  const [out, errors]: [string[], string[]] = [[], []]
-  using log = vi.spyOn(console, 'log').mockImplementation((line: string) => void out.push(line))
-  using error = vi.spyOn(console, 'error').mockImplementation((line: string) => void errors.push(line))
-  let code: unknown
-  try {
-    await program.parseAsync(['node', 'trellis', ...args])
-    code = process.exitCode ?? 0
-  } catch (thrown) {
-    if (thrown instanceof CommanderError) code = 2
-    else if (thrown instanceof Refusal) {
-      errors.push(`trellis: ${thrown.message}`)
-      code = 1
-    } else throw thrown
-  }
-  process.exitCode = undefined
-  expect([log, error]).toHaveLength(2)
-  return { code, out: stripVTControlCharacters(out.join('\n')), errors }
-}
 
 const at = (...parts: readonly string[]) => join(folder, ...parts)
 const NONCE = 'ab'.repeat(16)
 
-interface Handler {
-  readonly id: string
-  readonly code?: string
-  readonly changes?: object
-}
-
-/** An image of handlers that nobody runs. */
-async function image(
-  name: string,
-  handlers: readonly Handler[],
-  wit = 'package trellis:handler@0.1.0;',
-): Promise<void> {
-  const files: string[] = []
-  const put = async (path: string, text: string) => {
-    await mkdir(at(name, path, '..'), { recursive: true })
-    await writeFile(at(name, path), text)
-    files.push(path)
-  }
-  for (const { id, code = 'code', changes } of handlers) {
-    const event = { type: `${id}.ask`, delivery: 'critical', permission: null, approval: 'never', fields: null }
-    const manifest = {
-      handler: id,
-      version: '1.0.0',
-      summary: `Answers for ${id}.`,
-      author: 'somebody',
-      runtime: 'component',
-      events: [{ ...event, request: {}, reply: {} }],
-      needs: {},
-      ...changes,
-    }
-    await put(`components/${id}.wasm`, code)
-    await put(`manifests/${id}.json`, JSON.stringify(manifest))
-  }
-  await put('wit/world.wit', wit)
-  await writeImage(at(name), await buildImage(at(name), files))
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'trellis-trust-'))
   await mkdir(at('data'))
-  await image('a', [{ id: 'kept' }, { id: 'gone' }, { id: 'same' }])
+  await makeIdleImage(at('a'), [{ id: 'kept' }, { id: 'gone' }, { id: 'same' }])
   const more = { version: '1.1.0', needs: { clock: true } }
-  await image('b', [{ id: 'kept', code: 'other', changes: more }, { id: 'new' }, { id: 'same' }], 'package other;')
+  await makeIdleImage(at('b'), [{ id: 'kept', code: 'other', changes: more }, { id: 'new' }, { id: 'same' }], {
+    wit: 'package other;',
+  })
 })
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -116,7 +51,7 @@ describe('trellis image', () => {
   })
 
   test('verify names the file that was changed', async () => {
-    await image('changed', [{ id: 'kept' }])
+    await makeIdleImage(at('changed'), [{ id: 'kept' }])
     await writeFile(at('changed/components/kept.wasm'), 'edoc')
     const { code, errors } = await trellis('image', 'verify', at('changed'))
     expect(code).toBe(1)
@@ -198,7 +133,7 @@ describe('trellis attest and verify', () => {
     const nitro = await policyFile('nitro', { roots, policy: { kind: 'nitro', measurements: [measurement] } })
     const refused = await trellis('verify', at('evidence'), '--policy', nitro, '--json')
     expect(JSON.parse(refused.out)).toMatchObject({ accepted: false, code: 'kind-refused' })
-    await image('a2', [{ id: 'kept' }, { id: 'gone' }, { id: 'same', code: 'flipped' }])
+    await makeIdleImage(at('a2'), [{ id: 'kept' }, { id: 'gone' }, { id: 'same', code: 'flipped' }])
     await trellis('attest', '--image', at('a2'), '--data', at('data'), '--out', at('other'))
     expect((await judge(at('other'))).out).toContain('measurement-unknown')
     await writeFile(at('huge'), new Uint8Array(50_000))

@@ -17,6 +17,7 @@ import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
 import { becomeHost, hasHost, type UpOptions } from './launch.ts'
+import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
@@ -40,11 +41,12 @@ export async function up(options: UpOptions): Promise<number> {
   if (options.hardened === true) print({ kind: 'walls', ...(await shutIn(boot, options)) })
   await using parts = new AsyncDisposableStack()
   const bus = await openBus(options, parts)
+  const releases = await openReleases(boot.image, { data: options.data, warn })
   const host = await startHost({
     ...surroundings,
     folder: options.data,
     bus,
-    handlers: handlersOf(boot.image),
+    handlers: handlersOf(boot.image).filter(({ name }) => !releases.revoked.has(name)),
     cells: availableParallelism(),
     pid: process.pid,
     warn,
@@ -52,6 +54,7 @@ export async function up(options: UpOptions): Promise<number> {
       if (options.trace) print({ kind: 'event', trace, instances: host.stats().instances })
     },
   })
+  parts.use(releases.watch((revoked) => host.registry.withdraw(revoked)))
   print({ kind: 'ready', vaults: await host.vaults.names() })
   if (bus.kind === 'memory') {
     console.error('trellis: the memory bus reaches nobody outside this process: give --nats URL to be reachable')

@@ -24,6 +24,13 @@ test('finds the handler of an event type, and none for another', () => {
   for (const type of ['data.other', 'toString', '__proto__']) expect(registry.lookup(type)).toBeUndefined()
 })
 
+test('a handler that was withdrawn is as if it were not there, and only it', () => {
+  const registry = registryOf('data-access', 'auth-challenge')
+  registry.withdraw(['data-access'])
+  expect(registry.lookup('data.request')).toBeUndefined()
+  expect(registry.lookup('auth.challenge')).toMatchObject({ name: 'auth-challenge', index: 1 })
+})
+
 test('tells event types by delivery class, and what is published', () => {
   const registry = registryOf('data-access', 'auth-challenge', 'notes')
   expect(registry.lanes()).toEqual({ critical: ['auth.challenge', 'data.request'], bestEffort: ['notes.run'] })

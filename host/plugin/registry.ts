@@ -32,6 +32,8 @@ export interface Registry {
   /** Event types that connections may send, by delivery class, sorted. */
   lanes(): { readonly critical: readonly string[]; readonly bestEffort: readonly string[] }
   published(): readonly PublishedManifest[]
+  /** From now on these handlers are as if not there. For good: a handler comes back with another image. */
+  withdraw(names: Iterable<string>): void
 }
 
 /**
@@ -64,11 +66,20 @@ export function buildRegistry(entries: readonly { manifest: Manifest; component:
       .flatMap(({ event }) => (event.delivery === delivery && isFrom(event, 'connection') ? [event.type] : []))
       .sort()
   const lanes = { critical: laneOf('critical'), bestEffort: laneOf('best-effort') }
+  const withdrawn = new Set<string>()
   const lookup: Registry['lookup'] = (type, from = 'connection') => {
     const found = byType.get(type)
-    return found && isFrom(found.event, from) ? found : undefined
+    return found && isFrom(found.event, from) && !withdrawn.has(found.name) ? found : undefined
   }
-  return { handlers, lookup, lanes: () => lanes, published: () => published }
+  return {
+    handlers,
+    lookup,
+    lanes: () => lanes,
+    published: () => published,
+    withdraw(gone) {
+      for (const name of gone) withdrawn.add(name)
+    },
+  }
 }
 
 function isFrom({ from }: ManifestEvent, sender: Sender): boolean {

@@ -1,6 +1,6 @@
 /** `trellis handler publish`: puts a checked handler into an image that `trellis up` runs. */
 import { existsSync } from 'node:fs'
-import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,6 +11,7 @@ import { buildRegistry } from '#host/plugin/registry.ts'
 import { readImage } from '../image.ts'
 import { paint } from '../paint.ts'
 import { findMistakes } from './check.ts'
+import { signatureOf } from './sign.ts'
 import { findHandler, readManifest, shown } from './folder.ts'
 
 const WIT = fileURLToPath(new URL('../../../wit', import.meta.url))
@@ -43,12 +44,29 @@ export async function publish(path: string, image: string): Promise<boolean> {
   const own = [`components/${manifest.handler}.wasm`, `manifests/${manifest.handler}.json`] as const
   await copyFile(handler.component, join(image, own[0]))
   await copyFile(handler.manifest, join(image, own[1]))
-  await writeImage(image, await buildImage(image, [...files.add(own[0]).add(own[1])]))
+  for (const path of own) files.add(path)
+  await takeSignature(handler.component, { image, name: manifest.handler, files })
+  await writeImage(image, await buildImage(image, [...files]))
   const { digest } = await openImage(image)
   console.log(`${paint.good('published')}  ${manifest.handler} ${manifest.version} into ${shown(image)}`)
   console.log(paint.soft(`image ${digest.toHex()}`))
   console.log(`next  trellis up --data DIR --nats URL --image ${shown(image)}`)
   return true
+}
+
+/** The author's, if it is there; one of a build before is left out. */
+async function takeSignature(
+  component: string,
+  { image, name, files }: { image: string; name: string; files: Set<string> },
+): Promise<void> {
+  const path = `signatures/${name}.sig`
+  files.delete(path)
+  await rm(join(image, path), { force: true })
+  const from = signatureOf(component)
+  if (!existsSync(from)) return
+  await mkdir(join(image, 'signatures'), { recursive: true })
+  await copyFile(from, join(image, path))
+  files.add(path)
 }
 
 /** Paths in a verified image; none when there is no image yet. */

@@ -6,21 +6,31 @@ import { makeWholeImage } from '../../../scripts/build-image.ts'
 import { readPins } from '../../../scripts/pins.ts'
 import { inspect } from './inspect.ts'
 
-interface BuildOptions {
+export interface BuildOptions {
   readonly json: boolean
   readonly columns: number
   /** A file of pins. */
   readonly pins?: string | undefined
   /** A folder of components, `<handler>.wasm`. */
   readonly components?: string | undefined
+  readonly release?: number
+  /** Ed25519, hex. */
+  readonly releaseKey: readonly string[]
+  readonly minimumRelease?: number
 }
 
 /** Replaces an image that is there. @throws Refusal `image-unlisted` for a folder that holds something else */
-export async function build(folder: string, { pins, components, ...options }: BuildOptions): Promise<void> {
+export async function build(folder: string, from: BuildOptions): Promise<void> {
   const found: readonly string[] = await readdir(folder).catch(() => [])
   if (found.length > 0 && !found.includes('image.json')) {
     throw new Refusal('image-unlisted', `image: ${folder} holds ${found[0]} and is no image: choose an empty folder`)
   }
-  await makeWholeImage(folder, { components, pins: pins === undefined ? undefined : await readPins(pins) })
-  await inspect(folder, options)
+  const { json, columns, pins, components, release = 0, releaseKey, minimumRelease = 0 } = from
+  await makeWholeImage(folder, {
+    components,
+    pins: pins === undefined ? undefined : await readPins(pins),
+    release,
+    policy: { releaseKeys: releaseKey.toSorted(), minimumRelease },
+  })
+  await inspect(folder, { json, columns })
 }

@@ -1,7 +1,11 @@
 /** `trellis image …`: make, read, check and compare images. Each subcommand is loaded when typed. */
 import type { Command } from 'commander'
 
+import { collect } from '../release/commands.ts'
 import { usageLine } from '../usage.ts'
+import type { BuildOptions } from './build.ts'
+import { addEifCommands } from './eif-commands.ts'
+import type { SignOptions } from './sign.ts'
 
 const FOLDER = ['<dir>', 'the image’s folder'] as const
 const JSON_OPTION = ['--json', 'for programs'] as const
@@ -19,10 +23,26 @@ export function addImageCommands(program: Command, columns: number): void {
     .requiredOption('--out <dir>', 'an empty folder, or an image to replace')
     .option('--components <dir>', 'take the components of a release from here and build none')
     .option('--pins <file>', 'refuse components that are not these: JSON of SHA-384 by handler')
+    .option('--release <number>', 'what it is released as; rises with every release', Number)
+    .option('--release-key <hex>', 'whose releases may follow it; give each', collect, [])
+    .option('--minimum-release <number>', 'no release below this may follow it', Number)
     .option(...JSON_OPTION)
-    .action(async ({ out, json = false, ...from }: Json & { out: string; pins?: string; components?: string }) => {
+    .action(async ({ out, json = false, ...from }: Json & Omit<BuildOptions, 'columns' | 'json'> & { out: string }) => {
       const { build } = await import('./build.ts')
       await build(out, { json, columns, ...from })
+    })
+  image
+    .command('sign')
+    .description('Make a release of it: an entry of the release log, signed by two keys.')
+    .argument(...FOLDER)
+    .requiredOption('--log <file>', 'the release log; begun when it is not there')
+    .requiredOption('--version <text>', 'what people call it')
+    .option('--key <file>', 'a signing key; give two', collect, [])
+    .option('--notes <text>', 'what is new, for owners to read', '')
+    .option('--measurement <hex>', 'what it measures to in an enclave; give each', collect, [])
+    .action(async (folder: string, options: SignOptions) => {
+      const { sign } = await import('./sign.ts')
+      await sign(folder, options)
     })
   image
     .command('inspect')
@@ -62,6 +82,7 @@ export function addImageCommands(program: Command, columns: number): void {
       const { prove } = await import('./prove.ts')
       await prove(options.image, handler)
     })
+  addEifCommands(image)
   for (const command of [image, ...image.commands]) {
     const name = command === image ? 'image' : `image ${command.name()}`
     command.configureOutput(usageLine(`trellis ${name} --help says more`))

@@ -25,15 +25,15 @@ export async function printPins(folder: string): Promise<void> {
 }
 
 function asText(measured: MeasuredImage, columns: number): string {
-  const { image, measure, manifests } = measured
+  const { image, measure, manifests, authors } = measured
   const rows = measure.handlers.map(({ id, manifest, component }) => {
     const version = manifests.get(id)?.version ?? ''
-    return [id, version, `${component.toHex().slice(0, 16)}…`, `${manifest.toHex().slice(0, 16)}…`]
+    return [id, version, short(component), short(manifest), short(authors.get(id))]
   })
   const identity = Object.entries(identityOf(measured)).map(([name, value]) => `${name.padEnd(12)} ${value}`)
   const bytes = image.files.reduce((sum, { size }) => sum + size, 0)
   return [
-    table([['handler', 'version', 'component', 'manifest'], ...rows], columns),
+    table([['handler', 'version', 'component', 'manifest', 'signed by'], ...rows], columns),
     `${image.files.length} files, ${bytes} bytes`,
     ...identity,
     paint.soft('measurement is that of a host that attests by software'),
@@ -41,10 +41,15 @@ function asText(measured: MeasuredImage, columns: number): string {
 }
 
 function asJson(measured: MeasuredImage): string {
-  const { image, measure, manifests } = measured
+  const { image, measure, manifests, authors } = measured
   const handlers = measure.handlers.map(({ id, manifest, component }) => {
     const version = manifests.get(id)?.version
-    return { id, version, manifest: manifest.toHex(), component: component.toHex() }
+    const author = authors.get(id)?.toHex() ?? null
+    return { id, version, manifest: manifest.toHex(), component: component.toHex(), author }
   })
   return JSON.stringify({ ...identityOf(measured), handlers, files: image.files }, undefined, 2)
+}
+
+function short(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? '' : `${bytes.toHex().slice(0, 16)}…`
 }
