@@ -157,7 +157,8 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   removeItem(connection: string, key: string): Promise<void>
   /**
    * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
-   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque is found by its key alone.
+   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque, secret or critical is found by its key
+   * alone.
    */
   search(table: 'items' | 'audit', options?: SearchOptions): Promise<Found>
   /** One of the vault's fixed reports: `namespaces`, `categories`, `askers`, `refusals`, `days`. */

@@ -15,7 +15,7 @@ import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
-import { browse, listNamespaces, search } from './owner-browse.ts'
+import { browse, listNamespaces } from './owner-browse.ts'
 import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { sandboxCommands } from './owner-sandbox.ts'
@@ -46,7 +46,6 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   ...sandboxCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
-  'namespace.search': search,
   'item.remove': remove,
   'item.protect': protectItem,
   'factor.set': setFactor,
