@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 
 import { contractOf, fieldOf } from './contract.fixture.ts'
 import type { Contract, Tier } from './contract.ts'
+import type { Contract } from './contract.ts'
 import { diffContracts, type Line } from './diff.ts'
 import { type Retention, retentionMs } from './retention.ts'
 
@@ -43,6 +44,20 @@ test('the first version is all new', () => {
     'service identity',
     'link terms',
   ])
+})
+
+test('a category that is guarded less reaches further', () => {
+  const { permissions } = contractOf()
+  const kept = (sensitivity: Record<string, 'secret' | 'critical'>) =>
+    contractOf({ permissions: { ...permissions, store: { categories: ['receipts'], bytesMax: 1_000, sensitivity } } })
+  const lines = (before: Contract, after: Contract) =>
+    diffContracts(before, after).changed.map(({ text, widens }) => [text, widens])
+  const strict = kept({ receipts: 'critical' })
+  expect(lines(contractOf(), strict)).toEqual([['stored category receipts: allowed → critical', false]])
+  expect(lines(strict, kept({ receipts: 'secret' }))).toEqual([
+    ['stored category receipts: critical → kept secret', true],
+  ])
+  expect(lines(strict, contractOf())).toEqual([['stored category receipts: critical → allowed', true]])
 })
 
 test('added, removed and changed lines say what was and what is', () => {

@@ -38,7 +38,8 @@ export function browse(command: Command): Done {
   let { next } = page
   let room = ITEMS_PAGE_BYTES
   for (const [key, item] of page.items) {
-    const value = shownValue(namespace, item, vault.factor.isOpen(command.now))
+    const isBook = namespace === 'personal' && key.startsWith('credential/')
+    const value = isBook ? null : shownValue(namespace, item, vault.factor.isOpen(command.now))
     room -= value?.length ?? 0
     if (room < 0) break
     items.push({ ...facts(key, item), value })

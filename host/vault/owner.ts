@@ -11,7 +11,7 @@ import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
-import { createKey, listKeys } from './owner-key.ts'
+import { createKey, listKeys, protectKey } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'field.put': putField,
   'key.create': createKey,
   'key.list': listKeys,
+  'key.protect': protectKey,
   'credential.add': addCredential,
   'credential.list': listCredentials,
   'credential.remove': removeCredential,

@@ -95,6 +95,12 @@ export interface OutboxRecord {
   readonly envelope: Uint8Array
 }
 
+/** What a request that needs what is critical goes on with, once the vault is unlocked. */
+export interface FactorWait {
+  readonly approved: boolean
+  readonly answer: { readonly choice: string | null } | null
+}
+
 /** A question to the owner about one exact request. */
 export interface PendingRecord {
   readonly connection: string
@@ -108,6 +114,8 @@ export interface PendingRecord {
   readonly expires: number
   /** What the handler asks in its own words; a consent field asks by itself. */
   readonly question: OwnerQuestion | null
+  /** It waits for the owner's PIN and for nothing else: what the owner had said by then. */
+  readonly factor?: FactorWait
   /** Audit row of the asking: the answer's row links to it. */
   readonly row: number
 }
@@ -124,6 +132,8 @@ export interface KeyRecord {
   readonly algorithm: KeyAlgorithm
   readonly secret: Uint8Array
   readonly createdAt: number
+  /** Whether a signature needs the owner's second factor. */
+  readonly critical?: boolean
 }
 
 /** The owner's PIN, hashed, and how often it was missed since it was last right. */
