@@ -50,6 +50,7 @@ const questionNotice = z.object({
   askedAt: z.number(),
   expires: z.number(),
 })
+const map = z.record(z.string(), z.custom<Cbor>())
 const locked = z.union([
   questionNotice,
   /** A request that could not wait, and was refused. */
@@ -241,8 +242,10 @@ function deviceOf(
 ): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
     const known = anchors.newest
-    const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
+    const shown = known ? { ...check(map, body, 'malformed', type), anchor: known } : body
+    const { answer } = await conversation.request(type, encodeCbor(shown), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
+    if (reply.status === 'refused' && reply.code === 'journal-behind') throw behind(vault)
     if (reply.status === 'replied') {
       const answer = decodeCbor(reply.body)
       await anchors.take(check(anchored, answer, 'malformed', `the answer to ${type}`).anchor, known)

@@ -11,6 +11,7 @@ import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
+import { checkNotBehind } from '#host/vault/anchor.ts'
 import { CATALOGUE, catalogue } from '#host/vault/catalogue.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
@@ -28,6 +29,7 @@ import { present, PUBLISH } from '#host/vault/present.ts'
 import { publish } from '#host/vault/publish.ts'
 import { refuse } from '#host/vault/refuse.ts'
 import { follow } from '#host/vault/rekey.ts'
+import { takeRemembered } from '#host/vault/remembered.ts'
 import { hearSandbox, isSandboxEvent } from '#host/vault/sandbox/hear.ts'
 import { relay, relayed, takeRelayed } from '#host/vault/sandbox/relay.ts'
 import { suspend } from '#host/vault/suspend.ts'
@@ -100,11 +102,8 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
 async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   const { party, event } = opened
   checkTime(event, host.now())
-  if (party.party === 'device') {
-    const elsewhere = relayed(opened)
-    if (elsewhere) return watch.timed('relay', relay(opened, party, { ...elsewhere, ...moment(host) }))
-    return watch.timed('obey', command(opened, party, host))
-  }
+  if (party.party === 'device') return hearDevice(opened, party, { host, watch })
+  checkNotBehind(opened.vault)
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
   const answered = takeRelayed(opened, party, moment(host))
   if (answered) return answered
@@ -117,6 +116,18 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   watch.step('admit')
   if (admitted.kind === 'asking') return watch.timed('suspend', suspend(admitted, moment(host)))
   return execute(admitted, host, watch)
+}
+
+/** A command, or what another vault hosts: first of all whether this is the vault that the device knows. */
+async function hearDevice(
+  heard: Opened,
+  device: Device,
+  { host, watch }: { host: Deliverer; watch: Watch },
+): Promise<readonly Letter[]> {
+  const opened = await takeRemembered(heard, device, moment(host))
+  const elsewhere = relayed(opened)
+  if (elsewhere) return watch.timed('relay', relay(opened, device, { ...elsewhere, ...moment(host) }))
+  return watch.timed('obey', command(opened, device, host))
 }
 
 /** A device's command; after the PIN, what waited for it: the device has its answer by then. */

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest'
 
 import { contractOf, fieldOf } from './contract.fixture.ts'
 import type { Contract, Tier } from './contract.ts'
-import type { Contract } from './contract.ts'
 import { diffContracts, type Line } from './diff.ts'
 import { type Retention, retentionMs } from './retention.ts'
 

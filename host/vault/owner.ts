@@ -5,7 +5,7 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { newestAnchor } from './anchor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
-import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
+import { auditCheckpoint, auditPrune, auditRetain, auditRows } from './owner-audit.ts'
 import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
@@ -57,6 +57,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,
+  'audit.retain': auditRetain,
   'vault.report': reportVault,
   'vault.search': searchVault,
   'vault.renew': renewKeys,

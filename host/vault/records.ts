@@ -147,6 +147,13 @@ export interface FactorRecord {
   readonly notBefore: number
 }
 
+/** How long the rows of the audit trail are kept. */
+export interface RetentionRecord {
+  readonly days: number
+  /** When to prune again, milliseconds since the epoch. */
+  readonly next: number
+}
+
 /** A credential of the owner: a secret, since whoever has its bytes can show it. */
 export interface CredentialRecord {
   /** The owner's own name for it. */
@@ -186,6 +193,7 @@ export interface Records {
   dial: DialRecord
   inbox: InboxRecord
   key: KeyRecord
+  retention: RetentionRecord
   outbox: OutboxRecord
   pending: PendingRecord
   published: PublishedRecord
