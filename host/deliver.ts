@@ -164,9 +164,9 @@ async function execute(first: Admitted, host: Deliverer, watch: Watch): Promise<
 }
 
 /** `locked`: it needs the owner's PIN, and waits for it. */
-async function run(admitted: Admitted, { pool, now }: Deliverer): Promise<Executed | 'locked'> {
+async function run(admitted: Admitted, host: Deliverer): Promise<Executed | 'locked'> {
   try {
-    return await dispatch(admitted, { pool, now: now() })
+    return await dispatch(admitted, { pool: host.pool, now: host.now() })
   } catch (error) {
     if (error instanceof Refusal && mayWait(error, admitted)) return 'locked'
     throw error

@@ -94,7 +94,7 @@ test('bytes, categories and the right itself are the contract’s; what is refus
   expect(await bolt.ask('data.read', {})).toEqual(refused('not-permitted'))
 })
 
-test('what a service declares sensitive is so at least: not laxer than its contract, nor than the owner said', async () => {
+test('what a service declares sensitive is so at least, and its contract and the owner may want more', async () => {
   const sensitivity = { tokens: 'critical' } as const
   const permissions = { events: EVENTS, store: { ...store, sensitivity }, ...others }
   const acme = await connectService(world, 'Acme', { changes: { ...terms(), permissions } })

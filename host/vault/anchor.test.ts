@@ -68,7 +68,7 @@ test('a device that pairs with a vault put back to an older copy is told, and so
   await world.pair('phone')
 })
 
-test('a command that remembers more than the vault has is refused, and nothing is served until the owner says so', async () => {
+test('a command that remembers more than the vault has is refused, and so is all until the owner says', async () => {
   await using world = await startWorld({ handlers: ['counts'], devices: ['tablet'] })
   const acme = await connectService(world, 'Acme')
   await world.alice.putField('note', 'zero')

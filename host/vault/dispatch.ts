@@ -56,7 +56,7 @@ export async function dispatch(
 interface Granted {
   readonly sources: Sources
   /** What it left, once it is over. @throws Refusal `second-factor-needed` when it needed what is locked */
-  settled(running: Promise<Effects>): Promise<Effects>
+  readonly settled: (running: Promise<Effects>) => Promise<Effects>
 }
 
 interface Given {
@@ -68,8 +68,8 @@ interface Given {
 }
 
 /**
- * What stands behind the grant of one event; without a connection it is the owner's own. What is critical is there while
- * the vault is unlocked: a handler that looked for any of it while it was not has done nothing, however it ended.
+ * What stands behind the grant of one event; without a connection it is the owner's own. What is critical is there
+ * while the vault is unlocked: a handler that looked for any of it while it was not has done nothing, however it ended.
  *
  * @throws Refusal `second-factor-needed` when a field is critical and the vault is locked
  */

@@ -1,6 +1,6 @@
 /**
- * What a device remembers of its vault comes with each of its commands: a host that was given an older copy meanwhile is
- * found out by the first of them, before anything is done.
+ * What a device remembers of its vault comes with each of its commands: a host that was given an older copy meanwhile
+ * is found out by the first of them, before anything is done.
  */
 import { SEND_GAP } from '#host/limits.ts'
 import { check, z } from '#host/schema.ts'

@@ -1,4 +1,4 @@
-/** How long rows of the audit trail are kept: pruned as the owner says, by hand or by age, under a base that is signed. */
+/** How long rows of the audit trail are kept: pruned by hand or by age, as the owner says, under a signed base. */
 import { signCheckpoint } from '#host/crypto/checkpoint.ts'
 import { Refusal } from '#host/errors.ts'
 import { planPruning, pruneChanges } from '#host/storage/audit.ts'

@@ -13,8 +13,8 @@ export function guarded(vault: Vault, change: Change): Change {
   if (value === null || !/^(?:personal$|connection\/|handler\/)/u.test(namespace)) return change
   const item = vault.store.namespace(namespace).get(key)
   const category = change.category === undefined ? item?.category : (change.category ?? undefined)
-  const levels = [item?.sensitivity, change.sensitivity, demanded(vault, namespace, category)]
-  const sensitivity = sensitivities.findLast((level) => levels.includes(level))
+  const levels = new Set([item?.sensitivity, change.sensitivity, demanded(vault, namespace, category)])
+  const sensitivity = sensitivities.findLast((level) => levels.has(level))
   return sensitivity === undefined || sensitivity === change.sensitivity ? change : { ...change, sensitivity }
 }
 
