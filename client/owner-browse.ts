@@ -1,4 +1,4 @@
-/** Every namespace as an owner's device browses, searches and tidies it. */
+/** Every namespace as an owner's device browses and tidies it. */
 import { check, z } from '#host/schema.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 
@@ -15,7 +15,6 @@ const facts = {
   /** `connection/<id>`, `device/<id>` or `handler/<id>`; null when it is not known. */
   author: z.string().nullable(),
 }
-const place = z.object({ namespace: z.string(), key: z.string() })
 const spaces = z.object({
   namespaces: z.array(z.object({ name: z.string(), bytes: z.number(), alias: z.string().nullable() })),
 })
@@ -23,7 +22,6 @@ const page = z.object({
   items: z.array(z.object({ ...facts, value: z.instanceof(Uint8Array).nullable() })),
   next: z.string().nullable(),
 })
-const found = z.object({ items: z.array(z.object({ ...facts, namespace: z.string() })), next: place.nullable() })
 const removal = z.object({
   removed: z.boolean(),
   stops: z.array(z.object({ connection: z.string(), alias: z.string(), what: z.string() })),
@@ -32,7 +30,6 @@ const removal = z.object({
 const unlocked = z.object({ until: z.number() })
 
 export type BrowsedPage = z.infer<typeof page>
-export type FoundPage = z.infer<typeof found>
 /** What was removed, or what would stop working without it. */
 export type Removal = z.infer<typeof removal>
 
@@ -40,13 +37,6 @@ export interface OwnerBrowse {
   namespaces(): Promise<z.infer<typeof spaces>['namespaces']>
   /** What is in one, by key. `next` goes into the following request as `after`. */
   browse(namespace: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<BrowsedPage>
-  /** Items of any namespace by a text in their key or by category. A page may hold none and still have a `next`. */
-  find(what: {
-    text?: string
-    category?: string
-    after?: { namespace: string; key: string }
-    limit?: number
-  }): Promise<FoundPage>
   /** Says what would stop working; with `confirm` it removes. */
   remove(item: { namespace: string; key: string; confirm?: boolean }): Promise<Removal>
   /** Makes an item critical: from now on it needs the PIN. */
@@ -67,9 +57,6 @@ export function ownerBrowse(command: (type: string, body: Cbor) => Promise<Cbor>
     },
     async browse(namespace, range = {}) {
       return check(page, await command('namespace.items', { namespace, ...range }), 'malformed', 'items')
-    },
-    async find(what) {
-      return check(found, await command('namespace.search', what), 'malformed', 'what was found')
     },
     async remove(item) {
       return check(removal, await command('item.remove', item), 'malformed', 'what was removed')

@@ -47,6 +47,8 @@ export interface OwnerTrail {
   onCheckpoint(receive: (checkpoint: Checkpoint) => void): void
   /** Drops rows from before a time; says how many went and up to which row the trail is its base alone. */
   pruneAudit(before: number): Promise<{ readonly pruned: number; readonly through: number }>
+  /** Has rows go by themselves once they are older than so many days; `null`: they stay until they are pruned. */
+  retainAudit(days: number | null): Promise<void>
 }
 
 export function ownerTrail(
@@ -66,6 +68,9 @@ export function ownerTrail(
     auditCheckpoint: async () => verified(await command('audit.checkpoint', {})),
     onCheckpoint: (receive) =>
       options.conversation.on('audit.checkpoint', ({ body }) => receive(verified(decodeCbor(body)))),
+    async retainAudit(days) {
+      await command('audit.retain', { days })
+    },
     async pruneAudit(before) {
       return check(pruned, await command('audit.prune', { before }), 'malformed', 'what was pruned')
     },

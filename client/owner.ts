@@ -45,9 +45,17 @@ const questionNotice = z.object({
   /** The handler's own words; null when the contract's consent field asks. */
   text: z.string().nullable(),
   choices: z.array(z.string()),
+  /** It waits for the PIN: `unlock`, and it runs; `approve` is not for it. */
+  locked: z.boolean().default(false),
   askedAt: z.number(),
   expires: z.number(),
 })
+const map = z.record(z.string(), z.custom<Cbor>())
+const locked = z.union([
+  questionNotice,
+  /** A request that could not wait, and was refused. */
+  z.object({ question: z.null(), who: z.string(), type: z.string() }),
+])
 const waiting = z.object({ questions: z.array(questionNotice), offers: z.array(offerNotice) })
 const credentialEntry = z.object({
   alias: z.string(),
@@ -58,6 +66,8 @@ const credentialEntry = z.object({
   /** Milliseconds since the epoch; null for never. */
   expires: z.number().nullable(),
   addedAt: z.number(),
+  /** A proof needs the PIN. */
+  critical: z.boolean(),
 })
 const credentialEntries = z.object({ credentials: z.array(credentialEntry) })
 const paired = anchored.extend({ refused: z.literal('journal-behind').nullable().default(null) })
@@ -91,6 +101,8 @@ const ownedKey = z.object({
   algorithm: z.enum(keyAlgorithms),
   publicKey: z.instanceof(Uint8Array),
   createdAt: z.number(),
+  /** A signature needs the PIN. */
+  critical: z.boolean(),
 })
 const ownedKeys = z.object({ keys: z.array(ownedKey) })
 
@@ -113,6 +125,8 @@ export type Offer = z.infer<typeof offerNotice> & { readonly signed: SignedContr
 export type CredentialEntry = z.infer<typeof credentialEntry>
 /** One request that waits for a yes or a no. */
 export type Question = z.infer<typeof questionNotice>
+/** A request that needs what is critical. */
+export type LockedRequest = z.infer<typeof locked>
 /** Rows of a search or a report. `next` goes into the following search as `after`. */
 export type Found = z.infer<typeof found>
 export interface SearchOptions {
@@ -131,6 +145,8 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   renewKeys(): Promise<void>
   onOffer(receive: (offer: Offer) => void): void
   onQuestion(receive: (question: Question) => void): void
+  /** Told of requests that need what is critical: they wait for `unlock`, or were refused (`question` is null then). */
+  onLocked(receive: (request: LockedRequest) => void): void
   /** Everything that waits for an answer: for a device that was away when it was told. */
   pending(): Promise<{ readonly questions: readonly Question[]; readonly offers: readonly Offer[] }>
   invite(alias: string, kind: 'service' | 'peer'): Promise<Invitation>
@@ -157,19 +173,24 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   removeItem(connection: string, key: string): Promise<void>
   /**
    * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
-   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque is found by its key alone.
+   * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque, secret or critical is found by its key
+   * alone.
    */
   search(table: 'items' | 'audit', options?: SearchOptions): Promise<Found>
   /** One of the vault's fixed reports: `namespaces`, `categories`, `askers`, `refusals`, `days`. */
   report(name: string, filter?: string): Promise<Found>
   /** A fresh key in the vault, for the handlers that need one of this name. */
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
+  /** Makes a key critical: a signature of it needs the PIN from now on. */
+  protectKey(alias: string): Promise<void>
   /** All of them in the order of their names; `identity` is the vault's own for documents. */
   keys(): Promise<readonly OwnedKey[]>
   /** Hands the vault a credential; one of the same alias is replaced. `label` is how the owner calls it. */
   addCredential(alias: string, options: { label: string; credential: Uint8Array }): Promise<void>
   /** What credentials there are, expired ones included; never a value. */
   credentials(): Promise<readonly CredentialEntry[]>
+  /** Makes a credential critical: a proof from it needs the PIN from now on. */
+  protectCredential(alias: string): Promise<void>
   removeCredential(alias: string): Promise<void>
 }
 
@@ -221,8 +242,10 @@ function deviceOf(
 ): OwnerDevice {
   async function command(type: string, body: Cbor): Promise<Cbor> {
     const known = anchors.newest
-    const { answer } = await conversation.request(type, encodeCbor(body), { lifeMs: COMMAND_LIFE_MS })
+    const shown = known ? { ...check(map, body, 'malformed', type), anchor: known } : body
+    const { answer } = await conversation.request(type, encodeCbor(shown), { lifeMs: COMMAND_LIFE_MS })
     const reply = await answer
+    if (reply.status === 'refused' && reply.code === 'journal-behind') throw behind(vault)
     if (reply.status === 'replied') {
       const answer = decodeCbor(reply.body)
       await anchors.take(check(anchored, answer, 'malformed', `the answer to ${type}`).anchor, known)
@@ -247,6 +270,9 @@ function deviceOf(
       conversation.on('consent.asked', ({ body }) =>
         receive(check(questionNotice, decodeCbor(body), 'malformed', 'question')),
       )
+    },
+    onLocked(receive) {
+      conversation.on('factor.needed', ({ body }) => receive(check(locked, decodeCbor(body), 'malformed', 'notice')))
     },
     async pending() {
       const { questions, offers } = check(waiting, await command('pending.list', {}), 'malformed', 'what is pending')
@@ -293,10 +319,12 @@ function belongings(
   | 'report'
   | 'putField'
   | 'createKey'
+  | 'protectKey'
   | 'keys'
   | 'addCredential'
   | 'credentials'
   | 'removeCredential'
+  | 'protectCredential'
   | 'run'
 > {
   return {
@@ -315,6 +343,7 @@ function belongings(
     async createKey(alias, algorithm) {
       return check(ownedKey, await command('key.create', { alias, algorithm }), 'malformed', 'key')
     },
+    protectKey: (alias) => done(command('key.protect', { alias })),
     async keys() {
       return check(ownedKeys, await command('key.list', {}), 'malformed', 'keys').keys
     },
@@ -322,6 +351,7 @@ function belongings(
     async credentials() {
       return check(credentialEntries, await command('credential.list', {}), 'malformed', 'the credentials').credentials
     },
+    protectCredential: (alias) => done(command('item.protect', { namespace: 'personal', key: `credential/${alias}` })),
     removeCredential: (alias) => done(command('credential.remove', { alias })),
     async run(type, body, connection) {
       const about = connection === undefined ? {} : { connection }

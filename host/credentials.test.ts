@@ -28,6 +28,7 @@ const claims: readonly Claim[] = [
   ['donor', false],
 ]
 const licence = dmv.issue({ kind: 'driving-licence', expires, claims })
+const boat = dmv.issue({ kind: 'boat-licence', expires, claims: [['may_sail', true]] })
 const { signature } = decodeCredential(licence)
 
 const field = (name: string, tier: Tier): ContractField => ({
@@ -137,6 +138,36 @@ describe('what the contract does not say', () => {
     })
   })
 
+  test('a proof from a critical credential waits for the PIN, within its window', async () => {
+    await expect(world.alice.protectCredential('car')).rejects.toThrow('set a second factor first')
+    await world.alice.addCredential('boat', { label: 'Boat', credential: boat })
+    await world.alice.setFactor({ pin: '271828', windowMs: 0 })
+    await world.alice.protectCredential('boat')
+    await world.alice.renameCredential('boat', 'My boat')
+    await world.alice.addCredential('boat', { label: 'Boat again', credential: boat })
+    expect(await world.alice.credentials()).toMatchObject([{ critical: true }, { alias: 'car', critical: false }])
+    const pier = await connectService(world, 'Pier', { changes: { fields: [field('may_sail', 'required')] } })
+    const ask = async (nonce: Uint8Array) => {
+      const { answer, pending } = await pier.request('identity.verify', asking(nonce, ['may_sail']))
+      await pending
+      return async () => {
+        const verified = { nonce, issuers, claims: ['may_sail'] }
+        expect(pier.connected.verifyProof(presentationIn(told(await answer)), verified).claims.size).toBe(1)
+      }
+    }
+    const [first, second] = [await ask(fresh()), await ask(fresh())]
+    // What is not critical goes on.
+    await proven(shop, fresh())
+    await world.alice.unlock('271828')
+    await first()
+    expect((await world.alice.pending()).questions).toMatchObject([{ locked: true, who: 'Pier' }])
+    await world.alice.unlock('271828')
+    await second()
+    const { items } = await world.alice.browse('personal', { prefix: 'credential/boat' })
+    expect(items).toMatchObject([{ sensitivity: 'critical', value: null }])
+    await world.alice.removeCredential('boat')
+  })
+
   test('a claim of the consent tier is the owner’s to allow, each time', async () => {
     const nonce = fresh()
     const ask = async () => {
@@ -170,6 +201,7 @@ describe('the owner', () => {
       claims: claims.map(([name]) => name),
       expires,
       addedAt: world.clock.now,
+      critical: false,
     })
     const item = (await world.vault()).store.namespace('personal').get('credential/car')
     expect(item).toMatchObject({ visibility: 'opaque', sensitivity: 'secret' })

@@ -11,23 +11,29 @@ import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
+import { checkNotBehind } from '#host/vault/anchor.ts'
 import { CATALOGUE, catalogue } from '#host/vault/catalogue.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
-import { dispatch } from '#host/vault/dispatch.ts'
+import { dispatch, type Executed } from '#host/vault/dispatch.ts'
+import { mayWait } from '#host/vault/factor.ts'
 import { greet, isGreeting } from '#host/vault/greet.ts'
 import { once } from '#host/vault/once.ts'
 import { checkTime, type Opened, open, type Rekeying } from '#host/vault/open.ts'
 import type { Letter } from '#host/vault/outbox.ts'
 import { obey } from '#host/vault/owner.ts'
+import { UNLOCK } from '#host/vault/owner-factor.ts'
+import type { Device } from '#host/vault/party.ts'
 import { hearPeer, isPeerEvent } from '#host/vault/peer-event.ts'
 import { present, PUBLISH } from '#host/vault/present.ts'
 import { publish } from '#host/vault/publish.ts'
 import { refuse } from '#host/vault/refuse.ts'
 import { follow } from '#host/vault/rekey.ts'
+import { takeRemembered } from '#host/vault/remembered.ts'
 import { hearSandbox, isSandboxEvent } from '#host/vault/sandbox/hear.ts'
 import { relay, relayed, takeRelayed } from '#host/vault/sandbox/relay.ts'
 import { suspend } from '#host/vault/suspend.ts'
+import { resumeUnlocked } from '#host/vault/unlocked.ts'
 import type { Vault } from '#host/vault/vault.ts'
 import type { Lease } from '#host/vault/shelf.ts'
 import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
@@ -96,11 +102,8 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
 async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   const { party, event } = opened
   checkTime(event, host.now())
-  if (party.party === 'device') {
-    const elsewhere = relayed(opened)
-    if (elsewhere) return watch.timed('relay', relay(opened, party, { ...elsewhere, ...moment(host) }))
-    return watch.timed('obey', obey(opened, party, { registry: host.registry, pool: host.pool, ...moment(host) }))
-  }
+  if (party.party === 'device') return hearDevice(opened, party, { host, watch })
+  checkNotBehind(opened.vault)
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
   const answered = takeRelayed(opened, party, moment(host))
   if (answered) return answered
@@ -115,12 +118,38 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   return execute(admitted, host, watch)
 }
 
+/** A command, or what another vault hosts: first of all whether this is the vault that the device knows. */
+async function hearDevice(
+  heard: Opened,
+  device: Device,
+  { host, watch }: { host: Deliverer; watch: Watch },
+): Promise<readonly Letter[]> {
+  const opened = await takeRemembered(heard, device, moment(host))
+  const elsewhere = relayed(opened)
+  if (elsewhere) return watch.timed('relay', relay(opened, device, { ...elsewhere, ...moment(host) }))
+  return watch.timed('obey', command(opened, device, host))
+}
+
+/** A device's command; after the PIN, what waited for it: the device has its answer by then. */
+async function command(opened: Opened, device: Device, host: Deliverer): Promise<readonly Letter[]> {
+  const options = { registry: host.registry, pool: host.pool, ...moment(host) }
+  const letters = await obey(opened, device, options)
+  if (opened.event.type !== UNLOCK) return letters
+  await publish(letters, { bus: host.bus, outbox: opened.vault.outbox })
+  return resumeUnlocked(opened.vault, options)
+}
+
 /** Runs the handler and commits; again, judged anew, when what it relied on has changed meanwhile. */
 async function execute(first: Admitted, host: Deliverer, watch: Watch): Promise<readonly Letter[]> {
   let admitted = first
   for (let attempt = 1; ; attempt++) {
-    const executed = await watch.timed('dispatch', dispatch(admitted, { pool: host.pool, now: host.now() }))
+    const executed = await watch.timed('dispatch', run(admitted, host))
     try {
+      if (executed === 'locked') {
+        const factor = { approved: admitted.approved, answer: null }
+        const asking = { ...admitted, kind: 'asking', question: null, factor } as const
+        return await watch.timed('suspend', suspend(asking, moment(host)))
+      }
       const { question } = executed.effects
       if (question)
         return await watch.timed('suspend', suspend({ ...admitted, kind: 'asking', question }, moment(host)))
@@ -131,6 +160,16 @@ async function execute(first: Admitted, host: Deliverer, watch: Watch): Promise<
       admitted = readmit(admitted, host.registry, host.now())
       if (attempt === COMMIT_ATTEMPTS_MAX) throw error
     }
+  }
+}
+
+/** `locked`: it needs the owner's PIN, and waits for it. */
+async function run(admitted: Admitted, host: Deliverer): Promise<Executed | 'locked'> {
+  try {
+    return await dispatch(admitted, { pool: host.pool, now: host.now() })
+  } catch (error) {
+    if (error instanceof Refusal && mayWait(error, admitted)) return 'locked'
+    throw error
   }
 }
 

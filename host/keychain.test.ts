@@ -94,6 +94,52 @@ test('bytes, categories and the right itself are the contract’s; what is refus
   expect(await bolt.ask('data.read', {})).toEqual(refused('not-permitted'))
 })
 
+test('what a service declares sensitive is so at least, and its contract and the owner may want more', async () => {
+  const sensitivity = { tokens: 'critical' } as const
+  const permissions = { events: EVENTS, store: { ...store, sensitivity }, ...others }
+  const acme = await connectService(world, 'Acme', { changes: { ...terms(), permissions } })
+  const levelOf = async (key: string) => (await spaceOf(acme)).get(`ring/${key}`)?.sensitivity
+  const shown = async (key: string) => {
+    const { items } = await world.alice.browse(`connection/${acme.invitation.connection}`, { prefix: `ring/${key}` })
+    return items.map(({ sensitivity, value }) => [sensitivity, value !== null])
+  }
+  await acme.ask('data.store', { ...receipt, key: 'a', json: 1 })
+  await acme.ask('data.store', { ...receipt, key: 'b', json: 1, sensitivity: 'secret' })
+  expect(await shown('a')).toEqual([['data', true]])
+  expect(await shown('b')).toEqual([['secret', false]])
+  // Its own category demands more than it says.
+  await acme.ask('data.store', {
+    key: 'c',
+    category: 'tokens',
+    visibility: 'transparent',
+    json: 1,
+    sensitivity: 'data',
+  })
+  expect(await shown('c')).toEqual([['critical', false]])
+  // Laxer is not taken.
+  await acme.ask('data.store', { ...receipt, key: 'b', json: 2, sensitivity: 'data' })
+  await acme.ask('data.store', { ...receipt, key: 'b', json: 3 })
+  expect(await levelOf('b')).toBe('secret')
+  expect(await acme.ask('data.store', { ...receipt, key: 'd', json: 1, sensitivity: 'top' })).toEqual(
+    refused('malformed-request'),
+  )
+  await world.alice.setFactor({ pin: '271828', windowMs: 60_000 })
+  await world.alice.protect(`connection/${acme.invitation.connection}`, 'ring/a')
+  const { answer, pending } = await acme.request('data.store', { ...receipt, key: 'a', json: 2, sensitivity: 'data' })
+  await pending
+  expect((await spaceOf(acme)).get('ring/a')?.revision).toBe(2)
+  await world.alice.unlock('271828')
+  expect(told(await answer)).toEqual(replied({ key: 'a', revision: 3 }))
+  expect(await levelOf('a')).toBe('critical')
+  expect(await shown('c')).toEqual([['critical', true]])
+  await world.alice.lock()
+  // Not even by writing over it, unseen.
+  const { pending: locked } = await acme.request('data.remove', { key: 'c' })
+  await locked
+  await restart()
+  expect(await levelOf('c')).toBe('critical')
+})
+
 test('two events that each would fit do not both pass: the commit counts', async () => {
   const acme = await connectService(world, 'Acme', { changes: terms(60) })
   const asked = await acme.hold('data.store', { ...receipt, key: 'a', json: 'x'.repeat(40) })

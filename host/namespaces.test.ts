@@ -100,17 +100,20 @@ describe('the owner', () => {
   })
 
   test('searches all of it by a text or a category, in pages', async () => {
-    const byText = await world.alice.find({ text: 'ring/' })
-    expect(byText.items.map(({ namespace, key }) => [namespace, key])).toEqual([
+    const byText = await world.alice.search('items', { filter: 'key~ring/' })
+    expect(byText.columns.slice(0, 2)).toEqual(['namespace', 'key'])
+    expect(byText.rows.map((row) => row.slice(0, 2))).toEqual([
       [nameOf(acme), 'ring/a'],
       [nameOf(acme), 'ring/b'],
     ])
     expect(byText.next).toBeNull()
-    const one = await world.alice.find({ text: 'ring/', limit: 1 })
-    expect(one.items).toHaveLength(1)
-    const rest = await world.alice.find({ text: 'ring/', ...(one.next && { after: one.next }) })
-    expect(rest.items.map(({ key }) => key)).toEqual(['ring/b'])
-    expect((await world.alice.find({ category: 'tokens' })).items).toMatchObject([{ key: 'ring/b' }])
+    const one = await world.alice.search('items', { filter: 'key~ring/', limit: 1 })
+    expect(one.rows).toHaveLength(1)
+    const rest = await world.alice.search('items', { filter: 'key~ring/', after: one.next })
+    expect(rest.rows.map(([, key]) => key)).toEqual(['ring/b'])
+    const tokens = await world.alice.search('items', { filter: 'category:tokens author:handler/keychain' })
+    expect(tokens.rows.map(([, key]) => key)).toEqual(['ring/b'])
+    expect(JSON.stringify([byText, tokens])).not.toContain('unseen')
   })
 
   test('is told what would stop working before anything is removed, and then removes it', async () => {
@@ -182,7 +185,7 @@ test('a vault without a connection is a whole personal safe', async () => {
   expect(await alone.alice.keys()).toHaveLength(2)
   const { items } = await alone.alice.browse('personal', { prefix: 'field/blood_type' })
   expect(items).toMatchObject([{ value: new TextEncoder().encode('A') }])
-  expect((await alone.alice.find({ text: 'blood' })).items).toHaveLength(1)
+  expect((await alone.alice.search('items', { filter: 'blood' })).rows).toHaveLength(1)
   await alone.kill()
   await alone.start()
   expect((await alone.alice.browse('personal', { prefix: 'field/blood_type' })).items).toHaveLength(1)

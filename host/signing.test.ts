@@ -114,6 +114,32 @@ describe('keys', () => {
     expect(await signed(acme, 'coins')).toEqual(first)
   })
 
+  test('one that the owner made critical signs with the PIN alone', async () => {
+    const acme = await connectService(world, 'Acme')
+    await expect(world.alice.protectKey('identity')).rejects.toThrow('set a second factor first')
+    await world.alice.setFactor({ pin: '271828', windowMs: 60_000 })
+    await world.alice.protectKey('any')
+    await expect(world.alice.protectKey('none')).rejects.toThrow('no key none')
+    for (const restarts of [false, true]) {
+      if (restarts) {
+        await world.kill()
+        await world.start()
+      }
+      const { answer, pending } = await acme.request('signs.run', { alias: 'any', message: encode(message) })
+      await pending
+      expect(await signed(acme, 'coins')).toMatchObject({ signature: expect.any(String) })
+      await world.alice.unlock('271828')
+      expect(told(await answer)).toMatchObject({
+        status: 'replied',
+        body: { signature: expect.stringMatching(/^.{86}$/u) },
+      })
+      expect(await signed(acme, 'any')).toMatchObject({ signature: expect.any(String) })
+      await world.alice.lock()
+    }
+    const keys = await world.alice.keys()
+    expect(keys.filter(({ critical }) => critical).map(({ alias }) => alias)).toEqual(['any'])
+  })
+
   test('the connection’s own needs the contract’s permission to authenticate; the vault’s does not', async () => {
     const permissions = { events: ['signs.run'], store: null, messages: false, authentication: false, payment: false }
     const bolt = await connectService(world, 'Bolt', { changes: { permissions } })
@@ -136,7 +162,7 @@ describe('keys', () => {
     expect(keys.find(({ alias }) => alias === 'identity')).toMatchObject({ algorithm: 'ed25519' })
     for (const { algorithm, publicKey, ...rest } of made) {
       expect(publicKey).toHaveLength(algorithm === 'ecdsa-secp256k1' ? 33 : 32)
-      expect(Object.keys(rest).toSorted()).toEqual(['alias', 'createdAt'])
+      expect(Object.keys(rest).toSorted()).toEqual(['alias', 'createdAt', 'critical'])
     }
     const rows = (await world.rows()).filter(({ eventType }) => eventType === 'key.create')
     expect(rows.at(-1)).toMatchObject({ result: 'changed', reason: 'listed-bip340' })

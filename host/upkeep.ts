@@ -11,6 +11,7 @@ import { publish } from './vault/publish.ts'
 import { compactionDue } from './vault/quota.ts'
 import { deny } from './vault/resume.ts'
 import { expireRelays } from './vault/sandbox/relay.ts'
+import { pruneWhenDue } from './vault/retention.ts'
 import { checkpointWhenDue } from './vault/trail.ts'
 import type { Vault } from './vault/vault.ts'
 import type { Vaults } from './vault/vaults.ts'
@@ -41,6 +42,7 @@ export async function upkeep(
 async function round(vault: Vault, moment: Moment & { readonly dialer?: Dialer }): Promise<void> {
   await expireQuestions(vault, moment)
   await writeRows(vault, [...vault.writer.owed(), ...vault.refusals.due(moment.now)], moment)
+  await pruneWhenDue(vault, moment)
   await publish(await checkpointWhenDue(vault, moment), { bus: moment.bus, outbox: vault.outbox })
   await publish(vault.outbox.left(moment.now, RELAY_AFTER_MS), { bus: moment.bus, outbox: vault.outbox })
   await resend(vault, moment)

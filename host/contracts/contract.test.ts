@@ -63,6 +63,15 @@ test('what was signed is what is read', () => {
   expect(signed.hash).toHaveLength(32)
 })
 
+test('a category may demand that what is kept of it is guarded, when it is listed', () => {
+  const { permissions } = contractOf()
+  const of = (sensitivity: Record<string, 'secret' | 'critical'>) =>
+    contractOf({ permissions: { ...permissions, store: { categories: ['receipts'], bytesMax: 1_000, sensitivity } } })
+  const guarded = of({ receipts: 'critical' })
+  expect(verifyContract(signContract(guarded, publisher), publisherKey).contract).toEqual(guarded)
+  expect(refusalOf(() => signContract(of({ cards: 'secret' }), publisher)).message).toContain('listed categories')
+})
+
 test('links, store and fields may be absent', () => {
   const bare = contractOf({
     service: { ...contractOf().service, links: {} },

@@ -44,6 +44,14 @@ export interface ContractField {
   readonly retention: Retention
 }
 
+/** What may be kept in the vault: of these categories, in so many bytes of keys and values. */
+interface StorePermission {
+  readonly categories: readonly string[]
+  readonly bytesMax: number
+  /** How sensitive items of a category are at least; plain data where it is not said. */
+  readonly sensitivity?: Readonly<Record<string, 'secret' | 'critical'>>
+}
+
 export interface Contract {
   readonly service: {
     readonly name: string
@@ -60,7 +68,7 @@ export interface Contract {
   readonly permissions: {
     /** Event types it may send. */
     readonly events: readonly string[]
-    readonly store: null | { readonly categories: readonly string[]; readonly bytesMax: number }
+    readonly store: null | StorePermission
     readonly messages: boolean
     readonly authentication: boolean
     readonly payment: boolean
@@ -168,9 +176,20 @@ const field: z.ZodType<ContractField> = z.strictObject({
 
 const storageBytes = z.int().min(0).max(CONTRACT_STORAGE_BYTES_MAX)
 
+const stores = z
+  .strictObject({
+    categories: distinct(name, CONTRACT_CATEGORIES_MAX),
+    bytesMax: storageBytes,
+    sensitivity: z.exactOptional(z.record(name, z.enum(['secret', 'critical']))),
+  })
+  .refine(({ categories, sensitivity = {} }) => Object.keys(sensitivity).every((each) => categories.includes(each)), {
+    path: ['sensitivity'],
+    message: 'must name listed categories',
+  })
+
 const permissions = z.strictObject({
   events: distinct(z.string().regex(new RegExp(`^${grammar.type}$`), 'must be noun.verb'), CONTRACT_EVENTS_MAX),
-  store: z.strictObject({ categories: distinct(name, CONTRACT_CATEGORIES_MAX), bytesMax: storageBytes }).nullable(),
+  store: stores.nullable(),
   messages: z.boolean(),
   authentication: z.boolean(),
   payment: z.boolean(),
@@ -204,13 +223,17 @@ function contractSchema(identity: Uint8Array): z.ZodType<Contract> {
     })
 }
 
+function storeCbor({ sensitivity, ...rest }: StorePermission): Cbor {
+  return { ...rest, ...(sensitivity && { sensitivity: { ...sensitivity } }) }
+}
+
 /** Spelled out: an interface has no index signature, and nothing but what is declared shall be signed. */
 function toCbor({ service, fields, permissions, limits, ...rest }: Contract): Cbor {
   return {
     ...rest,
     service: { ...service, links: { ...service.links } },
     fields: fields.map((field) => ({ ...field, retention: { ...field.retention } })),
-    permissions: { ...permissions, store: permissions.store && { ...permissions.store } },
+    permissions: { ...permissions, store: permissions.store && storeCbor(permissions.store) },
     limits: { ...limits },
   }
 }

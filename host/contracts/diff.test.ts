@@ -49,6 +49,21 @@ test('the first version is all new', () => {
   ])
 })
 
+const lines = (before: Contract, after: Contract) =>
+  diffContracts(before, after).changed.map(({ text, widens }) => [text, widens])
+
+test('a category that is guarded less reaches further', () => {
+  const { permissions } = contractOf()
+  const kept = (sensitivity: Record<string, 'secret' | 'critical'>) =>
+    contractOf({ permissions: { ...permissions, store: { categories: ['receipts'], bytesMax: 1_000, sensitivity } } })
+  const strict = kept({ receipts: 'critical' })
+  expect(lines(contractOf(), strict)).toEqual([['stored category receipts: allowed → critical', false]])
+  expect(lines(strict, kept({ receipts: 'secret' }))).toEqual([
+    ['stored category receipts: critical → kept secret', true],
+  ])
+  expect(lines(strict, contractOf())).toEqual([['stored category receipts: critical → allowed', true]])
+})
+
 test('added, removed and changed lines say what was and what is', () => {
   const before = contractOf()
   const after = contractOf({

@@ -64,7 +64,9 @@ function terms(contract: Contract): Map<string, readonly Facet[]> {
   if (permissions.payment) lines.set('permission to request payment', [allowed])
   if (permissions.store !== null) {
     lines.set('permission to store data', [bytes(permissions.store.bytesMax)])
-    for (const category of permissions.store.categories) lines.set(`stored category ${category}`, [allowed])
+    const { categories, sensitivity = {} } = permissions.store
+    for (const category of categories)
+      lines.set(`stored category ${category}`, [keptAs[sensitivity[category] ?? 'data']])
   }
   lines.set('limit requests per hour', [{ shown: String(limits.requestsPerHour), reach: limits.requestsPerHour }])
   lines.set('limit storage', [bytes(limits.storageBytes)])
@@ -76,6 +78,12 @@ function terms(contract: Contract): Map<string, readonly Facet[]> {
 }
 
 const allowed: Facet = { shown: 'allowed', reach: 1 }
+/** What is less guarded reaches further. */
+const keptAs = {
+  data: { shown: 'allowed', reach: 3 },
+  secret: { shown: 'kept secret', reach: 2 },
+  critical: { shown: 'critical', reach: 1 },
+} as const satisfies Readonly<Record<string, Facet>>
 
 function bytes(count: number): Facet {
   return { shown: `${count} bytes`, reach: count }

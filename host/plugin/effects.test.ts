@@ -76,6 +76,12 @@ test('a category is a name, also where any may be kept', () => {
   for (const category of ['Notes', '', 'x'.repeat(65)]) expect(() => judge(category)).toThrow(code('handler-lied'))
 })
 
+test('how sensitive it is declared goes with the change', () => {
+  const attributes = { visibility: 'opaque', category: 'notes', sensitivity: 'critical' } as const
+  const { changes } = judge({ outcome: { ...done, writes: [{ ...write, attributes }] } })
+  expect(changes).toMatchObject([{ sensitivity: 'critical' }])
+})
+
 test('attributes go with the change; none given leaves what there is', () => {
   const [named, unnamed] = judge({ outcome: { ...done, writes: [kept('notes'), kept()] } }).changes
   expect(named).toMatchObject({ visibility: 'opaque', category: 'notes' })

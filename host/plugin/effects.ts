@@ -29,6 +29,7 @@ import {
   type Outcome,
   type Report,
   type ReportedEvent,
+  sensitivities,
   type Write,
 } from './report.ts'
 
@@ -39,7 +40,11 @@ const writeSchema = z.object({
   key: z.string(),
   value: bytesUpTo(VALUE_BYTES_MAX).nullable(),
   attributes: z
-    .object({ visibility: z.enum(['transparent', 'opaque']), category: z.union([z.string(), z.undefined()]) })
+    .object({
+      visibility: z.enum(['transparent', 'opaque']),
+      category: z.union([z.string(), z.undefined()]),
+      sensitivity: z.enum(sensitivities).optional(),
+    })
     .optional(),
 })
 
@@ -227,8 +232,8 @@ function changeOf(
   const namespace = sources.namespaces.get(label)?.namespace.name
   if (namespace === undefined) return []
   if (attributes === undefined) return [{ namespace, key, value, author }]
-  const { visibility, category = null } = attributes
-  return [{ namespace, key, value, visibility, category, author }]
+  const { visibility, category = null, sensitivity } = attributes
+  return [{ namespace, key, value, visibility, category, author, ...(sensitivity && { sensitivity }) }]
 }
 
 /** @throws Refusal `handler-lied` when there is more than the manifest allows: the cell cuts, it does not overrun */

@@ -1,10 +1,17 @@
 /** What one invocation may touch: manifest ∩ contract ∩ this event. */
-import type { Signer } from '#host/crypto/signer.ts'
 import { HANDLER_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import type { Namespace } from '#host/storage/port.ts'
 
 import { CONNECTION_KEY } from './manifest.ts'
-import type { Cap, CredentialMetadata, GrantedCredential, GrantedNamespace, ProofRequest, Sources } from './port.ts'
+import type {
+  Cap,
+  CredentialMetadata,
+  GrantedCredential,
+  GrantedKey,
+  GrantedNamespace,
+  ProofRequest,
+  Sources,
+} from './port.ts'
 import type { Registered } from './registry.ts'
 import type { LabelGrant } from './report.ts'
 
@@ -24,7 +31,8 @@ export interface ContractPermits {
 /** A credential of the vault, with all its claims. */
 export interface HeldCredential {
   readonly metadata: CredentialMetadata
-  prove(request: ProofRequest): Promise<Uint8Array>
+  /** `undefined` while it waits for the owner: the event comes to nothing then. */
+  prove(request: ProofRequest): Promise<Uint8Array> | undefined
 }
 
 export interface GrantOptions {
@@ -80,7 +88,7 @@ export function labelGrant([label, { namespace, writable, cap }]: readonly [stri
 
 /** Of the keys it needs those that are there, in the algorithm its manifest names, if it names one. */
 function keysFor({ registered, permits, keys }: GrantOptions): Sources['keys'] {
-  const granted = new Map<string, Signer>()
+  const granted = new Map<string, GrantedKey>()
   for (const { alias, algorithm } of registered.manifest.needs.keys) {
     if (alias === CONNECTION_KEY && !permits.authentication) continue
     const key = keys.get(alias)

@@ -69,7 +69,8 @@ export function openDesk(sources: Sources, options: { hostCallsMax: number }): D
         const key = sources.keys.get(call.alias)
         if (key === undefined) return unavailable
         if (!isSignable(key.algorithm, call.message.length)) return { kind: 'message-size' }
-        return { kind: 'bytes', bytes: key.sign(call.message) }
+        const bytes = key.sign(call.message)
+        return bytes === undefined ? unavailable : { kind: 'bytes', bytes }
       }
       case 'reach':
         return sources.reaches?.(call.alias, call.type) ? { kind: 'bytes', bytes: new Uint8Array(0) } : unavailable

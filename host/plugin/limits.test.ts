@@ -97,7 +97,8 @@ const opened = '(i32.load (i32.const 132))'
 const times = (count: number, turn: string, first = '') => `(local $i i32) ${first} (loop $again ${turn}
   (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${count}))))`
 const put = `(call $put ${opened} (i32.const 80) (i32.const 3) (i32.const 0) (i32.const 65000) (i32.const 0)
-  (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 160))`
+  (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+  (i32.const 160))`
 const grow = (instruction: string) => `(if (i32.lt_s ${instruction} (i32.const 0)) (then (unreachable)))`
 
 interface Run {

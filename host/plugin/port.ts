@@ -27,6 +27,13 @@ export interface GrantedNamespace {
   readonly namespace: Namespace
   readonly writable: boolean
   readonly cap?: Cap
+  /** Whether reading this key asks more than the grant: it is not read ahead of the handler's asking. */
+  readonly isGuarded?: (key: string) => boolean
+}
+
+export interface GrantedKey extends Pick<Signer, 'algorithm' | 'publicKey'> {
+  /** `undefined` while it waits for the owner: the event comes to nothing then. */
+  sign(message: Uint8Array): Uint8Array | undefined
 }
 
 /** What may be known of a credential without a proof. */
@@ -63,7 +70,7 @@ export interface Sources {
   /** Granted namespaces by label (`connection`, `handler`), each with its right. */
   readonly namespaces: ReadonlyMap<string, GrantedNamespace>
   /** Granted keys by alias. The secret stays behind `sign`. */
-  readonly keys: ReadonlyMap<string, Signer>
+  readonly keys: ReadonlyMap<string, GrantedKey>
   /** Granted credentials by alias. Values and signatures stay behind `prove`. */
   readonly credentials: ReadonlyMap<string, GrantedCredential>
   /** Granted outgoing targets. */

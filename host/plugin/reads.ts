@@ -90,10 +90,10 @@ function carry({ keys, writes }: Learnt, { namespaces }: Sources): readonly Carr
   const carried: Carried[] = []
   let room = CARRIED_BYTES_MAX
   for (const { label, key, revision } of keys) {
-    const namespace = namespaces.get(label)?.namespace
-    if (namespace === undefined) continue
+    const granted = namespaces.get(label)
+    if (granted === undefined || granted.isGuarded?.(key) === true) continue
     try {
-      const item = namespace.get(key)
+      const item = granted.namespace.get(key)
       if (writes && (item?.revision ?? 0) <= revision) continue
       room -= key.length + (item?.value.length ?? 0)
       if (room < 0) return carried

@@ -64,7 +64,12 @@ export interface Room {
 export interface Attributes {
   readonly visibility: 'transparent' | 'opaque'
   readonly category: string | undefined
+  /** At least this much. */
+  readonly sensitivity?: (typeof sensitivities)[number] | undefined
 }
+
+/** From the laxest to the strictest. */
+export const sensitivities = ['data', 'secret', 'critical'] as const
 
 /** The name of a category, as contracts have them. */
 export function isCategory(name: string): boolean {

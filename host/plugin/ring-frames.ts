@@ -2,7 +2,16 @@
 import { type Carried, decodeItem, encodeItem } from './calls.ts'
 import type { FrameReader, FrameWriter } from './frame.ts'
 import { RING_SLOT_BYTES } from '#host/plugin/limits.ts'
-import type { CellJob, FailReason, Outcome, Report, ReportedEvent, ReportedLine, Write } from './report.ts'
+import {
+  type CellJob,
+  type FailReason,
+  type Outcome,
+  type Report,
+  type ReportedEvent,
+  type ReportedLine,
+  sensitivities,
+  type Write,
+} from './report.ts'
 
 /** @throws RangeError when the slot is too small for it */
 export function encodeJob(job: CellJob, into: FrameWriter): void {
@@ -82,7 +91,9 @@ function encodeDone({ reply, writes, outgoing, facts }: Done, into: FrameWriter)
     into.text(key)
     encodeBytes(value ?? undefined, into)
     into.u8(attributes === undefined ? 0 : attributes.visibility === 'opaque' ? 2 : 1)
-    if (attributes !== undefined) encodeText(attributes.category, into)
+    if (attributes === undefined) continue
+    encodeText(attributes.category, into)
+    into.u8(attributes.sensitivity === undefined ? 0 : sensitivities.indexOf(attributes.sensitivity) + 1)
   }
   into.u32(outgoing.length)
   for (const { to, alias, type, body } of outgoing) {
@@ -118,12 +129,9 @@ function decodeDone(from: FrameReader): unknown {
     const [label, key, value] = [from.text(), from.text(), decodeBytes(from) ?? null]
     const kept = from.u8()
     if (kept === 0) return { label, key, value }
-    return {
-      label,
-      key,
-      value,
-      attributes: { visibility: kept === 2 ? 'opaque' : 'transparent', category: decodeText(from) },
-    }
+    const [category, sensitivity] = [decodeText(from), sensitivities[from.u8() - 1]]
+    const visibility = kept === 2 ? 'opaque' : 'transparent'
+    return { label, key, value, attributes: { visibility, category, ...(sensitivity && { sensitivity }) } }
   })
   const outgoing = listOf(from, () => {
     const [to, alias, type, body] = [targets[from.u8()], decodeText(from), from.text(), from.bytes()]

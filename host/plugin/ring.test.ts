@@ -146,7 +146,7 @@ const reports: Report[] = [
     writes: [
       write,
       { ...write, value: null },
-      { ...write, attributes: { visibility: 'opaque', category: 'notes' } },
+      { ...write, attributes: { visibility: 'opaque', category: 'notes', sensitivity: 'secret' } },
       { ...write, attributes: { visibility: 'transparent', category: undefined } },
     ],
     outgoing: [

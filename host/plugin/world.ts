@@ -7,6 +7,7 @@ import type { Plan } from './component/plan.ts'
 
 const storeError = 'variant {unavailable: _, conflict: _, too-large: u32, wrong-category: _, full: u32}'
 const metadata = 'visibility: enum {transparent, opaque}, category: option<string>'
+const attributes = `record {${metadata}, sensitivity: option<enum {data, secret, critical}>}`
 const item = `record {key: string, value: list<u8>, revision: u64, ${metadata}}`
 const page = `record {items: list<${item}>, next: option<string>}`
 const credential =
@@ -40,7 +41,7 @@ const importTypes = new Map([
   ],
   [
     'trellis:handler/store@0.1.0#[method]namespace.put',
-    `(${self}, key: string, value: list<u8>, expected: option<u64>, attributes: option<record {${metadata}}>) -> ` +
+    `(${self}, key: string, value: list<u8>, expected: option<u64>, attributes: option<${attributes}>) -> ` +
       `result<_, ${storeError}>`,
   ],
   ['trellis:handler/store@0.1.0#[method]namespace.delete', `(${self}, key: string) -> result<_, ${storeError}>`],

@@ -62,10 +62,10 @@ export const CHECKPOINT_ROWS = 256
 export const AUDIT_PAGE_ROWS_MAX = 256
 /** Rows looked at for one page when only some of them match: some 10 ms. */
 export const AUDIT_SCAN_ROWS_MAX = 4_096
-/** Items looked at for one page of a search: some 10 ms. */
-export const SEARCH_ITEMS_MAX = 4_096
-/** Text that is searched for in keys. */
-export const SEARCH_CHARS_MAX = 128
+/** How long the owner may have rows kept: ten years. */
+export const AUDIT_RETAIN_DAYS_MAX = 3_650
+/** Between two prunings by age: a row stays a day longer at most. */
+export const AUDIT_PRUNE_EVERY_MS = 86_400_000
 /** Rows that one pruning looks at: its deletes and its record fit one frame many times over. */
 export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */

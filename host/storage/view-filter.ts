@@ -31,7 +31,7 @@ interface Columns {
 
 const tables: Readonly<Record<ViewTable, Columns>> = {
   items: {
-    text: ['namespace', 'key', 'category', 'visibility', 'sensitivity', 'alias', 'text'],
+    text: ['namespace', 'key', 'category', 'visibility', 'sensitivity', 'alias', 'author', 'text'],
     number: ['size', 'revision'],
     time: ['updated'],
     main: ['key', 'category', 'alias', 'text'],

@@ -57,7 +57,7 @@ function push(
 ): void {
   const { visibility, sensitivity, value, revision, updatedAt } = item
   items.push(name, key, alias, item.category ?? null, visibility, sensitivity)
-  items.push(value.length, revision, updatedAt, textOf(item))
+  items.push(value.length, revision, updatedAt, item.author ?? null, textOf(item))
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

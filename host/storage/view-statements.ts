@@ -10,14 +10,15 @@ export interface Query {
 /** The tables of a view, in the order of their projected columns. */
 export const viewSchema = [
   `CREATE TABLE items ("namespace" TEXT, "key" TEXT, "alias" TEXT, "category" TEXT, "visibility" TEXT,
-    "sensitivity" TEXT, "size" INTEGER, "revision" INTEGER, "updated" INTEGER, "text" TEXT)`,
+    "sensitivity" TEXT, "size" INTEGER, "revision" INTEGER, "updated" INTEGER, "author" TEXT,
+    "text" TEXT)`,
   `CREATE TABLE audit ("row" INTEGER, "at" INTEGER, "connection" TEXT, "who" TEXT, "event" TEXT, "fields" TEXT,
     "purpose" TEXT, "version" INTEGER, "result" TEXT, "reason" TEXT, "count" INTEGER)`,
   'CREATE UNIQUE INDEX items_by_key ON items ("namespace", "key")',
   'CREATE UNIQUE INDEX audit_by_row ON audit ("row")',
 ]
 export const viewInserts: Readonly<Record<ViewTable, string>> = {
-  items: 'INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  items: 'INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   audit: 'INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
 }
 
@@ -32,6 +33,7 @@ export const searchColumns = {
     'size',
     'revision',
     'updated',
+    'author',
     'excerpt',
   ],
   audit: ['row', 'at', 'connection', 'who', 'event', 'fields', 'purpose', 'version', 'result', 'reason', 'count'],
@@ -40,7 +42,7 @@ export const searchColumns = {
 const searches: Readonly<Record<ViewTable, { select: string; after: string; order: string }>> = {
   items: {
     select: `SELECT "namespace", "key", "alias", "category", "visibility", "sensitivity", "size", "revision", "updated",
-      substr("text", 1, ${VIEW_EXCERPT_CHARS}) FROM items`,
+      "author", substr("text", 1, ${VIEW_EXCERPT_CHARS}) FROM items`,
     after: '("namespace", "key") > (?, ?)',
     order: 'ORDER BY "namespace", "key" LIMIT ?',
   },

@@ -21,7 +21,7 @@ export interface ViewAnswer {
   readonly rows: readonly (readonly SqlValue[])[]
 }
 
-const COLUMNS = { items: 10, audit: 11 } as const
+const COLUMNS = { items: 11, audit: 11 } as const
 const engine = initSqlJs()
 let database: Database | undefined
 

@@ -16,7 +16,13 @@ const views = openViews()
 let store: VaultStore
 
 const changes: Change[] = [
-  { namespace: 'connection/c-1', key: 'a', value: utf8('a Blue invoice'), category: 'receipts' },
+  {
+    namespace: 'connection/c-1',
+    key: 'a',
+    value: utf8('a Blue invoice'),
+    category: 'receipts',
+    author: 'handler/keychain',
+  },
   { namespace: 'connection/c-1', key: 'b', value: utf8('hidden'), visibility: 'opaque', category: 'receipts' },
   { namespace: 'connection/c-1', key: 'c%', value: utf8('critical'), sensitivity: 'critical' },
   { namespace: 'connection/c-1', key: 'd', value: Uint8Array.of(0xff, 0xfe) },
@@ -58,6 +64,7 @@ describe('a search', () => {
     ['%', ['c%']],
     ['alias:Acme size<=6', ['b', 'd']],
     ['size>1000', ['e']],
+    ['author:handler/keychain', ['a']],
     ['hidden', []],
     ['critical', []],
     ['text~x', []],

@@ -9,6 +9,7 @@ import { readRequest, type Registered, type Registry } from '#host/plugin/regist
 import type { Expectation } from '#host/storage/port.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
+import type { FactorWait } from './records.ts'
 import type { Vault } from './vault.ts'
 
 /** An event that may reach its handler. Only `admit` makes one. */
@@ -35,6 +36,8 @@ export interface Asking {
   readonly fields: readonly ContractField[]
   /** What the handler asks in its own words. */
   readonly question: OwnerQuestion | null
+  /** Nothing is asked: it waits for the owner's PIN. */
+  readonly factor?: FactorWait
 }
 
 /** A refusal by the contract, with what the audit row and the asker are told. */

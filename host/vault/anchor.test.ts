@@ -5,6 +5,8 @@ import { expect, test } from 'vitest'
 
 import { forgetfulStore } from '#client/transport.ts'
 import { openFolder } from '#host/commands/open.ts'
+import { connectService } from '#host/service.fixture.ts'
+import type { Cbor } from '#host/wire/cbor.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 
 /** Stops the host and puts a copy of its folder aside. */
@@ -64,6 +66,33 @@ test('a device that pairs with a vault put back to an older copy is told, and so
   })
   // One that remembers nothing cannot tell.
   await world.pair('phone')
+})
+
+test('a command that remembers more than the vault has is refused, and so is all until the owner says', async () => {
+  await using world = await startWorld({ handlers: ['counts'], devices: ['tablet'] })
+  const acme = await connectService(world, 'Acme')
+  await world.alice.putField('note', 'zero')
+  const known = world.alice.anchor
+  if (!known) throw new Error('every answer has one')
+  const put = (anchor: Cbor) => world.holdCommand('field.put', { name: 'note', value: 'one', anchor })
+  expect((await world.hand(put({ ...known }))).outcome).toBe('done')
+  expect((await world.hand(put({ ...known, sequence: -1 }))).outcome).toBe('malformed')
+  const behind = { code: 'journal-behind' }
+  expect((await world.hand(put({ ...known, chain: new Uint8Array(32) }))).outcome).toBe(behind.code)
+  expect(await acme.ask('counts.run')).toMatchObject({ status: 'refused', ...behind })
+  await expect(world.alice.putField('note', 'two')).rejects.toMatchObject(behind)
+  expect((await world.vault()).store.namespace('personal').get('field/note')?.revision).toBe(2)
+  // Another device does not make it good, nor does another start.
+  await world.kill()
+  await world.start()
+  const tablet = await world.pair('tablet')
+  await expect(tablet.putField('note', 'four')).rejects.toMatchObject(behind)
+  expect(await acme.ask('counts.run')).toMatchObject({ status: 'refused', ...behind })
+  // The owner restored it themselves, and pairs the device that found out anew, with an empty store.
+  const phone = await world.pair('phone')
+  expect(await acme.ask('counts.run')).toMatchObject({ status: 'replied' })
+  await phone.putField('note', 'five')
+  await tablet.putField('note', 'six')
 })
 
 test('a vault that went another way from an older copy on is found out, however far it went', async () => {

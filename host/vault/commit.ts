@@ -20,6 +20,7 @@ import { checkQuota } from './quota.ts'
 import { ANSWER, answerLane, answerType, type Party, placeOf } from './party.ts'
 import { encodeRecord } from './records.ts'
 import { upkeep, type Upkeep } from './rekey.ts'
+import { guarded } from './sensitivity.ts'
 import type { Vault } from './vault.ts'
 
 /** A message that is to leave with the commit. */
@@ -87,7 +88,7 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()
   leaving.apply?.()
-  const record: Change[] = changes.map((change) => authored(change, opened))
+  const record: Change[] = changes.map((change) => authored(guarded(vault, change), opened))
   const letters: Letter[] = []
   const keep = (message: Message): void => {
     const { change, letter } = vault.outbox.keep(message)

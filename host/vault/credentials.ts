@@ -5,6 +5,7 @@ import { disclosureOf, encodePresentation } from '#host/crypto/presentation.ts'
 import type { HeldCredential } from '#host/plugin/grant.ts'
 import type { CredentialMetadata, ProofRequest } from '#host/plugin/port.ts'
 import type { Change } from '#host/storage/port.ts'
+import type { Gate } from './factor.ts'
 import type { Connection } from './party.ts'
 import { entries } from './read.ts'
 import { type CredentialRecord, decodeRecord, encodeRecord } from './records.ts'
@@ -18,6 +19,8 @@ export interface StoredCredential {
   readonly record: CredentialRecord
   readonly credential: Credential
   readonly metadata: CredentialMetadata
+  /** A proof needs the owner's second factor. */
+  readonly critical: boolean
 }
 
 type Read = Pick<StoredCredential, 'record' | 'credential'>
@@ -36,11 +39,13 @@ function read(bytes: Uint8Array): Read {
 
 /** All of them, by alias. */
 export function storedCredentials(vault: Vault): readonly StoredCredential[] {
-  return entries(vault.store.namespace('personal'), PREFIX).map(([alias, bytes]) => {
+  const personal = vault.store.namespace('personal')
+  return entries(personal, PREFIX).map(([alias, bytes]) => {
+    const critical = personal.get(PREFIX + alias)?.sensitivity === 'critical'
     const { record, credential } = read(bytes)
     const { kind, names, expires } = credential
     const metadata = { alias, kind, issuer: issuerName(credential.issuer), label: record.label, claims: names, expires }
-    return { alias, record, credential, metadata }
+    return { alias, record, credential, metadata, critical }
   })
 }
 
@@ -56,8 +61,9 @@ export function credentialChange(alias: string, record: CredentialRecord | null)
  */
 export function heldCredentials(
   vault: Vault,
-  { connection, needed, now }: { connection: Connection | undefined; needed: boolean; now: number },
+  options: { connection: Connection | undefined; needed: boolean; now: number; gate: Gate },
 ): ReadonlyMap<string, HeldCredential> {
+  const { connection, needed, now, gate } = options
   const peerKey = connection?.record.peerKey
   if (!needed || !peerKey) return new Map()
   const audience = identityId(peerKey)
@@ -67,9 +73,9 @@ export function heldCredentials(
     return encodePresentation(credential, { ...disclosure, proof: await vault.prover.prove(disclosure) })
   }
   return new Map(
-    valid.map(({ alias, credential, metadata }) => [
+    valid.map(({ alias, credential, metadata, critical }): [string, HeldCredential] => [
       alias,
-      { metadata, prove: (request: ProofRequest) => prove(credential, request) },
+      { metadata, prove: (request) => (critical && !gate.pass() ? undefined : prove(credential, request)) },
     ]),
   )
 }

@@ -1,15 +1,16 @@
 /** Admitted → Executed: the handler runs in a cell under this event's grant, and nothing it did has happened yet. */
-import { ed25519Signer, type Signer } from '#host/crypto/signer.ts'
-import type { Effects, GrantedNamespace, OwnerAnswer, Sources } from '#host/plugin/port.ts'
+import { ed25519Signer } from '#host/crypto/signer.ts'
+import type { Effects, GrantedKey, GrantedNamespace, OwnerAnswer, Sources } from '#host/plugin/port.ts'
 import { grantFor } from '#host/plugin/grant.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import { CONNECTION_KEY } from '#host/plugin/manifest.ts'
 import type { Registered } from '#host/plugin/registry.ts'
+import type { Change } from '#host/storage/port.ts'
 import type { Admitted } from './admit.ts'
 import type { Connection } from './party.ts'
 import { reachable } from './reach.ts'
 import { storeCap } from './caps.ts'
-import { factorNeeded, withoutCritical } from './factor.ts'
+import { factorNeeded, type Gate, gateFor, withoutCritical } from './factor.ts'
 import type { Vault } from './vault.ts'
 import { heldCredentials } from './credentials.ts'
 
@@ -30,7 +31,7 @@ export async function dispatch(
 ): Promise<Executed> {
   const { opened, connection, registered, body, approved } = admitted
   const { event } = opened
-  const { sources, settled } = underFactor(opened.vault, sourcesOf({ ...admitted, now: options.now }), options.now)
+  const { sources, settled } = grantedTo({ ...admitted, now: options.now })
   const running = options.pool.run({
     registered,
     tenant: opened.vault.id,
@@ -51,60 +52,60 @@ export async function dispatch(
   return { admitted, effects: await settled(running) }
 }
 
+/** What one event may touch, and what becomes of it. */
+interface Granted {
+  readonly sources: Sources
+  /** What it left, once it is over. @throws Refusal `second-factor-needed` when it needed what is locked */
+  readonly settled: (running: Promise<Effects>) => Promise<Effects>
+}
+
+interface Given {
+  readonly opened: Pick<Admitted['opened'], 'vault' | 'event'>
+  readonly connection: Connection | undefined
+  readonly registered: Registered
+  readonly fields: readonly { readonly name: string }[]
+  readonly now: number
+}
+
 /**
- * Sources without what is critical, unless the vault is unlocked. A handler that looked for any of it has done nothing,
- * however it ended.
+ * What stands behind the grant of one event; without a connection it is the owner's own. What is critical is there
+ * while the vault is unlocked: a handler that looked for any of it while it was not has done nothing, however it ended.
+ *
+ * @throws Refusal `second-factor-needed` when a field is critical and the vault is locked
  */
-export function underFactor(
-  { factor }: Vault,
-  sources: Sources,
-  now: number,
-): { readonly sources: Sources; readonly settled: (running: Promise<Effects>) => Promise<Effects> } {
-  if (factor.isOpen(now)) return { sources, settled: (running) => running }
-  let missed = false
-  const closed = (granted: GrantedNamespace): GrantedNamespace => {
-    const namespace = withoutCritical(granted.namespace, () => void (missed = true))
-    return Object.assign({}, granted, { namespace })
-  }
-  const namespaces = new Map([...sources.namespaces].map(([label, granted]) => [label, closed(granted)]))
+export function grantedTo(given: Given): Granted {
+  const { opened, now } = given
+  const { factor, store } = opened.vault
+  const gate = gateFor(factor, { event: opened.event.id, now })
+  const sources = sourcesOf(given, gate)
+  if (factor.isWide(now)) return { sources, settled: (running) => running }
+  const overwrites = ({ namespace, key }: Change): boolean =>
+    store.namespace(namespace).get(key)?.sensitivity === 'critical' && !gate.pass()
   return {
-    sources: { ...sources, namespaces },
+    sources: { ...sources, namespaces: closed(sources.namespaces, gate) },
     async settled(running) {
       const ended = await running.then(
         (effects) => ({ effects }),
         (error: unknown) => ({ error }),
       )
-      if (missed) throw factorNeeded()
+      if (gate.missed || ('effects' in ended && ended.effects.changes.some(overwrites))) throw factorNeeded()
       if ('error' in ended) throw ended.error
       return ended.effects
     },
   }
 }
 
-/**
- * What stands behind the grant of one event; without a connection it is the owner's own.
- *
- * @throws Refusal `second-factor-needed` when a field is critical and the vault is locked
- */
-export function sourcesOf(event: {
-  readonly opened: Pick<Admitted['opened'], 'vault'>
-  readonly connection: Connection | undefined
-  readonly registered: Registered
-  readonly fields: readonly { readonly name: string }[]
-  readonly now: number
-}): Sources {
-  const { opened, connection, registered, fields, now } = event
+function closed(namespaces: Sources['namespaces'], gate: Gate): Sources['namespaces'] {
+  return new Map(
+    [...namespaces].map(([label, granted]): [string, GrantedNamespace] => {
+      const isGuarded = (key: string): boolean => granted.namespace.get(key)?.sensitivity === 'critical'
+      return [label, { ...granted, namespace: withoutCritical(granted.namespace, gate), isGuarded }]
+    }),
+  )
+}
+
+function sourcesOf({ opened, connection, registered, fields, now }: Given, gate: Gate): Sources {
   const { vault } = opened
-  const personal = vault.store.namespace('personal')
-  const text = new TextDecoder()
-  const values = new Map<string, string>()
-  let needsFactor = false
-  for (const { name } of fields) {
-    const item = personal.get(`field/${name}`)
-    if (item) values.set(name, text.decode(item.value))
-    needsFactor ||= item?.sensitivity === 'critical'
-  }
-  if (needsFactor && !vault.factor.use(now)) throw factorNeeded()
   const permissions = connection?.contract?.contract.permissions
   return grantFor({
     registered,
@@ -113,24 +114,40 @@ export function sourcesOf(event: {
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },
-    fields: values,
+    fields: valuesOf(vault, fields, gate),
     connection: connection && vault.store.namespace(`connection/${connection.id}`),
     reaches: (to, type) => reachable(vault, to, type) !== undefined,
     handler: vault.store.namespace(`handler/${registered.name}`),
-    keys: { get: (alias) => signerFor(alias, { vault, connection }) },
+    keys: { get: (alias) => keyFor(alias, { vault, connection, gate }) },
     credentials: heldCredentials(vault, {
       connection,
       needed: registered.manifest.needs.credentials !== undefined,
       now,
+      gate,
     }),
     admitted: fields.map(({ name }) => name),
   })
 }
 
-function signerFor(
+function valuesOf(vault: Vault, fields: Given['fields'], gate: Gate): Map<string, string> {
+  const personal = vault.store.namespace('personal')
+  const text = new TextDecoder()
+  const values = new Map<string, string>()
+  for (const { name } of fields) {
+    const item = personal.get(`field/${name}`)
+    if (item?.sensitivity === 'critical' && !gate.pass()) throw factorNeeded()
+    if (item) values.set(name, text.decode(item.value))
+  }
+  return values
+}
+
+function keyFor(
   alias: string,
-  { vault, connection }: { vault: Vault; connection: Connection | undefined },
-): Signer | undefined {
-  if (alias !== CONNECTION_KEY) return vault.keys.get(alias)?.signer
-  return connection?.authentication && ed25519Signer(connection.authentication)
+  { vault, connection, gate }: { vault: Vault; connection: Connection | undefined; gate: Gate },
+): GrantedKey | undefined {
+  if (alias === CONNECTION_KEY) return connection?.authentication && ed25519Signer(connection.authentication)
+  const key = vault.keys.get(alias)
+  if (!key?.critical) return key?.signer
+  const { algorithm, publicKey } = key.signer
+  return { algorithm, publicKey, sign: (message) => (gate.pass() ? key.signer.sign(message) : undefined) }
 }

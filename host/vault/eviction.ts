@@ -11,6 +11,7 @@ import { commit, standing } from './commit.ts'
 import { dialing } from './dial.ts'
 import { erasureDue } from './erasure.ts'
 import { questions } from './pending.ts'
+import { retention } from './retention.ts'
 import type { Vault } from './vault.ts'
 
 /** Whether nothing is lost or late when this vault is closed now. */
@@ -38,7 +39,8 @@ function isPestered(vault: Vault, now: number): boolean {
 
 /** When an idle vault has something to do by itself, milliseconds since the epoch; `undefined` for never. */
 export function wakeAt(vault: Vault): number | undefined {
-  const times = questions(vault).map(({ record }) => record.expires)
+  const prune = retention(vault)?.next
+  const times = [...questions(vault).map(({ record }) => record.expires), ...(prune === undefined ? [] : [prune])]
   return times.length === 0 ? undefined : Math.min(...times)
 }
 

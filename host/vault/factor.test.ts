@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { PIN_DELAY_MS, UNLOCK_ONCE_MS } from '#host/limits.ts'
-import { noticesOf } from '#host/peers.fixture.ts'
-import { connectService, type Asker } from '#host/service.fixture.ts'
+import type { LockedRequest } from '#client/owner.ts'
+import { mailbox } from '#host/commands/demo/mailbox.ts'
+import { connectService, told, type Asker } from '#host/service.fixture.ts'
 import { startWorld, type World } from '#host/world.fixture.ts'
 
 const WINDOW_MS = 60_000
-const locked = { status: 'refused', code: 'second-factor-needed', retry: true }
 const asks = { fields: ['email'] }
 let world: World
 let acme: Asker
 
 beforeEach(async () => {
-  world = await startWorld({ handlers: ['data-access', 'counts'] })
+  world = await startWorld({ handlers: ['data-access', 'counts', 'relays'] })
   acme = await connectService(world, 'Acme')
 })
 afterEach(() => world[Symbol.asyncDispose]())
@@ -22,6 +22,17 @@ async function protectEmail(windowMs: number): Promise<void> {
   await world.alice.protect('personal', 'field/email')
 }
 
+/** A request that waits, and what the owner is told of it. */
+async function waiting(type: string, body?: unknown) {
+  const notices = mailbox<LockedRequest>()
+  world.alice.onLocked(notices.put)
+  const { answer, pending } = await acme.request(type, body)
+  await pending
+  const notice = await notices.take()
+  if (notice.question === null) throw new Error('it was refused')
+  return { answer: answer.then(told), notice }
+}
+
 async function emailShown(): Promise<boolean> {
   const { items } = await world.alice.browse('personal', { prefix: 'field/email' })
   return items[0]?.value !== null
@@ -29,28 +40,96 @@ async function emailShown(): Promise<boolean> {
 
 test('what is critical needs the PIN, within the window that the owner set', async () => {
   await expect(world.alice.protect('personal', 'field/email')).rejects.toThrow('set a second factor first')
-  const told = noticesOf(world, 'factor.needed')
   expect(await acme.ask('data.request', asks)).toMatchObject({ status: 'replied' })
   await protectEmail(WINDOW_MS)
-  expect(await acme.ask('data.request', asks)).toMatchObject(locked)
-  expect(await told.take()).toMatchObject({ alias: 'Acme', type: 'data.request' })
+  const waits = await waiting('data.request', asks)
+  expect(waits.notice).toMatchObject({ who: 'Acme', type: 'data.request', locked: true, fields: ['email'] })
   expect(await emailShown()).toBe(false)
   expect(await world.alice.unlock('271828')).toBe(world.clock.now + WINDOW_MS)
+  expect(await waits.answer).toMatchObject({ status: 'replied' })
   expect(await acme.ask('data.request', asks)).toMatchObject({ status: 'replied' })
   expect(await acme.ask('data.request', asks)).toMatchObject({ status: 'replied' })
   expect(await emailShown()).toBe(true)
   world.clock.now += WINDOW_MS
-  expect(await acme.ask('data.request', asks)).toMatchObject(locked)
+  const late = await waiting('data.request', asks)
   await world.alice.unlock('271828')
+  expect(await late.answer).toMatchObject({ status: 'replied' })
   await world.alice.lock()
-  expect(await acme.ask('data.request', asks)).toMatchObject(locked)
+  await waiting('data.request', asks)
+})
+
+test('what waits for the PIN survives a restart, and is handled as the very request it was', async () => {
+  await protectEmail(WINDOW_MS)
+  const { answer, notice } = await waiting('data.request', asks)
+  await world.kill()
+  await world.start()
+  expect((await world.alice.pending()).questions).toMatchObject([{ question: notice.question, locked: true }])
+  await expect(world.alice.unlock('000000')).rejects.toThrow('second-factor-wrong')
+  await expect(world.alice.approve(notice)).rejects.toThrow('it waits for your PIN')
+  await world.alice.unlock('271828')
+  expect(await answer).toMatchObject({ status: 'replied', body: { fields: { email: 'alice@example.org' } } })
+  expect((await world.alice.pending()).questions).toEqual([])
+  const rows = (await world.rows()).filter(
+    ({ eventType, result, reason }) => eventType === 'data.request' && result !== 'noted' && reason !== 'replayed',
+  )
+  expect(rows).toMatchObject([
+    { result: 'pending', reason: 'second-factor-needed' },
+    { result: 'approved', link: rows[0]?.sequence },
+  ])
+})
+
+test('it ends with the owner’s no, with the time that a question has, and with the connection', async () => {
+  await protectEmail(WINDOW_MS)
+  const first = await waiting('data.request', asks)
+  await world.alice.deny(first.notice)
+  expect(await first.answer).toMatchObject({ status: 'refused', code: 'consent-denied' })
+  const second = await waiting('data.request', asks)
+  world.clock.now = second.notice.expires
+  expect(await second.answer).toMatchObject({ status: 'refused', code: 'consent-expired' })
+  const third = await waiting('data.request', asks)
+  await world.alice.sever(acme.invitation.connection)
+  expect(await third.answer).toMatchObject({ status: 'refused', code: 'connection-inactive' })
+  await world.alice.unlock('271828')
+})
+
+test('a request that is worth nothing later does not wait', async () => {
+  const told = mailbox<LockedRequest>()
+  world.alice.onLocked(told.put)
+  await acme.ask('relays.take', 1)
+  await world.alice.setFactor({ pin: '271828', windowMs: WINDOW_MS })
+  await world.alice.protect(`connection/${acme.invitation.connection}`, 'taken')
+  expect(await acme.ask('relays.hint', 1)).toMatchObject({
+    status: 'refused',
+    code: 'second-factor-needed',
+    retry: true,
+  })
+  expect(await told.take()).toEqual({ question: null, who: 'Acme', type: 'relays.hint' })
+  expect((await world.alice.pending()).questions).toEqual([])
+})
+
+test('an event that the owner allowed first waits for the PIN after it, and keeps the yes', async () => {
+  await world.alice.setFactor({ pin: '271828', windowMs: 0 })
+  await world.alice.protect('personal', 'field/date_of_birth')
+  const { answer, pending } = await acme.request('data.request', { fields: ['date_of_birth'] })
+  await pending
+  const told = mailbox<LockedRequest>()
+  world.alice.onLocked(told.put)
+  await world.alice.approve(await world.questions.take())
+  await told.take()
+  await world.alice.unlock('271828')
+  expect(await answer).toMatchObject({ status: 'replied' })
 })
 
 test('with a window of 0 a PIN is for one event', async () => {
   await protectEmail(0)
   expect(await world.alice.unlock('271828')).toBe(world.clock.now + UNLOCK_ONCE_MS)
   expect(await acme.ask('data.request', asks)).toMatchObject({ status: 'replied' })
-  expect(await acme.ask('data.request', asks)).toMatchObject(locked)
+  const [one, other] = [await waiting('data.request', asks), await waiting('data.request', asks)]
+  await world.alice.unlock('271828')
+  expect(await one.answer).toMatchObject({ status: 'replied' })
+  expect((await world.alice.pending()).questions).toMatchObject([{ question: other.notice.question }])
+  await world.alice.unlock('271828')
+  expect(await other.answer).toMatchObject({ status: 'replied' })
 })
 
 test('a handler that reads what is critical in its namespace has done nothing', async () => {
@@ -58,9 +137,10 @@ test('a handler that reads what is critical in its namespace has done nothing', 
   await world.alice.setFactor({ pin: '271828', windowMs: WINDOW_MS })
   const namespace = `connection/${acme.invitation.connection}`
   await world.alice.protect(namespace, 'n')
-  expect(await acme.ask('counts.run')).toMatchObject(locked)
+  const { answer } = await waiting('counts.run')
+  expect((await world.vault()).store.namespace(`connection/${acme.invitation.connection}`).get('n')?.revision).toBe(2)
   await world.alice.unlock('271828')
-  expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 2 })
+  expect(await answer).toEqual({ status: 'replied', body: 2 })
   expect((await world.alice.browse(namespace)).items).toMatchObject([{ sensitivity: 'critical' }])
   const { connection } = acme.invitation
   expect((await world.alice.items(connection)).items[0]?.value).not.toBeNull()

@@ -7,7 +7,9 @@
  */
 import { Refusal } from '#host/errors.ts'
 import { PIN_DELAY_MS, PIN_DELAY_MS_MAX, PIN_FREE_TRIES, UNLOCK_ONCE_MS } from '#host/limits.ts'
+import type { Registered } from '#host/plugin/registry.ts'
 import type { Change, Namespace } from '#host/storage/port.ts'
+import type { EventId } from '#host/wire/id.ts'
 import { decodeRecord, encodeRecord, type FactorRecord } from './records.ts'
 
 /** Whether the vault is unlocked right now; forgotten with the process. */
@@ -15,8 +17,10 @@ export interface Factor {
   /** The record, when a PIN was set. */
   record(): FactorRecord | undefined
   isOpen(now: number): boolean
-  /** For one event: true while unlocked. With a window of 0 it is true once. */
-  use(now: number): boolean
+  /** Unlocked for whatever comes, and not for one event alone. */
+  isWide(now: number): boolean
+  /** For one event, as often as it needs: true while unlocked. With a window of 0 the first one has it. */
+  use(now: number, event: EventId): boolean
   /** When it closes, milliseconds since the epoch. */
   unlock(now: number): number
   lock(): void
@@ -27,6 +31,7 @@ const KEY = 'factor'
 export function openFactor(system: Namespace): Factor {
   let until = 0
   let once = false
+  let taker: EventId | undefined
 
   const record = (): FactorRecord | undefined => {
     const item = system.get(KEY)
@@ -34,15 +39,17 @@ export function openFactor(system: Namespace): Factor {
   }
   return {
     record,
-    isOpen: (now) => now < until,
-    use(now) {
-      const isOpen = now < until
-      if (once) until = 0
-      return isOpen
+    isOpen: (now) => now < until && taker === undefined,
+    isWide: (now) => now < until && !once,
+    use(now, event) {
+      if (now >= until) return false
+      if (once) taker ??= event
+      return !once || taker === event
     },
     unlock(now) {
       const windowMs = record()?.windowMs ?? 0
       once = windowMs === 0
+      taker = undefined
       until = now + (once ? UNLOCK_ONCE_MS : windowMs)
       return until
     },
@@ -69,8 +76,35 @@ export function factorNeeded(): Refusal {
   return new Refusal('second-factor-needed', 'the owner has to unlock what is critical first: ask again then')
 }
 
-/** A namespace whose critical items are as good as absent; whether one was looked for is remembered. */
-export function withoutCritical(namespace: Namespace, missed: () => void): Namespace {
+/** Whether an event that needs the owner's PIN waits for it: one that is worth nothing later is refused. */
+export function mayWait(refusal: Refusal, { registered }: { readonly registered: Registered }): boolean {
+  return refusal.code === 'second-factor-needed' && registered.event.delivery === 'critical'
+}
+
+/** What stands between one event and all that is critical. */
+export interface Gate {
+  /** Called when something critical is needed: whether it may be used. */
+  pass(): boolean
+  /** It was needed, and the vault was locked. */
+  readonly missed: boolean
+}
+
+export function gateFor(factor: Factor, { event, now }: { readonly event: EventId; readonly now: number }): Gate {
+  let missed = false
+  return {
+    pass() {
+      const isOpen = factor.use(now, event)
+      missed ||= !isOpen
+      return isOpen
+    },
+    get missed() {
+      return missed
+    },
+  }
+}
+
+/** A namespace whose critical items are as good as absent while the gate is shut. */
+export function withoutCritical(namespace: Namespace, gate: Gate): Namespace {
   return {
     name: namespace.name,
     get bytes() {
@@ -78,15 +112,12 @@ export function withoutCritical(namespace: Namespace, missed: () => void): Names
     },
     get(key) {
       const item = namespace.get(key)
-      if (item?.sensitivity !== 'critical') return item
-      missed()
-      return undefined
+      return item?.sensitivity === 'critical' && !gate.pass() ? undefined : item
     },
     scan(options) {
       const page = namespace.scan(options)
       const items = page.items.filter(([, { sensitivity }]) => sensitivity !== 'critical')
-      if (items.length < page.items.length) missed()
-      return { ...page, items }
+      return items.length === page.items.length || gate.pass() ? page : { ...page, items }
     },
   }
 }

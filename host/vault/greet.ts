@@ -19,7 +19,7 @@ import { parseEventType } from '#host/wire/id.ts'
 import { buildSubject, type MessageSubject, type OwnerSubject, type Subject } from '#host/wire/subject.ts'
 import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
-import { anchorSchema, isBehind, newestAnchor } from './anchor.ts'
+import { anchorSchema, behindChange, checkNotBehind, foundBehind, isBehind, newestAnchor } from './anchor.ts'
 import { takeAccept } from './dial.ts'
 import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
@@ -70,6 +70,7 @@ async function propose(
   connection: Connection,
 ): Promise<readonly Letter[]> {
   const { vault, data, now, random } = greeting
+  checkNotBehind(vault)
   if (connection.record.status !== 'invited') throw new Refusal('connection-inactive', 'this invitation was used')
   const offer = readGreeting(vault, data)
   const { contract, ...peer } = offerOf(vault, connection, { offer: offer.offer, now })
@@ -156,7 +157,7 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
       vault,
       now,
       random,
-      changes: [rememberGreeting(device, data, answer)],
+      changes: [rememberGreeting(device, data, answer), behindChange(device)],
       plain: [answer],
       rows: [row({ at: now, who: device.record.label, eventType: subject.type, ...what })],
     })
@@ -173,6 +174,7 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
       { namespace: 'system', key: `progress/${device.key}`, value: session.exportProgress() },
       ...forgetGreetings(vault, device),
       rememberGreeting(device, data, answer),
+      ...(foundBehind(vault) === device.id ? [behindChange(null)] : []),
       ...changes,
     ],
     plain: [answer],

@@ -49,6 +49,8 @@ export function asked(vault: Vault, { id, record }: Question): Cbor {
     purpose: record.purpose,
     text: record.question?.text ?? null,
     choices: record.question?.choices ?? [],
+    /** It waits for the PIN: a yes or a no is not what it needs. */
+    locked: record.factor !== undefined,
     askedAt: record.askedAt,
     expires: record.expires,
   }

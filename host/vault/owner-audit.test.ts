@@ -8,6 +8,7 @@ import { exportAudit, printVerified, verifyFile } from '#host/commands/audit.ts'
 import { connectService } from '#host/service.fixture.ts'
 import type { Checkpoint } from '#host/crypto/checkpoint.ts'
 import { CHECKPOINT_ROWS } from '#host/storage/limits.ts'
+import { wakeAt } from '#host/vault/eviction.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 
 const DAY_MS = 86_400_000
@@ -48,6 +49,35 @@ test('the vault signs a checkpoint after so many rows, and every device is told'
   expect(row?.hash).toEqual(checkpoint?.hash)
   expect(checkpoint).toMatchObject({ vault: 'alice', kept: null })
   expect(checkpoint?.sequence).toBeGreaterThanOrEqual(CHECKPOINT_ROWS)
+})
+
+test('rows go by themselves when they are older than the owner wants, and the chain verifies on', async () => {
+  const acme = await connectService(world, 'Acme')
+  await acme.ask('counts.run')
+  await expect(world.alice.retainAudit(0)).rejects.toThrow('command-invalid')
+  await world.alice.retainAudit(2)
+  const before = await world.rows()
+  const [first] = before
+  world.clock.now += DAY_MS
+  await acme.ask('counts.run')
+  const kept = (await world.rows()).length
+  expect(kept).toBeGreaterThan(before.length)
+  world.clock.now += 2 * DAY_MS
+  const pruned = await until('rows to go', async () => {
+    const rows = await world.rows()
+    return rows.some(({ sequence }) => sequence === first?.sequence) ? false : rows
+  })
+  expect(pruned.every(({ at }) => at >= world.clock.now - 2 * DAY_MS)).toBe(true)
+  expect(pruned.at(-1)).toMatchObject({ who: 'vault', eventType: 'audit.prune', result: 'changed' })
+  // A closed vault is woken for it; without a word of the owner nothing goes.
+  const vault = await world.vault()
+  expect(wakeAt(vault)).toBe(world.clock.now + DAY_MS)
+  await world.alice.retainAudit(null)
+  expect(wakeAt(vault)).toBeUndefined()
+  const left = (await world.rows()).length
+  world.clock.now += 9 * DAY_MS
+  await acme.ask('counts.run')
+  expect((await world.rows()).length).toBeGreaterThan(left)
 })
 
 test('the owner prunes: the chain verifies on, here and in a file; an ended connection’s rows stay', async () => {

@@ -1,15 +1,14 @@
 /** The owner's reading of the audit trail, its checkpoints, and how long its rows are kept. */
 import { Refusal } from '#host/errors.ts'
 import { timestamp, z } from '#host/schema.ts'
-import { planPruning, pruneChanges, readTrail } from '#host/storage/audit.ts'
+import { readTrail } from '#host/storage/audit.ts'
 import type { AuditRow } from '#host/storage/audit-row.ts'
-import { signCheckpoint } from '#host/crypto/checkpoint.ts'
-import { AUDIT_PAGE_ROWS_MAX, AUDIT_SCAN_ROWS_MAX } from '#host/storage/limits.ts'
+import { AUDIT_PAGE_ROWS_MAX, AUDIT_RETAIN_DAYS_MAX, AUDIT_SCAN_ROWS_MAX } from '#host/storage/limits.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { type Command, type Done, readCommand } from './command.ts'
+import { pruneBefore, retentionChange } from './retention.ts'
 import { eventRow } from './rows.ts'
 import { freshCheckpoint, stored } from './trail.ts'
-import type { Vault } from './vault.ts'
 
 const nothing = z.strictObject({})
 const paged = z.strictObject({
@@ -19,6 +18,7 @@ const paged = z.strictObject({
   limit: z.exactOptional(z.number().int().min(1).max(AUDIT_PAGE_ROWS_MAX)),
 })
 const before = z.strictObject({ before: timestamp })
+const retained = z.strictObject({ days: z.int().min(1).max(AUDIT_RETAIN_DAYS_MAX).nullable() })
 
 /** A page of rows; `next` goes into the following request as `after`, also when a page holds none. */
 export function auditRows(command: Command): Done {
@@ -57,32 +57,25 @@ export function auditCheckpoint(command: Command): Done {
   }
 }
 
-/**
- * Drops rows from before a time, the oldest first, a bounded number at once; none pruned means that none is left. Rows
- * of connections that have ended stay: they are what is left of them. A signed base takes the place of what goes.
- */
+/** Drops rows from before a time, a bounded number at once; none pruned means that none is left. */
 export function auditPrune(command: Command): Done {
   const { vault, device, opened, now } = command
   const { before: end } = readCommand(before, command)
   if (end > now) throw new Refusal('command-invalid', 'rows of the future cannot be pruned: name an earlier time')
-  const plan = planPruning(vault.store.namespace('audit'), {
-    until: ({ at }) => at >= end,
-    keeps: (row) => isOver(vault, row),
-  })
-  const base = plan && signCheckpoint({ vault: vault.id, at: now, ...plan.base }, vault.signing)
-  const pruned = plan?.gone.length ?? 0
-  return {
-    body: { pruned, through: plan?.base.sequence ?? 0 },
-    changes: plan && base ? pruneChanges(plan, base) : [],
-    rows: [eventRow(device, opened.event, { at: now, result: 'changed', reason: `${pruned} rows pruned` })],
-  }
+  const { changes, ...body } = pruneBefore(vault, { end, now })
+  const reason = `${body.pruned} rows pruned`
+  return { body, changes, rows: [eventRow(device, opened.event, { at: now, result: 'changed', reason })] }
 }
 
-/** About a connection that has ended, or that was removed. */
-function isOver({ connections }: Vault, { connection }: AuditRow): boolean {
-  if (connection === null) return false
-  const found = [...connections.values()].find(({ id }) => id === connection)
-  return found === undefined || found.record.status === 'severed'
+/** From now on rows that are older go by themselves; `null`: they stay until they are pruned. */
+export function auditRetain(command: Command): Done {
+  const { device, opened, now } = command
+  const { days } = readCommand(retained, command)
+  const reason = days === null ? 'rows are kept' : `rows are kept for ${days} days`
+  return {
+    changes: [retentionChange(days === null ? null : { days, next: now })],
+    rows: [eventRow(device, opened.event, { at: now, result: 'changed', reason })],
+  }
 }
 
 function shown({ hash, previous, fields, ...row }: AuditRow): Cbor {

@@ -1,7 +1,6 @@
 /** Every namespace as the owner sees it: what is there, who put it there and when; values where they may be seen. */
-import { CATEGORY_CHARS_MAX, ITEMS_PAGE_BYTES, KEY_BYTES_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
+import { ITEMS_PAGE_BYTES, KEY_BYTES_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
-import { SEARCH_CHARS_MAX, SEARCH_ITEMS_MAX } from '#host/storage/limits.ts'
 import type { Item, NamespaceName } from '#host/storage/port.ts'
 import { isNamespaceName } from '#host/storage/writes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
@@ -17,13 +16,6 @@ const browsed = z.strictObject({
   namespace: namespaceName,
   prefix: z.exactOptional(key),
   after: z.exactOptional(key),
-  limit,
-})
-const searched = z.strictObject({
-  /** In the key, as it is written. */
-  text: z.exactOptional(z.string().max(SEARCH_CHARS_MAX)),
-  category: z.exactOptional(z.string().max(CATEGORY_CHARS_MAX)),
-  after: z.exactOptional(z.strictObject({ namespace: namespaceName, key })),
   limit,
 })
 
@@ -46,45 +38,14 @@ export function browse(command: Command): Done {
   let { next } = page
   let room = ITEMS_PAGE_BYTES
   for (const [key, item] of page.items) {
-    const value = shownValue(namespace, item, vault.factor.isOpen(command.now))
+    const isBook = namespace === 'personal' && key.startsWith('credential/')
+    const value = isBook ? null : shownValue(namespace, item, vault.factor.isOpen(command.now))
     room -= value?.length ?? 0
     if (room < 0) break
     items.push({ ...facts(key, item), value })
     next = items.length < page.items.length ? key : page.next
   }
   return { body: { items, next: next ?? null }, rows: [read(command, namespace)] }
-}
-
-/** A page of everything whose key holds a text and that is of a category, without values; `next` is where to go on. */
-export function search(command: Command): Done {
-  const { vault } = command
-  const { text = '', category, after, limit = SCAN_ITEMS_MAX } = readCommand(searched, command)
-  const found: Cbor[] = []
-  let seen = 0
-  let last: { namespace: NamespaceName; key: string } | undefined
-  for (const namespace of vault.store.namespaces()) {
-    if (after && namespace < after.namespace) continue
-    for (const [key, item] of itemsAfter(vault, namespace, namespace === after?.namespace ? after.key : undefined)) {
-      if (found.length === limit || seen === SEARCH_ITEMS_MAX) {
-        return { body: { items: found, next: last ?? null }, rows: [read(command)] }
-      }
-      seen++
-      last = { namespace, key }
-      const fits = key.includes(text) && (category === undefined || item.category === category)
-      if (fits) found.push({ namespace, ...facts(key, item) })
-    }
-  }
-  return { body: { items: found, next: null }, rows: [read(command)] }
-}
-
-function* itemsAfter(vault: Vault, name: NamespaceName, start: string | undefined): Generator<readonly [string, Item]> {
-  const namespace = vault.store.namespace(name)
-  let after = start
-  do {
-    const page = namespace.scan({ prefix: '', limit: SCAN_ITEMS_MAX, ...(after !== undefined && { after }) })
-    yield* page.items
-    after = page.next
-  } while (after !== undefined)
 }
 
 /** What may be known of an item without its value. */

@@ -13,6 +13,7 @@ export async function approveRequest(command: Command): Promise<Done> {
   const { vault, registry, pool, now } = command
   const { question: id, choice } = readCommand(approved, command)
   const asked = question(vault, id, now)
+  if (asked.record.factor) throw new Refusal('command-invalid', 'it waits for your PIN: vault.unlock')
   const choices = asked.record.question?.choices ?? []
   if (choices.length === 0 ? choice !== undefined : !choices.includes(choice ?? '')) {
     throw new Refusal('command-invalid', `choose one of: ${choices.join(', ') || 'nothing, a yes is all it takes'}`)

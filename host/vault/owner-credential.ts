@@ -41,9 +41,9 @@ export async function addCredential(command: Command): Promise<Done> {
 
 /** What there is, expired ones included; never a value. */
 export function listCredentials({ vault, device, opened, now }: Command): Done {
-  const credentials = storedCredentials(vault).map(({ record, metadata }) => {
+  const credentials = storedCredentials(vault).map(({ record, metadata, critical }) => {
     const { alias, label, kind, issuer, claims, expires } = metadata
-    return { alias, label, kind, issuer, claims, expires, addedAt: record.addedAt }
+    return { alias, label, kind, issuer, claims, expires, addedAt: record.addedAt, critical }
   })
   return { body: { credentials }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }

@@ -18,6 +18,8 @@ const setting = z.strictObject({
 })
 const said = z.strictObject({ pin })
 const nothing = z.strictObject({})
+/** After it, what waited for the PIN runs. */
+export const UNLOCK = 'vault.unlock'
 const protectedItem = z.strictObject({ namespace: namespaceName, key: z.string().min(1).max(KEY_BYTES_MAX) })
 
 /** Sets the PIN, or another one in its place. @throws Refusal `second-factor-wrong` */
@@ -52,18 +54,22 @@ export function lock(command: Command): Done {
 }
 
 /**
- * Makes an item critical: stricter is free, and nothing makes it laxer but removing it. Personal fields, and what
- * handlers read from the namespaces of connections and their own.
+ * Makes an item critical: stricter is free, and nothing makes it laxer but removing it. Personal fields, credentials
+ * (their proofs), and what handlers read from the namespaces of connections and their own.
  */
 export function protectItem(command: Command): Done {
   const { vault } = command
   const { namespace, key } = readCommand(protectedItem, command)
   const item = vault.store.namespace(namespace).get(key)
-  const isGuarded = namespace === 'personal' ? key.startsWith('field/') : /^(?:connection|handler)\//u.test(namespace)
+  const isGuarded =
+    namespace === 'personal' ? /^(?:field|credential)\//u.test(key) : /^(?:connection|handler)\//u.test(namespace)
   if (!item || !isGuarded) throw new Refusal('command-invalid', 'no such item, or none that can be protected')
   if (!vault.factor.record()) throw new Refusal('command-invalid', 'set a second factor first: factor.set')
+  // What was never shown is not shown to whoever unlocks it either.
+  const hidden = item.sensitivity === 'secret' ? ({ visibility: 'opaque' } as const) : {}
+  const stricter = { sensitivity: 'critical', ...hidden } as const
   return {
-    changes: [{ namespace, key, value: item.value, sensitivity: 'critical', author: item.author }],
+    changes: [{ namespace, key, value: item.value, ...stricter, author: item.author }],
     rows: [told(command, key)],
   }
 }

@@ -7,9 +7,10 @@ import { z } from '#host/schema.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { readCommand, type Command, type Done } from './command.ts'
 import { eventRow } from './rows.ts'
-import { newSigningKey, type SigningKeyEntry } from './signing-keys.ts'
+import { newSigningKey, protectedKey, type SigningKeyEntry } from './signing-keys.ts'
 
 const create = z.strictObject({ alias: keyAlias, algorithm: z.enum(keyAlgorithms) })
+const named = z.strictObject({ alias: z.string() })
 const list = z.strictObject({})
 
 /** A fresh key under a name that handlers may need. @throws Refusal `command-invalid` when the name is taken */
@@ -42,6 +43,21 @@ export function listKeys(command: Command): Done {
   }
 }
 
-function shown(alias: string, { signer, createdAt }: SigningKeyEntry): Readonly<Record<string, Cbor>> {
-  return { alias, algorithm: signer.algorithm, publicKey: signer.publicKey, createdAt }
+/** From now on a signature needs the PIN. Nothing takes that back. @throws Refusal `command-invalid` */
+export function protectKey(command: Command): Done {
+  const { vault, device, opened, now } = command
+  const { alias } = readCommand(named, command)
+  const entry = vault.keys.get(alias)
+  const change = protectedKey(vault.system, alias)
+  if (!entry || !change) throw new Refusal('command-invalid', `no key ${alias}: list them first`)
+  if (!vault.factor.record()) throw new Refusal('command-invalid', 'set a second factor first: factor.set')
+  return {
+    apply: () => vault.keys.set(alias, { ...entry, critical: true }),
+    changes: [change],
+    rows: [eventRow(device, opened.event, { at: now, result: 'changed', reason: alias })],
+  }
+}
+
+function shown(alias: string, { signer, createdAt, critical }: SigningKeyEntry): Readonly<Record<string, Cbor>> {
+  return { alias, algorithm: signer.algorithm, publicKey: signer.publicKey, createdAt, critical }
 }

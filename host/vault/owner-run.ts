@@ -6,7 +6,7 @@ import { bytesUpTo, z } from '#host/schema.ts'
 import { parseEventType } from '#host/wire/id.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { outgoingOf } from './complete.ts'
-import { sourcesOf, underFactor } from './dispatch.ts'
+import { grantedTo } from './dispatch.ts'
 import { eventRow } from './rows.ts'
 
 /** `body` is the request as JSON in UTF-8; `connection` names whose namespace the handler is given, if anybody's. */
@@ -21,7 +21,7 @@ const run = z.strictObject({
  * handler's, or null when it only accepted.
  *
  * @throws Refusal `unsupported-event` (also for what only connections may send), `malformed-request`, `command-invalid`
- *   for a handler that asks its owner, or how the handler ended
+ *   for a handler that asks its owner, `second-factor-needed`, or how the handler ended
  */
 export async function runHandler(command: Command): Promise<Done> {
   const { vault, device, opened, registry, pool, now } = command
@@ -32,8 +32,7 @@ export async function runHandler(command: Command): Promise<Done> {
   if (request.kind !== 'request') throw new Refusal('malformed-request', request.why)
   const connection = id === undefined ? undefined : knownConnection(vault, id)
   const fields = request.fields.map((name) => ({ name }))
-  const granted = sourcesOf({ opened, connection, registered, fields, now })
-  const { sources, settled } = underFactor(vault, granted, now)
+  const { sources, settled } = grantedTo({ opened, connection, registered, fields, now })
   const running = pool.run({
     registered,
     tenant: vault.id,

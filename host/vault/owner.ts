@@ -5,17 +5,17 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { newestAnchor } from './anchor.ts'
 import type { Command, Done } from './command.ts'
 import { commit } from './commit.ts'
-import { auditCheckpoint, auditPrune, auditRows } from './owner-audit.ts'
+import { auditCheckpoint, auditPrune, auditRetain, auditRows } from './owner-audit.ts'
 import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
-import { createKey, listKeys } from './owner-key.ts'
+import { createKey, listKeys, protectKey } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
-import { browse, listNamespaces, search } from './owner-browse.ts'
+import { browse, listNamespaces } from './owner-browse.ts'
 import { lock, protectItem, setFactor, unlock } from './owner-factor.ts'
 import { listItems, removeItem } from './owner-items.ts'
 import { sandboxCommands } from './owner-sandbox.ts'
@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'field.put': putField,
   'key.create': createKey,
   'key.list': listKeys,
+  'key.protect': protectKey,
   'credential.add': addCredential,
   'credential.list': listCredentials,
   'credential.remove': removeCredential,
@@ -46,7 +47,6 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   ...sandboxCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
-  'namespace.search': search,
   'item.remove': remove,
   'item.protect': protectItem,
   'factor.set': setFactor,
@@ -57,6 +57,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'audit.rows': auditRows,
   'audit.checkpoint': auditCheckpoint,
   'audit.prune': auditPrune,
+  'audit.retain': auditRetain,
   'vault.report': reportVault,
   'vault.search': searchVault,
   'vault.renew': renewKeys,

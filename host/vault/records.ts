@@ -95,6 +95,12 @@ export interface OutboxRecord {
   readonly envelope: Uint8Array
 }
 
+/** What a request that needs what is critical goes on with, once the vault is unlocked. */
+export interface FactorWait {
+  readonly approved: boolean
+  readonly answer: { readonly choice: string | null } | null
+}
+
 /** A question to the owner about one exact request. */
 export interface PendingRecord {
   readonly connection: string
@@ -108,6 +114,8 @@ export interface PendingRecord {
   readonly expires: number
   /** What the handler asks in its own words; a consent field asks by itself. */
   readonly question: OwnerQuestion | null
+  /** It waits for the owner's PIN and for nothing else: what the owner had said by then. */
+  readonly factor?: FactorWait
   /** Audit row of the asking: the answer's row links to it. */
   readonly row: number
 }
@@ -124,6 +132,8 @@ export interface KeyRecord {
   readonly algorithm: KeyAlgorithm
   readonly secret: Uint8Array
   readonly createdAt: number
+  /** Whether a signature needs the owner's second factor. */
+  readonly critical?: boolean
 }
 
 /** The owner's PIN, hashed, and how often it was missed since it was last right. */
@@ -135,6 +145,13 @@ export interface FactorRecord {
   readonly failures: number
   /** Milliseconds since the epoch: no try is taken before. */
   readonly notBefore: number
+}
+
+/** How long the rows of the audit trail are kept. */
+export interface RetentionRecord {
+  readonly days: number
+  /** When to prune again, milliseconds since the epoch. */
+  readonly next: number
 }
 
 /** A credential of the owner: a secret, since whoever has its bytes can show it. */
@@ -176,6 +193,7 @@ export interface Records {
   dial: DialRecord
   inbox: InboxRecord
   key: KeyRecord
+  retention: RetentionRecord
   outbox: OutboxRecord
   pending: PendingRecord
   published: PublishedRecord

@@ -102,7 +102,7 @@ function told({ code }: Refusal, { vault, opened, now }: { vault: Vault; opened:
   if (code === 'rate-limited') return blocked(vault, party)
   if (code === 'vault-full') return full(vault, now)
   if (code !== 'second-factor-needed' || party.party !== 'connection') return []
-  return notices(vault, 'factor.needed', { connection: party.id, alias: party.record.alias, type: event.type })
+  return notices(vault, 'factor.needed', { question: null, who: party.record.alias, type: event.type })
 }
 
 /** The owner is told once in each of a connection's hours. */

@@ -5,11 +5,12 @@ import type { Registry } from '#host/plugin/registry.ts'
 import type { AuditEntry } from '#host/storage/audit-row.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { decodeEvent } from '#host/wire/event.ts'
-import { admit } from './admit.ts'
+import { admit, type Admitted } from './admit.ts'
 import { checkCaps } from './caps.ts'
 import type { Answer, Leaving, Outgoing } from './commit.ts'
 import { outgoingOf, replyOf } from './complete.ts'
 import { dispatch } from './dispatch.ts'
+import { mayWait } from './factor.ts'
 import type { Opened } from './open.ts'
 import type { Connection } from './party.ts'
 import { type Question, questions, settle } from './pending.ts'
@@ -61,16 +62,20 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
     mark() {},
     release() {},
   }
+  const { factor } = question.record
+  // A consent field's yes is none to what the handler itself may ask.
+  const answer = factor ? (factor.answer ?? undefined) : question.record.question ? options.yes : undefined
+  let admitted: Admitted | undefined
   try {
-    const admitted = admit(opened, options.registry, { connection, approved: true, now })
-    if (admitted.kind === 'asking') throw new Error('an approved request asked again')
+    const again = admit(opened, options.registry, { connection, approved: true, now })
+    if (again.kind === 'asking') throw new Error('an approved request asked again')
+    admitted = { ...again, approved: factor?.approved ?? true }
     // A version published or a connection ended while the handler runs: the question is answered under the new terms.
     expected = [...expected, ...admitted.expected]
     const executed = await dispatch(admitted, {
       pool: options.pool,
       now,
-      // A consent field's yes is none to what the handler itself may ask.
-      answer: question.record.question ? options.yes : undefined,
+      answer,
     })
     const { effects } = executed
     expected = [...expected, ...effects.expected]
@@ -90,6 +95,10 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
+    if (admitted && mayWait(error, admitted)) {
+      const wait = { approved: admitted.approved, answer: answer ?? null }
+      return { ...opens({ ...admitted, question: null, factor: wait }, now), answers: [], changes: [], expected }
+    }
     return { ...end(asked, { result: 'refused', reply: refusedReply(error), reason: error.code }), expected }
   }
 }

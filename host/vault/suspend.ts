@@ -30,7 +30,7 @@ export async function suspend(
 
 /** What opens a question: to be committed with a row for the asking, numbered next. */
 export function opens(
-  { opened, connection, fields, question }: Omit<Asking, 'kind' | 'expected'>,
+  { opened, connection, fields, question, factor }: Omit<Asking, 'kind' | 'expected'>,
   now: number,
 ): { numbered: (row: number) => Change; outgoing: readonly Outgoing[]; row: AuditEntry } {
   const { vault, event } = opened
@@ -46,10 +46,13 @@ export function opens(
     askedAt: now,
     expires: Math.min(event.exp, now + (connection.contract?.contract.limits.approvalMs ?? CONSENT_LIFE_MS)),
     question,
+    ...(factor && { factor }),
   }
+  const notice = asked(vault, { id, record: { ...record, row: 0 } })
+  const reason = factor ? 'second-factor-needed' : null
   return {
     numbered: (row) => ask(id, { ...record, row }),
-    outgoing: notices(vault, 'consent.asked', asked(vault, { id, record: { ...record, row: 0 } })),
-    row: eventRow(connection, event, { at: now, result: 'pending', fields: names, purpose, answeredAt: null }),
+    outgoing: notices(vault, factor ? 'factor.needed' : 'consent.asked', notice),
+    row: eventRow(connection, event, { at: now, result: 'pending', reason, fields: names, purpose, answeredAt: null }),
   }
 }

@@ -3,12 +3,12 @@
  * The next host opens the others at once. It takes the list away first: after a crash there is none, and every vault
  * is opened once.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 
 import { digest } from '#host/crypto/kdf.ts'
 import { Refusal } from '#host/errors.ts'
-import { syncFolder } from '#host/storage/file-blobs.ts'
+import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { WAKE_BYTES_MAX } from '#host/storage/limits.ts'
 import { check, timestamp, z } from '#host/schema.ts'
 import { flush } from '#host/storage/flush.ts'
@@ -40,18 +40,11 @@ export async function takeWakeTimes(path: string, handlers: string): Promise<Wak
   }
 }
 
-/** To be called when nothing happens any more. */
+/** To be called when nothing happens any more. @throws Refusal `storage-failed` */
 export async function leaveWakeTimes(path: string, handlers: string, times: WakeTimes): Promise<void> {
   const text = JSON.stringify({ v: 1, handlers: nameOf(handlers), vaults: Object.fromEntries(times) })
-  const file = await open(`${path}.new`, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await flush(file, 'all')
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.new`, path)
-  await syncFolder(dirname(path))
+  const blobs = await fileBlobs(dirname(path))
+  await blobs.write(basename(path), [new TextEncoder().encode(text)])
 }
 
 function nameOf(handlers: string): string {

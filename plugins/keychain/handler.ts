@@ -12,6 +12,7 @@ interface StoreRequest {
   readonly key: string
   readonly category: string
   readonly visibility: 'transparent' | 'opaque'
+  readonly sensitivity?: 'data' | 'secret' | 'critical'
   readonly json?: unknown
   readonly base64url?: string
   readonly expected?: number
@@ -46,12 +47,12 @@ export function handle(body: Uint8Array): Outcome {
 }
 
 function storeItem(ring: Namespace, request: StoreRequest): Outcome {
-  const { category, visibility, expected } = request
+  const { category, visibility, expected, sensitivity = null } = request
   const key = RING + request.key
   const value = valueOf(request)
   const before = revisionOf(ring, key)
   if (expected !== undefined && expected !== before) return refuseConflict(before)
-  attempt(() => ring.put(key, value, undefined, { visibility, category }))
+  attempt(() => ring.put(key, value, undefined, { visibility, category, sensitivity }))
   return reply({ key: request.key, revision: before + 1 })
 }
 

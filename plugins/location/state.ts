@@ -19,7 +19,7 @@ export type Update =
 
 const LAST = 'last'
 /** What the contract must list. */
-const kept = { visibility: 'transparent', category: 'location' } as const
+const kept = { visibility: 'transparent', category: 'location', sensitivity: null } as const
 
 export function shared(to: string): Terms | null {
   return read(open('handler'), shareKey(to)) as Terms | null

@@ -39,7 +39,7 @@ export function receiptOf(inbox: Namespace, id: string): Receipt | null {
 
 export function keep(inbox: Namespace, message: Received): void {
   const { id, receivedAt } = message
-  const transparent = { visibility: 'transparent', category: CATEGORY } as const
+  const transparent = { visibility: 'transparent', category: CATEGORY, sensitivity: null } as const
   attempt(() => {
     inbox.put(keyOf(message), encodeUtf8(JSON.stringify(message)), undefined, transparent)
     inbox.put(RECEIPT + id, encodeUtf8(JSON.stringify({ receivedAt })), undefined, transparent)

@@ -9,12 +9,14 @@ import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal, refusalCodes } from '#host/errors.ts'
 import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
 import { keyAlias } from '#host/plugin/manifest.ts'
+import { sensitivities } from '#host/plugin/report.ts'
 import { mistakes, z } from '#host/schema.ts'
 import { jsonMistakes } from './mistake.ts'
 
 const metadata = {
   visibility: z.enum(['transparent', 'opaque']).optional(),
   category: z.string().nullable().optional(),
+  sensitivity: z.enum(sensitivities).optional(),
 }
 
 const stored = z

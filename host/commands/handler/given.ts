@@ -78,9 +78,9 @@ function namespaceOf(name: NamespaceName, store: Readonly<Record<string, Stored>
 }
 
 function itemOf(stored: Stored): Item {
-  const { visibility = 'transparent', category } = typeof stored === 'string' ? {} : stored
+  const { visibility = 'transparent', category, sensitivity = 'data' } = typeof stored === 'string' ? {} : stored
   const value = bytesOfStored(stored)
-  return { value, revision: 1, updatedAt: 0, visibility, sensitivity: 'data', category: category ?? undefined }
+  return { value, revision: 1, updatedAt: 0, visibility, sensitivity, category: category ?? undefined }
 }
 
 function inByteOrder([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {

@@ -90,11 +90,12 @@ function got({ value, visibility, category }: Change): string {
 }
 
 /** Attributes are compared when the case names them. */
-function isStored({ value, visibility, category }: Change, wanted: Stored | null): boolean {
+function isStored({ value, visibility, category, sensitivity }: Change, wanted: Stored | null): boolean {
   if (value === null || wanted === null) return value === wanted
   if (typeof wanted === 'object') {
     if (wanted.visibility !== undefined && wanted.visibility !== visibility) return false
     if (wanted.category !== undefined && wanted.category !== category) return false
+    if (wanted.sensitivity !== undefined && wanted.sensitivity !== sensitivity) return false
     if ('json' in wanted) return isDeepStrictEqual(parsed(value), wanted.json)
   }
   return Buffer.compare(value, bytesOfStored(wanted)) === 0

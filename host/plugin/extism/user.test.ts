@@ -187,6 +187,7 @@ test.each([
   ['a space', { value: 'AA ' }],
   ['attributes of no kind', { value: '', attributes: { visibility: 'hidden' } }],
   ['attributes of too many kinds', { value: '', attributes: { visibility: 'opaque', other: 1 } }],
+  ['a sensitivity of no kind', { value: '', attributes: { visibility: 'opaque', sensitivity: 'top' } }],
   ['a category that is no text', { value: '', attributes: { visibility: 'opaque', category: 1 } }],
   ['a negative revision', { value: '', expected: -1 }],
   ['a broken revision', { value: '', expected: 0.5 }],

@@ -9,7 +9,7 @@ import { LIFT_BYTES_MAX } from '#host/limits.ts'
 import { parseBody } from '../body.ts'
 import type { HostImports } from '../component/instantiate.ts'
 import { HostError, lied, Trap } from '../component/trap.ts'
-import type { Attributes } from '../report.ts'
+import { type Attributes, sensitivities } from '../report.ts'
 import type { Blocks } from './blocks.ts'
 import type { CoreTable } from './kernel.ts'
 
@@ -173,10 +173,15 @@ function readValue(value: unknown, kind: Kind): unknown {
 
 function readAttributes(value: unknown): Attributes | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { visibility, category, ...rest } = Object.fromEntries(Object.entries(value)) as Record<string, unknown>
+  const { visibility, category, sensitivity, ...rest } = Object.fromEntries(Object.entries(value)) as Record<
+    string,
+    unknown
+  >
   if ((visibility !== 'transparent' && visibility !== 'opaque') || Object.keys(rest).length > 0) return undefined
   const name = category ?? undefined
-  return name === undefined || typeof name === 'string' ? { visibility, category: name } : undefined
+  const level = sensitivities.find((each) => each === sensitivity)
+  if ((name !== undefined && typeof name !== 'string') || (sensitivity ?? undefined) !== level) return undefined
+  return { visibility, category: name, ...(level && { sensitivity: level }) }
 }
 
 function isCount(value: unknown): value is number {

@@ -111,9 +111,12 @@ export function storePutAt(label: string, key: string, value: Uint8Array, expect
   return answerAt(hostPut(request(json + `,"expected":${expected.toString()}}`)))
 }
 
-/** `visibility` is `transparent` or `opaque`; the category is one of the contract's, or null for none. */
-export function storePutAs(label: string, key: string, value: Uint8Array, visibility: string, category: string | null = null): Answer {
-  const named = category === null ? '' : `,"category":${quoted(category)}`
+/**
+ * `visibility` is `transparent` or `opaque`; the category is one of the contract's, or null for none; `sensitivity` is
+ * `data`, `secret` or `critical`: what is stricter already stays so.
+ */
+export function storePutAs(label: string, key: string, value: Uint8Array, visibility: string, category: string | null = null, sensitivity: string = 'data'): Answer {
+  const named = (category === null ? '' : `,"category":${quoted(category)}`) + `,"sensitivity":${quoted(sensitivity)}`
   const json = `{"label":${quoted(label)},"key":${quoted(key)},"value":"${encodeBase64url(value)}"`
   return answerAt(hostPut(request(json + `,"attributes":{"visibility":${quoted(visibility)}${named}}}`)))
 }

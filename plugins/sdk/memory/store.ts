@@ -1,13 +1,21 @@
 import { encodeUtf8 } from '../utf8.ts'
 import { err, granted, type MemoryItem, type MemoryNamespace } from './world.ts'
 
-interface Item extends MemoryItem {
+interface Item extends Omit<MemoryItem, 'sensitivity'> {
   readonly key: string
 }
 
 interface Attributes {
   readonly visibility: 'transparent' | 'opaque'
   readonly category?: string | null | undefined
+  readonly sensitivity?: Sensitivity | null | undefined
+}
+
+type Sensitivity = NonNullable<MemoryItem['sensitivity']>
+const sensitivities: readonly Sensitivity[] = ['data', 'secret', 'critical']
+
+function shown(key: string, { value, revision, visibility, category }: MemoryItem): Item {
+  return { key, value, revision, visibility, category }
 }
 
 export function open(label: string): Namespace {
@@ -27,7 +35,7 @@ export class Namespace {
 
   get(key: string): Item | null {
     const item = this.#space.items.get(key)
-    return item === undefined ? null : { key, ...item }
+    return item === undefined ? null : shown(key, item)
   }
 
   put(key: string, value: Uint8Array, expected: number | undefined, attributes: Attributes | undefined): void {
@@ -40,7 +48,8 @@ export class Namespace {
     const left = bytesMax - this.#bytes() + (before === undefined ? 0 : bytesOf(key, before.value))
     if (bytesOf(key, value) > left) throw err({ tag: 'full', val: left })
     const item = { value, revision: (before?.revision ?? 0) + 1, visibility, category: category ?? null }
-    this.#space.items.set(key, item)
+    const level = strictest(before?.sensitivity, attributes?.sensitivity ?? undefined)
+    this.#space.items.set(key, level === undefined ? item : { ...item, sensitivity: level })
   }
 
   delete(key: string): void {
@@ -49,7 +58,7 @@ export class Namespace {
 
   scan(prefix: string, after: string | undefined, limit: number): { items: Item[]; next: string | null } {
     const found = [...this.#space.items]
-      .map(([key, item]): Item => Object.assign({ key }, item))
+      .map(([key, item]): Item => shown(key, item))
       .filter(({ key }) => key.startsWith(prefix) && (after === undefined || key > after))
       .sort((left, right) => (left.key < right.key ? -1 : 1))
     const items = found.slice(0, Math.min(limit, 256))
@@ -64,6 +73,10 @@ export class Namespace {
     if (!this.#space.writable) throw err({ tag: 'unavailable' })
     return this.#space.items
   }
+}
+
+function strictest(one: Sensitivity | undefined, other: Sensitivity | undefined): Sensitivity | undefined {
+  return sensitivities.findLast((each) => each === one || each === other)
 }
 
 function bytesOf(key: string, value: Uint8Array): number {

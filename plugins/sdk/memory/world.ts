@@ -16,6 +16,8 @@ export interface MemoryItem {
   readonly revision: number
   readonly visibility: 'transparent' | 'opaque'
   readonly category: string | null
+  /** How sensitive it was declared, if it was: a handler does not read it. */
+  readonly sensitivity?: 'data' | 'secret' | 'critical'
 }
 
 /** WIT `session.context`. */

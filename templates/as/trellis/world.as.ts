@@ -114,7 +114,7 @@ declare function storeOpen(label: usize, labelSize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.get")
 declare function storeGet(self: i32, key: usize, keySize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.put")
-declare function storePut(self: i32, key: usize, keySize: usize, value: usize, valueSize: usize, isExpected: i32, expected: u64, isAttributed: i32, isOpaque: i32, isCategory: i32, category: usize, categorySize: usize, out: usize): void
+declare function storePut(self: i32, key: usize, keySize: usize, value: usize, valueSize: usize, isExpected: i32, expected: u64, isAttributed: i32, isOpaque: i32, isCategory: i32, category: usize, categorySize: usize, isSensitive: i32, sensitivity: i32, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.delete")
 declare function storeDelete(self: i32, key: usize, keySize: usize, out: usize): void
 @external("trellis:handler/store@0.1.0", "[method]namespace.scan")
@@ -127,6 +127,9 @@ export class Item {
 export class Page {
   constructor(public items: Item[], /** Pass it as `after` to read on. */ public next: string | null) {}
 }
+
+/** What it takes to see or use a value: what is critical needs the owner's second factor. */
+export enum Sensitivity { data, secret, critical }
 
 /** A namespace of the grant: `connection` is the asker's own, `handler` this handler's own for all connections. */
 export class Namespace {
@@ -148,17 +151,17 @@ export class Namespace {
   put(key: string, value: Uint8Array, expected: i64 = -1): bool {
     const bytes = toBytes(key)
     const isExpected = expected >= 0 ? 1 : 0
-    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 0, 0, 0, 0, 0, AREA)
+    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 0, 0, 0, 0, 0, 0, 0, AREA)
     return load<u8>(AREA) == 0
   }
 
-  /** The same with attributes; false also when the contract lists no such category, or its bytes are used up. */
-  putAs(key: string, value: Uint8Array, isOpaque: bool, category: string | null, expected: i64 = -1): bool {
+  /** The same with attributes, what is more sensitive already stays so; false also when the contract lists no such category, or its bytes are used up. */
+  putAs(key: string, value: Uint8Array, isOpaque: bool, category: string | null, expected: i64 = -1, sensitivity: Sensitivity = Sensitivity.data): bool {
     const bytes = toBytes(key)
     const name = toBytes(category == null ? '' : category)
     const isExpected = expected >= 0 ? 1 : 0
     const isCategory = category == null ? 0 : 1
-    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 1, isOpaque ? 1 : 0, isCategory, name.dataStart, <usize>name.length, AREA)
+    storePut(this.handle, bytes.dataStart, <usize>bytes.length, value.dataStart, <usize>value.length, isExpected, <u64>expected, 1, isOpaque ? 1 : 0, isCategory, name.dataStart, <usize>name.length, 1, sensitivity, AREA)
     return load<u8>(AREA) == 0
   }
 

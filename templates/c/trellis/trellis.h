@@ -93,6 +93,9 @@ TR_KIT bool tr_field(tr_text name, tr_text *value) {
 
 typedef enum { TR_OK, TR_ABSENT, TR_UNAVAILABLE, TR_CONFLICT, TR_TOO_LARGE, TR_WRONG_CATEGORY, TR_FULL } tr_status;
 
+/// What it takes to see or use a value: what is critical needs the owner's second factor.
+typedef enum { TR_DATA, TR_SECRET, TR_CRITICAL } tr_sensitivity;
+
 /// A namespace of the grant. Holding it is the permission.
 typedef struct {
   int32_t handle;
@@ -160,7 +163,8 @@ void tr_store_get(int32_t self, const char *key, uint32_t size, tr_item_result *
 TR_IMPORT("store", "[method]namespace.put")
 void tr_store_put(int32_t self, const char *key, uint32_t size, const char *value, uint32_t value_size,
                   int32_t is_expected, uint64_t expected, int32_t is_attributed, int32_t is_opaque,
-                  int32_t is_category, const char *category, uint32_t category_size, tr_store_result *out);
+                  int32_t is_category, const char *category, uint32_t category_size, int32_t is_sensitive,
+                  int32_t sensitivity, tr_store_result *out);
 TR_IMPORT("store", "[method]namespace.delete")
 void tr_store_delete(int32_t self, const char *key, uint32_t size, tr_store_result *out);
 TR_IMPORT("store", "[method]namespace.scan")
@@ -189,18 +193,25 @@ TR_KIT tr_status tr_get(tr_namespace space, tr_text key, tr_item *item) {
 TR_KIT tr_status tr_put_at(tr_namespace space, tr_text key, tr_text value, uint64_t expected) {
   tr_store_result put;
   bool is_expected = expected != TR_ANY_REVISION;
-  tr_store_put(space.handle, key.at, key.size, value.at, value.size, is_expected, expected, 0, 0, 0, NULL, 0, &put);
+  tr_store_put(space.handle, key.at, key.size, value.at, value.size, is_expected, expected, 0, 0, 0, NULL, 0, 0, 0,
+               &put);
   return put.is_error ? (tr_status)(TR_UNAVAILABLE + put.as.error) : TR_OK;
 }
 
-/// With attributes; `category` may be NULL. At any revision with TR_ANY_REVISION.
-TR_KIT tr_status tr_put_as(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
-                           const tr_text *category) {
+/// With attributes; `category` may be NULL. What is more sensitive already stays so. At any revision with TR_ANY_REVISION.
+TR_KIT tr_status tr_put_marked(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
+                               const tr_text *category, tr_sensitivity sensitivity) {
   tr_store_result put;
   tr_text name = category == NULL ? TR_TEXT("") : *category;
   tr_store_put(space.handle, key.at, key.size, value.at, value.size, expected != TR_ANY_REVISION, expected, 1,
-               is_opaque, category != NULL, name.at, name.size, &put);
+               is_opaque, category != NULL, name.at, name.size, 1, sensitivity, &put);
   return put.is_error ? (tr_status)(TR_UNAVAILABLE + put.as.error) : TR_OK;
+}
+
+/// The same, as sensitive as it was: data, when it is new and its category demands no more.
+TR_KIT tr_status tr_put_as(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
+                           const tr_text *category) {
+  return tr_put_marked(space, key, value, expected, is_opaque, category, TR_DATA);
 }
 
 TR_KIT tr_status tr_put(tr_namespace space, tr_text key, tr_text value) {

@@ -242,10 +242,20 @@ pub mod store {
         Opaque,
     }
 
+    /// What it takes to see or use a value: what is critical needs the owner's second factor.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum Sensitivity {
+        Data,
+        Secret,
+        Critical,
+    }
+
     pub struct Attributes<'a> {
         pub visibility: Visibility,
         /// One of those the contract lists; none for the handler's own book-keeping.
         pub category: Option<&'a str>,
+        /// At least this much: what is stricter already stays so.
+        pub sensitivity: Option<Sensitivity>,
     }
 
     pub struct Item {
@@ -384,7 +394,7 @@ pub mod store {
         fn raw_put(
             space: i32, key: *const u8, size: usize, value: *const u8, value_size: usize, is_expected: i32, expected: u64,
             is_attributed: i32, visibility: i32, is_category: i32, category: *const u8, category_size: usize,
-            out: *mut OpenResult,
+            is_sensitive: i32, sensitivity: i32, out: *mut OpenResult,
         );
         #[link_name = "[method]namespace.delete"]
         fn raw_delete(space: i32, key: *const u8, size: usize, out: *mut OpenResult);
@@ -445,15 +455,18 @@ pub mod store {
         fn write(&self, key: &str, value: &[u8], expected: Option<u64>, given: Option<Attributes>) -> Result<(), Error> {
             let mut out = EMPTY;
             let is_attributed = given.is_some() as i32;
-            let given = given.unwrap_or(Attributes { visibility: Visibility::Transparent, category: None });
+            let given = given.unwrap_or(Attributes { visibility: Visibility::Transparent, category: None, sensitivity: None });
             let (is_category, category) = (given.category.is_some() as i32, given.category.unwrap_or(""));
+            let is_sensitive = given.sensitivity.is_some() as i32;
+            let sensitivity = given.sensitivity.unwrap_or(Sensitivity::Data) as i32;
             let is_expected = expected.is_some() as i32;
             let expected = expected.unwrap_or(0);
             unsafe {
                 let (at, size) = (value.as_ptr(), value.len());
                 raw_put(
                     self.0, key.as_ptr(), key.len(), at, size, is_expected, expected, is_attributed,
-                    given.visibility as i32, is_category, category.as_ptr(), category.len(), &mut out,
+                    given.visibility as i32, is_category, category.as_ptr(), category.len(),
+                    is_sensitive, sensitivity, &mut out,
                 );
             }
             done(out)

@@ -45,12 +45,28 @@ declare module 'trellis:handler/store@0.1.0' {
    * ## `"opaque"`
    */
   export type Visibility = 'transparent' | 'opaque'
+  /**
+   * What it takes to see or use a value: a `secret` is never shown to the owner's devices, and what is `critical` needs
+   * the owner's second factor.
+   * # Variants
+   *
+   * ## `"data"`
+   *
+   * ## `"secret"`
+   *
+   * ## `"critical"`
+   */
+  export type Sensitivity = 'data' | 'secret' | 'critical'
   export interface Attributes {
     visibility: Visibility
     /**
      * What kind of thing it is: one of those the contract lists; none for the handler's own book-keeping.
      */
     category: string | null
+    /**
+     * At least this much: what the key has, its category demands or the owner said stays when that is stricter.
+     */
+    sensitivity: Sensitivity | null
   }
   export interface Item {
     key: string
