@@ -25,9 +25,10 @@ test('a digest, a derivation and a sealed message are the same bytes', () => {
 test('each opens and verifies what the other made, with the key of one seed', () => {
   const [seed, message] = [random(64), random(100)]
   const signers = [nativeSigner(generateSigningKey(seed)), portableSigner(seed, random), portableSigner(seed)]
-  for (const { publicKey, sign } of signers) {
+  for (const signer of signers) {
+    const { publicKey } = signer
     expect(publicKey).toEqual(signers[0]?.publicKey)
-    const signature = sign('entries/1 test', message)
+    const signature = signer.sign('entries/1 test', message)
     for (const crypto of [portable, nativeCrypto]) {
       expect(crypto.verify({ publicKey, context: 'entries/1 test', message, signature })).toBe(true)
       expect(crypto.verify({ publicKey, context: 'entries/1 other', message, signature })).toBe(false)
@@ -48,8 +49,9 @@ test.each([
   ['portable', portable],
 ])('either half of a hybrid corrupted is refused: %s', (_name, crypto) => {
   const [seed, message] = [random(64), random(100)]
-  const { publicKey, sign } = portableSigner(seed)
-  const signature = sign('entries/1 test', message)
+  const signer = portableSigner(seed)
+  const { publicKey } = signer
+  const signature = signer.sign('entries/1 test', message)
   for (const at of [0, 3_308, 3_309, 3_372]) {
     const bad = signature.with(at, (signature[at] as number) ^ 1)
     expect(crypto.verify({ publicKey, context: 'entries/1 test', message, signature: bad })).toBe(false)
