@@ -3,12 +3,11 @@ import { describe, expect, test } from 'vitest'
 
 import { deviceId } from '#host/entries/device.ts'
 import type { Finding } from '#host/entries/finding.ts'
-import type { EntryId, UserId } from '#host/entries/ids.ts'
 import type { ServedEntry, ServedVersion, VersionHeader } from '#host/entries/model.ts'
 import { nativeCrypto } from '#host/entries/native.ts'
 import { signPrune } from '#host/entries/prune.ts'
 import { signStatement } from '#host/entries/statement.ts'
-import { decodeVersion, signVersion } from '#host/entries/version.ts'
+import { decodeVersion, hashRecipients, signVersion } from '#host/entries/version.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import type { Book } from './book.ts'
@@ -153,14 +152,14 @@ describe('signers', () => {
     root.learn(user, host.directory())
     expect(root.read(user, host.serve(entry, root.device)).findings).toEqual([])
     // The revoked device and the host together: it pretends not to know of its end.
-    const whole = host.serve(entry, root.device)
+    const device = bookOf(user, newSecrets())
+    device.learn(user, host.directory())
+    const whole = host.serve(entry, device.device)
     const late = tablet.update(tablet.read(user, host.serve(entry, tablet.device)).versions.at(-1) as never, draft('5'))
     host.take(late)
     expect(codes(root.read(user, host.serve(entry, root.device)).findings)).toEqual(['signer-revoked'])
     const anew = host.take(tablet.create(draft('anew')))
     expect(codes(root.read(user, host.serve(anew, root.device)).findings)).toEqual(['signer-revoked'])
-    const device = bookOf(user, newSecrets())
-    device.learn(user, host.directory())
     const short = { ...whole, versions: whole.versions.slice(0, 3) }
     expect(codes(device.read(user, short).findings)).toEqual(['entry-rolled-back'])
     const swapped = forgeBy(tablet.secrets, whole, { seq: 4, at: 1 })
@@ -348,20 +347,15 @@ function forgeBy(secrets: Secrets, served: ServedEntry, change: Partial<VersionH
 
 function forgeWith(secrets: Secrets, by: VersionHeader['by'], of: ServedEntry, change: Partial<VersionHeader>) {
   const template = of.versions.at(-1) as ServedVersion
-  const header = { ...decodeVersion(nativeCrypto, template).header, by, ...change }
+  const recipients = hashRecipients(nativeCrypto, [])
+  const header = { ...decodeVersion(nativeCrypto, template).header, by, recipients, ...change }
   const { bytes, signature } = signVersion(nativeCrypto, header, secrets.signer)
-  return { ...template, header: bytes, signature, share: null, channel: null, recipients: template.recipients }
+  return { ...template, header: bytes, signature, share: null, channel: null, recipients: [] }
 }
 
 function judgeBy(secrets: Secrets): string[] {
   const device = bookOf(user, scene.alice.secrets)
   device.learn(user, host.directory())
-  const stranger = forgeBy(secrets, host.serve(other as EntryId, root.device), {})
-  const noShare = { ...stranger, ...shareOf(host.serve(other, root.device)) }
-  return codes(device.read(user satisfies UserId, { entry: other, versions: [noShare], prune: null }).findings)
-}
-
-function shareOf({ versions }: ServedEntry): Pick<ServedVersion, 'share' | 'channel'> {
-  const { share, channel } = versions.at(-1) as ServedVersion
-  return { share, channel }
+  const stranger = forgeBy(secrets, host.serve(other, root.device), {})
+  return codes(device.read(user, { entry: other, versions: [stranger], prune: null }).findings)
 }
