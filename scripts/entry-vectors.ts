@@ -192,8 +192,11 @@ function entryId(name: string) {
 
 /** The text of a file. */
 export function vectorText(vector: unknown): string {
-  const hex = (_key: string, value: unknown) => (value instanceof Uint8Array ? value.toHex() : value)
-  return `${JSON.stringify(vector, hex, 2)}\n`
+  return `${JSON.stringify(vector, hexadecimal, 2)}\n`
+}
+
+function hexadecimal(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? value.toHex() : value
 }
 
 export const vectorFolder: string = fileURLToPath(new URL('../spec/vectors/entries/', import.meta.url))

@@ -62,8 +62,8 @@ export interface ReadingBook {
   /** Judges and opens what a host serves of one entry, and remembers how far it is when all is right. */
   read(owner: UserId, served: ServedEntry): ReadEntry
   /**
-   * Opens the outlines of current versions, and no content. `complete`: these are all of the owner's entries, so that one
-   * that was seen before and is absent was withheld.
+   * Opens the outlines of current versions, and no content. `complete`: these are all of the owner's entries, so that
+   * one that was seen before and is absent was withheld.
    */
   list(owner: UserId, served: readonly ServedEntry[], options: { readonly complete: boolean }): ListedEntries
 }

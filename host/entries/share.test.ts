@@ -77,6 +77,9 @@ describe('a share', () => {
   })
 })
 
+const sealedLength = (count: number) =>
+  sealPart(crypto, { ...place, part: 'outline' }, keys.outline, random(count)).length
+
 describe('a sealed part', () => {
   const sealed = sealPart(crypto, { ...place, part: 'content' }, keys.content, random(1_000))
   const open = (key: Uint8Array, change: Partial<typeof place> & { readonly part?: Part } = {}, bytes = sealed) =>
@@ -113,10 +116,8 @@ describe('a sealed part', () => {
   })
 
   test('hides its length but for its class, and has a limit', () => {
-    const length = (count: number) =>
-      sealPart(crypto, { ...place, part: 'outline' }, keys.outline, random(count)).length
-    expect(length(10)).toBe(length(50))
-    expect(refusalOf(() => length(8_192))).toBe('too-large')
+    expect(sealedLength(10)).toBe(sealedLength(50))
+    expect(refusalOf(() => sealedLength(8_192))).toBe('too-large')
     expect(refusalOf(() => sealPart(crypto, { ...place, part: 'content' }, keys.content, random(600_000)))).toBe(
       'too-large',
     )
