@@ -257,8 +257,8 @@ export interface SignedPrune {
 export interface Outline {
   readonly title: string
   /**
-   * `profile-field`, `credential`, `login`, `key-reference`, `card`, `identity`, `note`, `file-reference`, or one that a
-   * manifest names.
+   * `profile-field`, `credential`, `login`, `key-reference`, `card`, `identity`, `note`, `file-reference`, or one that
+   * a manifest names.
    */
   readonly kind: string
   /** Addresses it is offered at. */

@@ -67,7 +67,7 @@ export function hashSealed(crypto: EntryCrypto, sealed: Uint8Array): Hash {
   return parseHash(crypto.digest(HASH_LABEL, sealed))
 }
 
-/** Vine-CBOR `[1, title, kind, urls]`. @throws Refusal `entry-invalid` for a title, a kind or an address that is none */
+/** Vine-CBOR `[1, title, kind, urls]`. @throws Refusal `entry-invalid` for what is no outline */
 export function encodeOutline({ title, kind, urls }: Outline): Uint8Array {
   const bytes = encodeCbor([FORMAT, title, kind, urls])
   decodeOutline(bytes)
