@@ -11,7 +11,6 @@ import { Refusal } from '#host/errors.ts'
 import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { WAKE_BYTES_MAX } from '#host/storage/limits.ts'
 import { check, timestamp, z } from '#host/schema.ts'
-import { flush } from '#host/storage/flush.ts'
 
 /** Milliseconds since the epoch by vault; `null` for one that waits for a message. */
 export type WakeTimes = ReadonlyMap<string, number | null>
