@@ -46,6 +46,7 @@ const reasons = [
   'trap',
   'stack',
   'fuel',
+  'deadline',
   'lied',
   'memory',
   'output',
