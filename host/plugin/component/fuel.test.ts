@@ -5,6 +5,7 @@ import { CODE_LEAF_BYTES_MAX, FUEL_SLICE } from '#host/plugin/limits.ts'
 
 import { readCoreModule } from './core-module.ts'
 import { openQuota } from './cursor.ts'
+import { meteredCode } from './fuel.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
 import { instantiate } from './instantiate.ts'
 import { encodeS32, encodeU32 } from './leb.ts'
@@ -279,6 +280,25 @@ describe('no loop hides in an immediate', () => {
     ['locals of a reference type', loop, [1, 1, 0x63, 0x70]],
   ])('%s is refused', (_, code, locals) => {
     expect(() => read(moduleOf(code, locals))).toThrow(expect.objectContaining({ code: 'component-invalid' }))
+  })
+})
+
+describe('every branch of a probe', () => {
+  const loops = [0x03, 0x40, 0x0c, 0, 0x0b]
+  it.each([
+    ['of a local variable', loops, 2],
+    ['of the module', [0x03, 0x40, ...[0x10, 0, 0x10, 0, 0x10, 0, 0x10, 0], 0x0c, 0, 0x0b], 2],
+    ['of a bulk instruction', [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0], 2],
+  ])('%s is said to be unlikely where it stands', (_, instructions, probes) => {
+    const { code, hints } = meteredCode(read(moduleOf(instructions)))
+    const body = code.subarray(2)
+    const [functions, index, count, ...branches] = hints.subarray(1 + 'metadata.code.branch_hint'.length)
+    expect([functions, index, count, branches.length]).toEqual([1, 0, probes, probes * 3])
+    for (let at = 0; at < branches.length; at += 3) {
+      // `(if (i32.lt_s … (i32.const 0)))`, not taken.
+      expect([...body.subarray((branches[at] ?? 0) - 3, (branches[at] ?? 0) + 2)]).toEqual([0x41, 0, 0x48, 0x04, 0x40])
+      expect(branches.slice(at + 1, at + 3)).toEqual([1, 0])
+    }
   })
 })
 

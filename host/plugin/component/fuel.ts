@@ -39,18 +39,40 @@ export function isMetered({ code }: CoreModule): boolean {
   return code.functions.length > 0
 }
 
-/** The body of the code section with fuel taken at every probe. A probe leaves the stack as it is. */
-export function meteredCode(module: CoreModule): Uint8Array {
+/** Code with fuel taken at every probe. */
+export interface MeteredCode {
+  /** The body of the code section. */
+  readonly code: Uint8Array
+  /** The body of a custom section before it: at no probe is fuel likely at its end. Without, V8 makes room for it. */
+  readonly hints: Uint8Array
+}
+
+/** A probe leaves the stack as it is. Source of the hints: WebAssembly branch hinting, "Branch Hints Section". */
+export function meteredCode(module: CoreModule): MeteredCode {
   const { code, functions } = module
   const imported = functions.length - code.functions.length
   const parts: (Uint8Array | readonly number[])[] = [encodeU32(code.functions.length)]
+  const hints: (readonly number[])[] = []
   for (const [place, body] of code.functions.entries()) {
     const parameters = functions[imported + place]?.indexOf(':') ?? 0
     const metered = meteredFunction(module, body, parameters + body.locals)
-    parts.push(encodeU32(metered.reduce((sum, part) => sum + part.length, 0)))
-    for (const part of metered) parts.push(part)
+    parts.push(encodeU32(metered.parts.reduce((sum, part) => sum + part.length, 0)))
+    for (const part of metered.parts) parts.push(part)
+    if (metered.branches.length === 0) continue
+    hints.push([...encodeU32(imported + place), ...encodeU32(metered.branches.length)])
+    for (const at of metered.branches) hints.push([...encodeU32(at), ...unlikely])
   }
-  return joinBytes(parts)
+  const hinted = code.functions.filter(({ probes }) => probes.some(takes)).length
+  return { code: joinBytes(parts), hints: joinBytes([hintsName, encodeU32(hinted), ...hints]) }
+}
+
+const hintsText = new TextEncoder().encode('metadata.code.branch_hint')
+const hintsName = Uint8Array.of(hintsText.length, ...hintsText)
+/** A hint of one byte: not taken. */
+const unlikely = [0x01, 0x00]
+
+function takes({ kind }: Probe): boolean {
+  return kind !== 'save' && kind !== 'restore'
 }
 
 const [getLocal, setLocal, teeLocal, getGlobal, setGlobal] = [0x20, 0x21, 0x22, 0x23, 0x24]
@@ -68,12 +90,14 @@ interface Counter {
   readonly restore: readonly number[]
   /** Of one function's first probe. */
   readonly enter: readonly number[]
+  /** Bytes of `write` from its `if` on. */
+  readonly branch: number
 }
 
 function globalCounter(global: readonly number[], pump: readonly number[]): Counter {
   const read = [getGlobal, ...global]
   const write = [setGlobal, ...global, ...read, ...ifNegative, ...pump, end]
-  return { read, write, save: [], restore: [], enter: read }
+  return { read, write, save: [], restore: [], enter: read, branch: pump.length + 3 }
 }
 
 function heldCounter(global: readonly number[], pump: readonly number[], local: readonly number[]): Counter {
@@ -81,17 +105,18 @@ function heldCounter(global: readonly number[], pump: readonly number[], local: 
   const save = [...read, setGlobal, ...global]
   const restore = [getGlobal, ...global, setLocal, ...local]
   const write = [teeLocal, ...local, ...ifNegative, ...save, ...pump, ...restore, end]
-  return { read, write, save, restore, enter: [getGlobal, ...global] }
+  const branch = save.length + pump.length + restore.length + 3
+  return { read, write, save, restore, enter: [getGlobal, ...global], branch }
 }
 
-/** The function with its probes. `next` is the index of the first local variable that is added. */
+/** The function with its probes, and where it branches. `next` is the first local variable that is added. */
 function meteredFunction(
   { bytes, globals, types }: CoreModule,
   { from, groupsAt, bodyAt, to, groups, probes, isHeld }: FunctionCode,
   next: number,
-): (Uint8Array | readonly number[])[] {
+): { readonly parts: readonly (Uint8Array | readonly number[])[]; readonly branches: readonly number[] } {
   const global = encodeU32(globals)
-  const length = encodeU32(next)
+  const size = encodeU32(next)
   const pump = [getGlobal, ...encodeU32(globals + 1), callReference, ...encodeU32(types)]
   const counter = isHeld ? heldCounter(global, pump, encodeU32(next + 1)) : globalCounter(global, pump)
   const take = [constant, 0x01, subtract, ...counter.write]
@@ -100,8 +125,8 @@ function meteredFunction(
     if (probe.kind === 'loop') return [...counter.read, ...take]
     if (probe.kind !== 'bulk') return counter[probe.kind]
     // The length stays on the stack; a local variable has a copy.
-    const shifted = [getLocal, ...length, constant, probe.shift, shiftRight, subtract]
-    return [teeLocal, ...length, ...counter.read, ...shifted, ...counter.write]
+    const shifted = [getLocal, ...size, constant, probe.shift, shiftRight, subtract]
+    return [teeLocal, ...size, ...counter.read, ...shifted, ...counter.write]
   }
   // Two variables at most: a length, and the counter.
   const added = isHeld ? 2 : probes.some(({ kind }) => kind === 'bulk') ? 1 : 0
@@ -109,13 +134,18 @@ function meteredFunction(
     added > 0
       ? [encodeU32(groups + 1), bytes.subarray(groupsAt, bodyAt), [added, 0x7f]]
       : [bytes.subarray(from, bodyAt)]
+  const branches: number[] = []
+  let length = parts.reduce((sum, part) => sum + part.length, 0)
   let copied = bodyAt
   for (const probe of probes) {
-    parts.push(bytes.subarray(copied, probe.at), textOf(probe))
+    const text = textOf(probe)
+    parts.push(bytes.subarray(copied, probe.at), text)
+    length += probe.at - copied + text.length
+    if (takes(probe)) branches.push(length - counter.branch)
     copied = probe.at
   }
   parts.push(bytes.subarray(copied, to))
-  return parts
+  return { parts, branches }
 }
 
 export interface Tank {
@@ -144,7 +174,12 @@ interface Gauge {
  */
 export function openTank(instances: readonly WebAssembly.Instance[], { fuel, isLate }: TankLimits): Tank {
   const gauges: Gauge[] = []
-  const left = (): number => gauges.reduce((rest, { counter, given }) => rest - given + Number(counter.value), fuel)
+  const left = (): number => {
+    let rest = fuel
+    for (const { counter, given } of gauges) rest += Number(counter.value) - given
+    return rest
+  }
+  const first = Math.min(FUEL_SLICE, fuel)
   const give = (gauge: Gauge, most: number): void => {
     const slice = Math.min(FUEL_SLICE, most)
     gauge.given += slice - Number(gauge.counter.value)
@@ -166,9 +201,8 @@ export function openTank(instances: readonly WebAssembly.Instance[], { fuel, isL
   return {
     fill() {
       for (const gauge of gauges) {
-        gauge.given = 0
-        gauge.counter.value = 0
-        give(gauge, fuel)
+        gauge.given = first
+        gauge.counter.value = first
       }
     },
     isSpent: () => left() < 0,

@@ -53,8 +53,10 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
     } else if (id === 4) parts.push(...section(4, encodeTables(module.tables, limits.tableElementsMax)))
     else if (id === 5 && module.memory !== undefined) {
       parts.push(...section(5, [1, ...encodeLimits(module.memory, limits.memoryPagesMax)]))
-    } else if (id === 10 && isCounted) parts.push(...section(10, meteredCode(module)))
-    else parts.push(...section(id, readBytes(body, body.end - body.at)))
+    } else if (id === 10 && isCounted) {
+      const { code, hints } = meteredCode(module)
+      parts.push(...section(0, hints), ...section(10, code))
+    } else parts.push(...section(id, readBytes(body, body.end - body.at)))
   }
   addBefore(Infinity)
   return joinBytes(parts)
