@@ -54,7 +54,7 @@ export class Cell implements AsyncDisposable {
   readonly #events: Running[] = []
   #sequence = 0
   #alive = true
-  /** Reports were read before the cell's word of them, which may be under way. */
+  /** Something was read before the cell's word of it, which may be under way: the next one may find nothing. */
   #isAhead = false
   /** Of the first event; a cell has one deadline at a time. */
   #deadline: NodeJS.Timeout | undefined
@@ -197,6 +197,8 @@ export class Cell implements AsyncDisposable {
       const settled = this.#harvest()
       const answered = this.#alive && this.#answerCall()
       if (settled && this.#alive) this.#owner.changed(this)
+      // Of the last of it the cell may still have to say so: what it writes is seen before it wakes anybody.
+      this.#isAhead ||= settled || answered
       found ||= settled || answered
       if (!found) return this.#lied(this.#channel.called() ? ASKED_TWICE : 'its cell woke the host for nothing')
       if (answered && (calls += 1) === CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
