@@ -45,8 +45,8 @@ export async function killableCall(): Promise<Report> {
       judged('  times faster than a process', { value: spawned.medianUs / ours.medianUs, unit: '×', least: 25 }),
       judged('  the same, the cell always busy', { value: spawned.medianUs / busy.medianUs, unit: '×' }),
     ],
-    notes: Object.entries({ AssemblyScript: cell, Rust: rust, C: c }).flatMap(([language, { replaced }]) =>
-      replaced() === 0 ? [] : [`${language}: ${replaced()} instances could not be reset and were made anew`],
+    notes: Object.entries({ AssemblyScript: cell, Rust: rust, C: c }).flatMap(([language, one]) =>
+      one.replaced() === 0 ? [] : [`${language}: ${one.replaced()} instances could not be reset and were made anew`],
     ),
   }
 }

@@ -59,7 +59,7 @@ export const EXTISM_ANSWER_BYTES = 64
 export const HANDLER_FUEL = 250_000_000
 /** The fuel a manifest may ask for: the counter is a signed 32-bit number, some 3 s of the tightest loop. */
 export const HANDLER_FUEL_MAX = 2_147_483_647
-/** Fuel given out at a time, 0.6 ms of the tightest loop: at the end of each a call looks whether it has had its time. */
+/** Fuel given out at a time, 0.6 ms of the tightest loop: at its end a call looks whether it has had its time. */
 export const FUEL_SLICE = 500_000
 /**
  * What a cell has after a deadline to end the event itself, and live on, before its thread is stopped: some slices, and

@@ -287,7 +287,7 @@ describe('every branch of a probe', () => {
   const loops = [0x03, 0x40, 0x0c, 0, 0x0b]
   it.each([
     ['of a local variable', loops, 2],
-    ['of the module', [0x03, 0x40, ...[0x10, 0, 0x10, 0, 0x10, 0, 0x10, 0], 0x0c, 0, 0x0b], 2],
+    ['of the module', [0x03, 0x40, 0x10, 0, 0x10, 0, 0x10, 0, 0x10, 0, 0x0c, 0, 0x0b], 2],
     ['of a bulk instruction', [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0], 2],
   ])('%s is said to be unlikely where it stands', (_, instructions, probes) => {
     const { code, hints } = meteredCode(read(moduleOf(instructions)))

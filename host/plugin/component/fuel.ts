@@ -210,15 +210,20 @@ export function openTank(instances: readonly WebAssembly.Instance[], { fuel, isL
 }
 
 /** `(module (import "" "" (func)) (export "" (func 0)))` */
-const reexport = Uint8Array.of(
-  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, ...pumpType],
-  ...[0x02, 0x05, 0x01, 0x00, 0x00, 0x00, 0x00, 0x07, 0x04, 0x01, 0x00, 0x00, 0x00],
+const reexport = Uint8Array.from(
+  [
+    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, ...pumpType],
+    [0x02, 0x05, 0x01, 0x00, 0x00, 0x00, 0x00, 0x07, 0x04, 0x01, 0x00, 0x00, 0x00],
+  ].flat(),
 )
 let reexporting: WebAssembly.Module | undefined
 
 /** The function as one of WebAssembly's own: such alone a typed reference refers to. */
 function coreFunction(run: () => void): unknown {
   reexporting ??= new WebAssembly.Module(reexport)
-  const imported = (): undefined => void run()
+  const imported = (): undefined => {
+    run()
+    return undefined
+  }
   return new WebAssembly.Instance(reexporting, { '': { '': imported } }).exports['']
 }
