@@ -1,5 +1,7 @@
 /** One cell with the read-modify-write fixture, behind the pool as in a host: one get, one put, the body back. */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { brotliDecompressSync } from 'node:zlib'
 
 import { surroundings } from '#host/commands/surroundings.ts'
 import { TABLE_ELEMENTS_MAX } from '#host/limits.ts'
@@ -14,6 +16,7 @@ import { openFileLog } from '#host/storage/file-log.ts'
 import { openLog } from '#host/storage/group.ts'
 import { createVault } from '#host/storage/open.ts'
 import type { Namespace } from '#host/storage/port.ts'
+import { TWINS_FOLDER } from '../scripts/build-twins.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** What every contender is sent, stores and gives back. */
@@ -48,7 +51,15 @@ export interface RmwCell extends AsyncDisposable {
   replaced(): number
 }
 
-export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell> {
+/** The same in another language. Those of the machine's own compilers are kept, built. */
+export type RmwName = 'rmw-as' | 'rmw-ts' | 'rmw-rust' | 'rmw-c'
+
+async function bytesOf(name: RmwName): Promise<Uint8Array> {
+  if (name === 'rmw-as' || name === 'rmw-ts') return fixtureBytes(name)
+  return brotliDecompressSync(await readFile(join(TWINS_FOLDER, `${name}.wasm.br`)))
+}
+
+export async function openRmwCell(fixture: RmwName): Promise<RmwCell> {
   await using parts = new AsyncDisposableStack()
   const folder = parts.use(await temporaryFolder())
   const log = parts.use(await openLog(await openFileLog(join(folder.path, 'log'), { pid: process.pid })))
@@ -58,7 +69,7 @@ export async function openRmwCell(fixture: 'rmw-as' | 'rmw-ts'): Promise<RmwCell
 
   const parsed = parseManifest(new TextEncoder().encode(JSON.stringify(manifest)), 'rmw.json')
   const limits = { memoryBytesMax: parsed.limits.memoryBytes, tableElementsMax: TABLE_ELEMENTS_MAX }
-  const component = loadComponent(await fixtureBytes(fixture), limits)
+  const component = loadComponent(await bytesOf(fixture), limits)
   const registry = buildRegistry([{ manifest: parsed, component }])
   const registered = registry.lookup('rmw.run')
   if (!registered) throw new Error('the fixture answers nothing')

@@ -48,12 +48,16 @@ export interface TwinSource {
   /** `rust-component`, `payment-rust`. */
   readonly name: string
   readonly kit: Kit
-  /** A handler in `plugins/`, with the source of its twin in `twins/`. */
+  /** A handler in `plugins/`, with the source of its twin in `twins/`; or the fixture that calls are measured with. */
   readonly of?: string
 }
 
+const MEASURED = 'rmw'
+
 const shipped = ['auth-challenge', 'payment'] as const
 const otherLanguages = new Set(['as', 'rust'])
+/** The others are built when first asked for, without a compiler of the machine's own. */
+const measuredLanguages = new Set(['rust', 'c'])
 
 /** All there are. */
 export const twinSources: readonly TwinSource[] = [
@@ -63,7 +67,20 @@ export const twinSources: readonly TwinSource[] = [
       .filter(({ language, runtime }) => otherLanguages.has(language.id) && runtime === 'component')
       .map((kit) => ({ name: `${of}-${kit.language.id}`, kit, of })),
   ),
+  ...kits
+    .filter(({ language, runtime }) => measuredLanguages.has(language.id) && runtime === 'component')
+    .map((kit) => ({ name: `${MEASURED}-${kit.language.id}`, kit, of: MEASURED })),
 ]
+
+/** Where a twin's source, cases and manifest are. */
+function placesOf(of: string): { readonly source: string; readonly cases: string; readonly manifest: string } {
+  if (of === MEASURED) {
+    const folder = join(root, 'host/plugin/component/fixtures', of)
+    return { source: folder, cases: folder, manifest: join(folder, 'manifest.json') }
+  }
+  const plugin = join(root, 'plugins', of)
+  return { source: join(plugin, 'twins'), cases: plugin, manifest: join(root, 'manifests', `${of}.json`) }
+}
 
 export async function readTwins(): Promise<ReadonlyMap<string, Twin>> {
   const text = await readFile(LISTING, 'utf8').catch(() => '{}')
@@ -80,10 +97,10 @@ export async function withHandler<T>(
     const folder = join(base, of ?? HANDLER)
     await createHandler(folder, language, runtime)
     if (of !== undefined) {
-      const plugin = join(root, 'plugins', of)
-      await copyFile(join(plugin, 'twins', language.source), join(folder, language.source))
-      await copyFile(join(plugin, 'handler.cases.json'), join(folder, 'handler.cases.json'))
-      await copyFile(join(root, 'manifests', `${of}.json`), join(folder, 'manifest.json'))
+      const { source, cases, manifest } = placesOf(of)
+      await copyFile(join(source, language.source), join(folder, language.source))
+      await copyFile(join(cases, 'handler.cases.json'), join(folder, 'handler.cases.json'))
+      await copyFile(manifest, join(folder, 'manifest.json'))
     }
     const handler = findHandler(folder)
     return await use(handler, await readManifest(handler))

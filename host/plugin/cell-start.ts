@@ -52,7 +52,7 @@ export function cellHandler({ name, manifest, component }: Handler): CellStart['
     outputBytesMax: limits.outputBytes,
     logBytesMax: limits.logBytes,
   }
-  return { ...handler, component }
+  return { ...handler, component, deadlineMs: limits.deadlineMs }
 }
 
 /** Why a cell did not start, in its own words. */

@@ -22,13 +22,15 @@ import { cellSeat, type Seat } from './visit.ts'
 /** What a cell is started with. */
 export interface CellStart {
   readonly channel: SharedArrayBuffer
-  readonly handlers: readonly (CellHandler & { readonly component: Program })[]
+  readonly handlers: readonly (CellHandler & { readonly component: Program; readonly deadlineMs: number })[]
 }
 
 /** A handler in this cell. */
 interface Stand {
   readonly name: string
   readonly seat: Seat
+  /** From now on its deadline counts. */
+  begin(job: CellJob): void
   make(): Instance
   instance: Instance | undefined
 }
@@ -105,20 +107,26 @@ function nextJob(port: MessagePort, lookAside: () => boolean): CellJob | 0 | und
 function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stand {
   const seat = cellSeat(handler, (call) => channel.call(call))
   const imports = guestImports(seat)
+  let startedMs = 0
+  const isLate = (): boolean => performance.now() - startedMs > handler.deadlineMs
   const wasi = { nowMs: () => seat.now(), write: (line: string) => seat.print('debug', line) }
   const make = (): Instance => {
     channel.countCreated()
     const { component, outputBytesMax } = handler
-    if (isExtism(component)) return instantiateExtism(component, { imports, outputBytesMax, wasi })
-    return instantiate(component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi })
+    if (isExtism(component)) return instantiateExtism(component, { imports, outputBytesMax, wasi, isLate })
+    return instantiate(component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi, isLate })
   }
-  return { name: handler.name, seat, make, instance: undefined }
+  const begin = (job: CellJob): void => {
+    startedMs = performance.now()
+    seat.begin(job)
+  }
+  return { name: handler.name, seat, begin, make, instance: undefined }
 }
 
 /** Runs one event. What it kept back leaves the cell only when it ended well. */
 function visit(stand: Stand, job: CellJob): Report & { readonly used: number } {
   const { seat } = stand
-  seat.begin(job)
+  stand.begin(job)
   let outcome: Outcome
   try {
     stand.instance ??= stand.make()

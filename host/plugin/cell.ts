@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
-import { CALLS_IN_ONE_GO_MAX, RING_SLOTS } from '#host/plugin/limits.ts'
+import { CALLS_IN_ONE_GO_MAX, DEADLINE_GRACE_MS, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
 import type { Answer, Carried, KeyRead } from './calls.ts'
@@ -22,7 +22,7 @@ import { decodeReport, encodeJob } from './ring-frames.ts'
 export interface CellOwner {
   /** The cell is at this event now, as far as anybody can tell. */
   began(given: Given): void
-  /** It is over, well or not; `stopped` with its cell. */
+  /** It is over, well or not; `stopped` at its deadline, or with its cell. */
   ended(given: Given, stopped: boolean): void
   /** Some have ended: it takes more. */
   changed(cell: Cell): void
@@ -54,7 +54,7 @@ export class Cell implements AsyncDisposable {
   readonly #events: Running[] = []
   #sequence = 0
   #alive = true
-  /** Reports were read before the cell's word of them, which may be under way. */
+  /** Something was read before the cell's word of it, which may be under way: the next one may find nothing. */
   #isAhead = false
   /** Of the first event; a cell has one deadline at a time. */
   #deadline: NodeJS.Timeout | undefined
@@ -170,7 +170,8 @@ export class Cell implements AsyncDisposable {
     }
     clearTimeout(this.#deadline)
     this.#deadlineMs = ms
-    this.#deadline = setTimeout(() => this.#overrun(), ms).unref()
+    // The cell ends what it can by itself, and keeps its thread.
+    this.#deadline = setTimeout(() => this.#overrun(), ms + DEADLINE_GRACE_MS).unref()
   }
 
   #receive(message: unknown): void {
@@ -196,6 +197,8 @@ export class Cell implements AsyncDisposable {
       const settled = this.#harvest()
       const answered = this.#alive && this.#answerCall()
       if (settled && this.#alive) this.#owner.changed(this)
+      // Of the last of it the cell may still have to say so: what it writes is seen before it wakes anybody.
+      this.#isAhead ||= settled || answered
       found ||= settled || answered
       if (!found) return this.#lied(this.#channel.called() ? ASKED_TWICE : 'its cell woke the host for nothing')
       if (answered && (calls += 1) === CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
@@ -278,15 +281,17 @@ export class Cell implements AsyncDisposable {
     const { given, desk } = running
     const read = (): readonly KeyRead[] => desk.reads()
     let wrote = false
+    let wasStopped = false
     try {
       const effects = settle()
       wrote = effects.changes.some((change) => read().some(({ key }) => key === change.key))
       given.resolve(effects)
     } catch (error) {
+      wasStopped = error instanceof Refusal && error.code === 'handler-deadline'
       given.reject(error)
     }
     this.#reads.end(kindOf(given.job), read(), wrote)
-    this.#owner.ended(given, false)
+    this.#owner.ended(given, wasStopped)
     this.#begin()
   }
 

@@ -75,7 +75,7 @@ const reportSchema = z.object({
     }),
     z.object({
       kind: z.literal('failed'),
-      reason: z.enum(['trap', 'stack', 'fuel', 'lied', 'memory', 'output', 'calls', 'not-granted']),
+      reason: z.enum(['trap', 'stack', 'fuel', 'deadline', 'lied', 'memory', 'output', 'calls', 'not-granted']),
       message: z.string().max(1_024),
     }),
   ]),
@@ -106,13 +106,16 @@ export function effectsOf(report: Report, event: Event): Effects {
   const fail = (code: RefusalCode, what: string): never => {
     throw new HandlerFailure(code, `${event.registered.name} ${what}`, { log, hostCalls: report.hostCalls })
   }
-  const { hostCalls } = event.registered.manifest.limits
+  const { hostCalls, deadlineMs } = event.registered.manifest.limits
   if (report.hostCalls > hostCalls) fail('handler-calls', `made more than ${hostCalls} host calls`)
   if (event.desk.over()) fail('handler-calls', `made more than ${hostCalls} host calls, or read or proved too much`)
   const { outcome } = report
   switch (outcome.kind) {
     case 'failed':
-      return fail(failCodes[outcome.reason], `ended badly: ${outcome.message}`)
+      return fail(
+        failCodes[outcome.reason],
+        outcome.reason === 'deadline' ? `took longer than ${deadlineMs} ms` : `ended badly: ${outcome.message}`,
+      )
     case 'refused':
       if (!isAnswer(outcome.answer)) fail('handler-output', 'refused with a code or message out of bounds')
       throw new HandlerRefusal(outcome.answer, { log, hostCalls: report.hostCalls })
@@ -143,6 +146,7 @@ const failCodes: Readonly<Record<FailReason, RefusalCode>> = {
   trap: 'handler-trapped',
   stack: 'handler-stack',
   fuel: 'handler-fuel',
+  deadline: 'handler-deadline',
   memory: 'handler-memory',
   lied: 'handler-lied',
   output: 'handler-output',

@@ -59,6 +59,13 @@ export const EXTISM_ANSWER_BYTES = 64
 export const HANDLER_FUEL = 250_000_000
 /** The fuel a manifest may ask for: the counter is a signed 32-bit number, some 3 s of the tightest loop. */
 export const HANDLER_FUEL_MAX = 2_147_483_647
+/** Fuel given out at a time, 0.6 ms of the tightest loop: at its end a call looks whether it has had its time. */
+export const FUEL_SLICE = 500_000
+/**
+ * What a cell has after a deadline to end the event itself, and live on, before its thread is stopped: some slices, and
+ * for code that takes long for each unit of fuel ten times as much.
+ */
+export const DEADLINE_GRACE_MS = 10
 /** Functions of all core modules of a component: each costs the engine some 100 bytes (QuickJS builds: 1,800). */
 export const CORE_FUNCTIONS_MAX = 65_536
 /** Imports of all core modules of a component: each is an object at every instantiation (QuickJS builds: 250). */

@@ -55,6 +55,7 @@ const reasons = [
   'trap',
   'stack',
   'fuel',
+  'deadline',
   'lied',
   'memory',
   'output',

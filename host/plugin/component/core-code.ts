@@ -117,14 +117,18 @@ const VOID = 0x40
 /** i32, i64, f32, f64, v128, funcref, externref: types of one byte. */
 const plainTypes = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
 
+/** How many the module has, imports first: code that names one more would, once fuel is added, name what is fuel's. */
+interface Known {
+  readonly types: number
+  readonly globals: number
+  readonly functions: number
+}
+
 /**
- * `globals` is how many the module has: code that names one more would, once fuel is added, name the counter.
- * `functions` is how many it has, imports first.
- *
  * @throws Refusal component-invalid for what this host does not run; too-large past the limits on code
  */
-export function scanCode(body: Cursor, { globals, functions }: { globals: number; functions: number }): CodeFacts {
-  const facts = openFacts(globals)
+export function scanCode(body: Cursor, { types, globals, functions }: Known): CodeFacts {
+  const facts = openFacts({ types, globals })
   const count = readU32(body)
   const scanned: Scanned[] = []
   for (let index = 0; index < count; index += 1) {
@@ -260,10 +264,11 @@ interface Facts extends CodeFacts {
   callee: number
   /** The last instruction may have left the function. */
   leaves: boolean
+  readonly types: number
   readonly globals: number
 }
 
-function openFacts(globals: number): Facts {
+function openFacts({ types, globals }: Pick<Known, 'types' | 'globals'>): Facts {
   return {
     functions: [],
     writesTables: false,
@@ -272,6 +277,7 @@ function openFacts(globals: number): Facts {
     depth: 0,
     leaves: false,
     callee: 0,
+    types,
     globals,
   }
 }
@@ -289,7 +295,8 @@ function skipInstruction(cursor: Cursor, facts: Facts): void {
       return
     }
     if (opcode === RETURN || opcode === LAST_CALL || facts.depth === 0) facts.leaves = true
-    for (let index = 0; index < form; index += 1) skipNumber(cursor)
+    if (opcode === CALL_INDIRECT || opcode === LAST_CALL) skipType(cursor, facts)
+    for (let index = form === 2 ? 1 : 0; index < form; index += 1) skipNumber(cursor)
     return
   }
   switch (form) {
@@ -330,7 +337,12 @@ function skipBlock(cursor: Cursor, facts: Facts): void {
   const first = cursor.bytes[cursor.at] ?? 0
   // A type index has a LEB128 number of its own; a single byte from 0x40 on is negative, hence a type.
   if (first >= VOID && first < 0x80 && first !== VOID) expectPlainType(cursor)
-  else skipNumber(cursor)
+  else if (first === VOID) readByte(cursor)
+  else skipType(cursor, facts)
+}
+
+function skipType(cursor: Cursor, { types }: Facts): void {
+  if (readU32(cursor) >= types) throw invalid('code names a type that is not there')
 }
 
 function skipBranchTable(cursor: Cursor, facts: Facts): void {
@@ -378,7 +390,7 @@ function skipNumber(cursor: Cursor): void {
 
 /** Skips a constant expression, its `end` included. */
 export function skipConstant(cursor: Cursor): void {
-  const facts = openFacts(Infinity)
+  const facts = openFacts({ types: Infinity, globals: Infinity })
   while (cursor.bytes[cursor.at] !== END) skipInstruction(cursor, facts)
   readByte(cursor)
 }

@@ -28,6 +28,8 @@ export interface CoreModule {
   readonly importedTables: number
   /** Of all globals, imports included: the index of one that is added. */
   readonly globals: number
+  /** Of all types: the index of one that is added. */
+  readonly types: number
   /** Signatures of all functions, imports first. */
   readonly functions: readonly string[]
   /** Data and element segments. */
@@ -103,6 +105,7 @@ export function readCoreModule(bytes: Uint8Array, quota: Quota): CoreModule {
     mutableGlobals: draft.mutableGlobals,
     importedTables: draft.imported.table,
     globals: draft.imported.global + draft.globals,
+    types: draft.types.length,
     functions: draft.functions,
     segments: draft.segments,
     code: draft.code,
@@ -118,7 +121,11 @@ function readSection(draft: Draft, id: number, body: Cursor): void {
   else if (id === 6) readItems(body, (cursor) => readGlobal(draft, cursor))
   else if (id === 7) readItems(body, (cursor) => readExport(draft, cursor))
   else if (id === 10)
-    draft.code = scanCode(body, { globals: draft.imported.global + draft.globals, functions: draft.functions.length })
+    draft.code = scanCode(body, {
+      types: draft.types.length,
+      globals: draft.imported.global + draft.globals,
+      functions: draft.functions.length,
+    })
   else if (id === 9 || id === 11) draft.segments += readCount(body)
   // Custom, start and data count: V8 checks them, as it does the segments; the code scan knows what may drop them.
   else if (![0, 8, 12].includes(id)) throw invalid(`core section ${id} is not supported`)

@@ -1,10 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { CODE_LEAF_BYTES_MAX } from '#host/plugin/limits.ts'
+import { CODE_LEAF_BYTES_MAX, FUEL_SLICE } from '#host/plugin/limits.ts'
 
 import { readCoreModule } from './core-module.ts'
 import { openQuota } from './cursor.ts'
+import { meteredCode } from './fuel.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
 import { instantiate } from './instantiate.ts'
 import { encodeS32, encodeU32 } from './leb.ts'
@@ -15,9 +16,12 @@ const limits = { memoryBytesMax: 2 ** 20, tableElementsMax: 100, fuel }
 const options = { imports: {}, liftBytesMax: 4_096, wasi: { nowMs: () => 0, write: () => undefined } }
 const spent = expect.objectContaining({ reason: 'fuel' }) as unknown
 
-async function open(body: string, core = '', fuel: number | 'unmetered' = limits.fuel) {
+async function open(body: string, core = '', fuel: number | 'unmetered' = limits.fuel, isLate?: () => boolean) {
   const exports = { run: { core: `(param $n i32) (result i32) ${body}`, type: '(param "n" u32) (result u32)' } }
-  return instantiate(loadComponent(await bytesOfWat(guestWat(exports, core)), { ...limits, fuel }), options)
+  return instantiate(loadComponent(await bytesOfWat(guestWat(exports, core)), { ...limits, fuel }), {
+    ...options,
+    ...(isLate && { isLate }),
+  })
 }
 
 /** Turns a loop `n` times. */
@@ -39,6 +43,33 @@ describe('fuel', () => {
     expect(instance.call('run', [fuel - 1])).toBe(fuel - 1)
     expect(instance.call('run', [fuel - 1])).toBe(fuel - 1)
     expect(() => instance.call('run', [fuel])).toThrow(spent)
+    expect(instance.reset()).toBe(false)
+  })
+
+  // A local variable has the counter in the first, the module in the second.
+  it.each([
+    ['a quiet loop', counting, ''],
+    ['a loop of calls', counting.replace('(i32.const 1)', '(call $one)'), '(func $one (result i32) (i32.const 1))'],
+  ])('of %s is given out in slices, to the last one', async (_, body, core) => {
+    const whole = 3 * FUEL_SLICE + 9
+    let asked = 0
+    const instance = await open(body, core, whole, () => (asked += 1) < 0)
+    for (let round = 1; round <= 2; round += 1) {
+      expect(instance.call('run', [whole - 1])).toBe(whole - 1)
+      expect(asked).toBe(3 * round)
+    }
+    expect(() => instance.call('run', [whole])).toThrow(spent)
+  })
+
+  it('ends with the time of a call, at the end of a slice', async () => {
+    let asked = 0
+    const isLate = (): boolean => (asked += 1) === 2
+    const instance = await open(counting, '', 9 * FUEL_SLICE, isLate)
+    // One more than a slice is taken before the next is asked for.
+    expect(instance.call('run', [2 * FUEL_SLICE])).toBe(2 * FUEL_SLICE)
+    asked = 0
+    const tooLate = expect.objectContaining({ reason: 'deadline' }) as unknown
+    expect(() => instance.call('run', [2 * FUEL_SLICE + 1])).toThrow(tooLate)
     expect(instance.reset()).toBe(false)
   })
 
@@ -183,6 +214,9 @@ describe('fuel', () => {
     ['reads', '(func (drop (global.get 1)))', ''],
     ['exports', '(export "mine" (global 1))', ''],
     ['aliases', '', '(alias core export $i "trellis:state/fuel" (core global $g))'],
+    ['reads what is called at its end of', '(func (drop (global.get 2)))', ''],
+    ['exports what is called at its end of', '(export "mine" (global 2))', ''],
+    ['aliases what is called at its end of', '', '(alias core export $i "trellis:state/pump" (core global $g))'],
     ['calls for', '', '(core instance (instantiate $n (with "h" (instance $i))))'],
   ])('is refused to a component that %s it', async (_, core, rest) => {
     // The counter is added after the one global there is: without care, code that V8 would refuse becomes valid.
@@ -197,7 +231,7 @@ describe('fuel', () => {
     const bytes = await bytesOfWat(
       '(component (core module $m (func $f (loop (br 0))) (start $f)) (core instance (instantiate $m)))',
     )
-    expect(() => instantiate(loadComponent(bytes, limits), options)).toThrow('unreachable')
+    expect(() => instantiate(loadComponent(bytes, limits), options)).toThrow('to start')
   })
 })
 
@@ -240,9 +274,31 @@ describe('no loop hides in an immediate', () => {
     ['a select of a reference type', [0x1c, 1, 0x63, 0x70, drop, ...loop], [0]],
     ['a select of several types', [0x1c, 2, 0x7f, 0x7f, drop, ...loop], [0]],
     ['a null of another type', [0xd0, 0x63, 0x70, drop, ...loop], [0]],
+    // One more than the module has is there once fuel is added.
+    ['a call of a type that is added', [...get, 0x11, 1, 0], [0]],
+    ['a block of a type that is added', [0x02, 1, 0x0b], [0]],
     ['locals of a reference type', loop, [1, 1, 0x63, 0x70]],
   ])('%s is refused', (_, code, locals) => {
     expect(() => read(moduleOf(code, locals))).toThrow(expect.objectContaining({ code: 'component-invalid' }))
+  })
+})
+
+describe('every branch of a probe', () => {
+  const loops = [0x03, 0x40, 0x0c, 0, 0x0b]
+  it.each([
+    ['of a local variable', loops, 2],
+    ['of the module', [0x03, 0x40, 0x10, 0, 0x10, 0, 0x10, 0, 0x10, 0, 0x0c, 0, 0x0b], 2],
+    ['of a bulk instruction', [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0], 2],
+  ])('%s is said to be unlikely where it stands', (_, instructions, probes) => {
+    const { code, hints } = meteredCode(read(moduleOf(instructions)))
+    const body = code.subarray(2)
+    const [functions, index, count, ...branches] = hints.subarray(1 + 'metadata.code.branch_hint'.length)
+    expect([functions, index, count, branches.length]).toEqual([1, 0, probes, probes * 3])
+    for (let at = 0; at < branches.length; at += 3) {
+      // `(if (i32.lt_s … (i32.const 0)))`, not taken.
+      expect([...body.subarray((branches[at] ?? 0) - 3, (branches[at] ?? 0) + 2)]).toEqual([0x41, 0, 0x48, 0x04, 0x40])
+      expect(branches.slice(at + 1, at + 3)).toEqual([1, 0])
+    }
   })
 })
 

@@ -19,6 +19,8 @@ export interface InstantiateOptions {
   /** What the guest may hand over in one call to the host, or as its result. */
   readonly liftBytesMax: number
   readonly wasi: WasiOptions
+  /** Whether the call under way has had its time: it ends then. Metered code asks once in a while. */
+  readonly isLate?: () => boolean
 }
 
 /**
@@ -94,7 +96,8 @@ export function instantiate(component: Component, options: InstantiateOptions): 
   }
   guarded(machine, () => runInstances(machine, component.modules))
   const exports = new Map(plan.exports.map(({ name, lift }) => [name, liftAt(machine, lift)]))
-  const tank = plan.fuel === undefined ? undefined : openTank(machine.instances, plan.fuel)
+  const tank =
+    plan.fuel === undefined ? undefined : openTank(machine.instances, { fuel: plan.fuel, isLate: options.isLate })
   machine.tank = tank
   const snapshot = takeSnapshot(machine.instances, machine.components, plan.copiesTables)
   let isSpent = false

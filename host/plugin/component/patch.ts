@@ -6,7 +6,7 @@ import { joinBytes } from '#host/wire/bytes.ts'
 
 import { invalid, openCursor, openQuota, readBytes, readSections, readU32 } from './cursor.ts'
 import type { CoreModule, Limits, TableType } from './core-module.ts'
-import { fuelExport, fuelGlobal, isMetered, meteredCode } from './fuel.ts'
+import { fuelExport, fuelGlobal, isMetered, meteredCode, pumpExport, pumpGlobal, pumpType } from './fuel.ts'
 import { encodeU32 } from './leb.ts'
 
 export interface PatchLimits {
@@ -27,11 +27,12 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
   const cursor = openCursor(module.bytes, openQuota())
   const parts: Uint8Array[] = [readBytes(cursor, 8)]
   const { fuel } = limits
-  const counter = fuel !== undefined && isMetered(module) ? [fuelGlobal(fuel)] : []
-  const exported = [...stateExports(module), ...counter.map(() => encodeExport(fuelExport, module.globals, 0x03))]
+  const isCounted = fuel !== undefined && isMetered(module)
+  const names = isCounted ? [fuelExport, pumpExport] : []
   const added = new Map([
-    [6, counter],
-    [7, exported],
+    [1, isCounted ? [[...pumpType]] : []],
+    [6, isCounted ? [fuelGlobal(fuel), pumpGlobal(module.types)] : []],
+    [7, [...stateExports(module), ...names.map((name, index) => encodeExport(name, module.globals + index, 0x03))]],
   ])
   /** What is added to sections the module does not have, once it is their turn. */
   const addBefore = (id: number): void => {
@@ -52,8 +53,10 @@ export function patchModule(module: CoreModule, limits: PatchLimits): Uint8Array
     } else if (id === 4) parts.push(...section(4, encodeTables(module.tables, limits.tableElementsMax)))
     else if (id === 5 && module.memory !== undefined) {
       parts.push(...section(5, [1, ...encodeLimits(module.memory, limits.memoryPagesMax)]))
-    } else if (id === 10 && counter.length > 0) parts.push(...section(10, meteredCode(module)))
-    else parts.push(...section(id, readBytes(body, body.end - body.at)))
+    } else if (id === 10 && isCounted) {
+      const { code, hints } = meteredCode(module)
+      parts.push(...section(0, hints), ...section(10, code))
+    } else parts.push(...section(id, readBytes(body, body.end - body.at)))
   }
   addBefore(Infinity)
   return joinBytes(parts)

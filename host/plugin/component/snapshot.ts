@@ -1,7 +1,7 @@
 /** An instance's state right after instantiation, and the way back to it. */
 import type { ComponentState, Handle } from './handles.ts'
 import { disposeOf } from './handles.ts'
-import { fuelExport } from './fuel.ts'
+import { fuelExport, pumpExport } from './fuel.ts'
 import { statePrefix } from './patch.ts'
 
 export interface Snapshot {
@@ -63,7 +63,7 @@ function collectState(instances: readonly WebAssembly.Instance[]): State {
   const state: State = { memories: [], tables: [], globals: [] }
   for (const [name, item] of instances.flatMap((instance) => Object.entries(instance.exports))) {
     // Fuel is filled up before each call, whatever was left.
-    if (!name.startsWith(statePrefix) || name === fuelExport) continue
+    if (!name.startsWith(statePrefix) || name === fuelExport || name === pumpExport) continue
     if (item instanceof WebAssembly.Memory) state.memories.push(item)
     else if (item instanceof WebAssembly.Table) state.tables.push(item)
     else if (item instanceof WebAssembly.Global) state.globals.push(item)

@@ -4,11 +4,12 @@
  * - `trap`: it hit `unreachable`, divided by zero, left its memory, exited.
  * - `stack`: it recursed past the end of the stack.
  * - `fuel`: it made more function calls and loop turns than one call may.
+ * - `deadline`: it had its time.
  * - `memory`: it trapped while holding most of the memory it may have.
  * - `lied`: it broke the canonical ABI: a handle it does not hold, a pointer out of range, text that is not UTF-8.
  * - `output`: it handed over more than the host lifts.
  */
-export type TrapReason = 'trap' | 'stack' | 'fuel' | 'memory' | 'lied' | 'output'
+export type TrapReason = 'trap' | 'stack' | 'fuel' | 'deadline' | 'memory' | 'lied' | 'output'
 
 /** The guest's failure. The instance it came from is spent. */
 export class Trap extends Error {
@@ -47,5 +48,9 @@ export function toTrap(error: unknown, isFull: () => boolean): unknown {
   }
   if (error instanceof WebAssembly.LinkError) return new Trap('lied', error.message, { cause: error })
   if (!(error instanceof WebAssembly.RuntimeError)) return error
+  // Of what this host runs, only a start function at the end of its fuel calls what is not there yet.
+  if (error.message === 'dereferencing a null pointer') {
+    return new Trap('fuel', 'made too many calls and loop turns to start', { cause: error })
+  }
   return new Trap(isFull() ? 'memory' : 'trap', error.message, { cause: error })
 }

@@ -18,6 +18,8 @@ export interface ExtismOptions {
   readonly imports: HostImports
   readonly outputBytesMax: number
   readonly wasi: WasiOptions
+  /** As for a component. */
+  readonly isLate?: () => boolean
 }
 
 /** @throws Trap when the plug-in's own start-up fails */
@@ -57,7 +59,7 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
   // What it did with the kernel while it started belongs to no event.
   kernel.reset()
   const snapshot = takeSnapshot([instance], [], plugin.copiesTables)
-  tank = plugin.fuel === undefined ? undefined : openTank([instance], plugin.fuel)
+  tank = plugin.fuel === undefined ? undefined : openTank([instance], { fuel: plugin.fuel, isLate: options.isLate })
   let isSpent = false
   return {
     call(name, [body]) {

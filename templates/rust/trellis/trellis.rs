@@ -1,7 +1,8 @@
 //! The handler's world for Rust: the canonical ABI over `wit/`. What is not called is not imported.
 #![allow(dead_code)]
 
-use std::alloc::{alloc, handle_alloc_error, realloc, Layout};
+use std::alloc::{alloc, handle_alloc_error, realloc, GlobalAlloc, Layout, System};
+use std::cell::{Cell, UnsafeCell};
 
 /// How an event ended well.
 pub enum Ended {
@@ -75,6 +76,68 @@ pub struct Unavailable;
 // -- the canonical ABI ------------------------------------------------------------------------------------------------
 
 /// Called by the host to place what it hands over.
+/// What most events need. Beyond it memory grows, and an instance whose memory grew is not reset but made anew.
+const ARENA_BYTES: usize = 65_536;
+
+/// Hands out memory that is there from the start, one piece after the other; the newest is taken back and extended.
+struct Arena {
+    memory: UnsafeCell<[u8; ARENA_BYTES]>,
+    used: Cell<usize>,
+}
+
+// A component has one thread.
+unsafe impl Sync for Arena {}
+
+#[global_allocator]
+static ARENA: Arena = Arena { memory: UnsafeCell::new([0; ARENA_BYTES]), used: Cell::new(0) };
+
+impl Arena {
+    /// How far into the arena; past its end for what is not of it.
+    fn offset(&self, at: *mut u8) -> usize {
+        (at as usize).wrapping_sub(self.memory.get() as usize)
+    }
+
+    fn is_newest(&self, at: *mut u8, size: usize) -> bool {
+        self.offset(at) < ARENA_BYTES && self.offset(at) + size == self.used.get()
+    }
+}
+
+unsafe impl GlobalAlloc for Arena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let base = self.memory.get() as usize;
+        let from = ((base + self.used.get() + layout.align() - 1) & !(layout.align() - 1)) - base;
+        if from >= ARENA_BYTES || layout.size() > ARENA_BYTES - from {
+            return System.alloc(layout);
+        }
+        self.used.set(from + layout.size());
+        (self.memory.get() as *mut u8).add(from)
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if self.is_newest(at, layout.size()) {
+            self.used.set(self.offset(at));
+        } else if self.offset(at) >= ARENA_BYTES {
+            System.dealloc(at, layout);
+        }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if self.offset(at) >= ARENA_BYTES {
+            return System.realloc(at, layout, size);
+        }
+        if self.is_newest(at, layout.size()) && size <= ARENA_BYTES - self.offset(at) {
+            self.used.set(self.offset(at) + size);
+            return at;
+        }
+        let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+        if !moved.is_null() {
+            moved.copy_from_nonoverlapping(at, layout.size().min(size));
+            self.dealloc(at, layout);
+        }
+        moved
+    }
+}
+
 #[export_name = "cabi_realloc"]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     if size == 0 {
