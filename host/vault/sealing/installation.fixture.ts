@@ -70,6 +70,9 @@ export interface Installation extends AsyncDisposable {
   readonly signing: SigningKey
   readonly folder: string
   readonly keys: BlobStore
+  /** The journal as it is durable, and putting one back in its place. */
+  copyLog(): Promise<MemoryLog>
+  putLog(copy: MemoryLog): void
   /** Stops what runs, as a crash does, and starts another image on the same disk. */
   start(options: RoomOptions): Promise<Room>
 }
@@ -182,6 +185,11 @@ export async function installation(): Promise<Installation> {
     signing,
     folder,
     keys,
+    copyLog: async () => memoryLog({ bytes: await log.read() }),
+    putLog(copy) {
+      running?.()
+      log = copy
+    },
     async start(options) {
       running?.()
       log = log.crash()
