@@ -27,7 +27,7 @@ import type { Vault } from '../vault.ts'
 import { openVaults, type Vaults } from '../vaults.ts'
 import { knockOf } from './knock.ts'
 import type { Sealing } from './sealing.ts'
-import type { Successor } from './succession.ts'
+import { openSuccessor, type Successor } from './succession.ts'
 
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 export const START_MS = 1_800_000_000_000
@@ -162,22 +162,10 @@ export async function installation(): Promise<Installation> {
     }
   }
 
-  /** The next image: its own sealing over no vaults, as it runs before it has any. */
+  /** The next image, as it runs before it has any vault. */
   async function besides(options: RoomOptions): Promise<Successor> {
     const enclave = await enclaveOf(options)
-    const empty = await openVaults({
-      log: await openLog(memoryLog()),
-      sealer: keySealer(installed, { kind: 'software', random }),
-      snapshots: memoryBlobs(),
-      folder: join(folder, 'beside'),
-      random,
-      prover,
-      enclaved: { enclave, releases: { find: () => undefined }, now },
-    })
-    const shell = empty.sealing?.asSuccessor
-    if (!shell) throw new Error('no sealing')
-    const { measurement, release } = enclave
-    return { measurement, release, changes: `image ${options.image}`, ...shell }
+    return openSuccessor({ enclave, changes: `image ${options.image}`, now, random })
   }
 
   return {

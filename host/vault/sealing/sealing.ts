@@ -3,11 +3,8 @@
  * a fresh key), and takes one order for it, sealed to that key.
  */
 import {
-  boundDescriptor,
   decodeChallenge,
   decodeSealedOrder,
-  type Descriptor,
-  encodeDescriptor,
   encodeOutcome,
   encodePresentation,
   encodeSealed,
@@ -19,21 +16,16 @@ import {
 } from '#host/contracts/provisioning.ts'
 import { NONCE_BYTES, sealAead } from '#host/crypto/aead.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
-import { openHpke } from '#host/crypto/hpke.ts'
-import { sha384 } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
-import { CHALLENGE_LIFE_MS } from '#host/storage/limits.ts'
 import type { Sealer } from '#host/storage/port.ts'
-import { sealHeader } from '#host/storage/protected.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import type { Vault } from '../vault.ts'
-import { openChallenges } from './challenges.ts'
 import type { Guard } from './guard.ts'
-import { refused } from './move.ts'
 import { carryOut, type Workshop } from './orders.ts'
+import { openPresenter, type Standing } from './presenter.ts'
 import { turnsBy } from './slot.ts'
-import { decodeHandover, type Handed, HANDOVER_INFO, type Successor } from './succession.ts'
+import type { Successor } from './succession.ts'
 
 export interface Sealing {
   /** Answers a challenge. @throws Refusal `provision-invalid`, `vault-unknown` */
@@ -44,8 +36,6 @@ export interface Sealing {
    * @throws Refusal for what cannot be opened, and answers nobody: `challenge-stale`, `unopenable`, `provision-invalid`
    */
   ordered(vault: string, data: Uint8Array): Promise<Uint8Array>
-  /** This enclave as the successor of another image's. */
-  readonly asSuccessor: Pick<Successor, 'present' | 'receive'>
 }
 
 export interface SealingOptions {
@@ -64,9 +54,8 @@ const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 
 export function openSealing(options: SealingOptions): Sealing {
   const { guard, enclave, now, random, releases, successor } = options
-  const challenges = openChallenges(now)
+  const presenter = openPresenter({ enclave, now, random })
   const turns = turnsBy<VaultId>()
-  const instance = random(16)
   const offers = new Map<VaultId, MoveOffer>()
   const shop: Workshop = {
     ...options,
@@ -87,7 +76,7 @@ export function openSealing(options: SealingOptions): Sealing {
     return offer
   }
 
-  async function stateOf(id: VaultId): Promise<Pick<Descriptor, 'state' | 'pin' | 'offer'>> {
+  async function stateOf(id: VaultId): Promise<Standing> {
     try {
       const found = await guard.find(id, enclave)
       if (!found) return { state: 'open', pin: false, offer: null }
@@ -98,23 +87,6 @@ export function openSealing(options: SealingOptions): Sealing {
       if (!(error instanceof Refusal) || error.code !== 'key-missing') throw error
       return { state: 'moved', pin: false, offer: null }
     }
-  }
-
-  async function present(vault: string, { nonce, about }: { nonce: Uint8Array; about: Awaited<ReturnType<typeof stateOf>> }) {
-    const key = challenges.draw()
-    const { id: release, serial } = enclave.release
-    const descriptor = encodeDescriptor({
-      vault,
-      key: key.publicKey.raw,
-      instance,
-      release,
-      serial,
-      notAfter: now() + CHALLENGE_LIFE_MS,
-      ...about,
-    })
-    const evidence = await enclave.attest({ nonce, userData: boundDescriptor(descriptor) })
-    challenges.wait({ vault, evidence: sha384(evidence) }, key)
-    return { descriptor, evidence }
   }
 
   async function outcomeOf(id: VaultId, plaintext: Uint8Array, evidence: Uint8Array): Promise<Outcome> {
@@ -135,35 +107,18 @@ export function openSealing(options: SealingOptions): Sealing {
     async challenged(text, data) {
       const id = parseVaultId(text)
       const { nonce } = decodeChallenge(data)
-      const shown = await present(id, { nonce, about: await stateOf(id) })
+      const shown = await presenter.present(id, nonce, await stateOf(id))
       return encodePresentation({ nonce, ...shown })
     },
     async ordered(text, data) {
       const id = parseVaultId(text)
       const { evidence, sealed } = decodeSealedOrder(data)
-      const key = challenges.find({ vault: id, evidence })
-      const { plaintext, answerKey } = openHpke(key, { info: ORDER_INFO, aad: evidence }, sealed)
-      challenges.end({ vault: id, evidence })
+      const { plaintext, answerKey } = presenter.open(id, { evidence, sealed, info: ORDER_INFO })
       const outcome = encodeOutcome(await outcomeOf(id, plaintext, evidence))
       plaintext.fill(0)
       const answer = sealAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, outcome)
       answerKey.fill(0)
       return encodeSealed({ evidence, sealed: answer })
     },
-    asSuccessor: {
-      present: (vault, nonce) => present(vault, { nonce, about: { state: 'moved', pin: false, offer: null } }),
-      receive: (vault, handed) => Promise.resolve(receive(vault, handed)),
-    },
-  }
-
-  function receive(vault: string, { evidence, sealed }: Handed): Uint8Array {
-    const key = challenges.find({ vault, evidence })
-    const { plaintext, answerKey } = openHpke(key, { info: HANDOVER_INFO, aad: evidence }, sealed)
-    challenges.end({ vault, evidence })
-    const handed = decodeHandover(plaintext)
-    for (const secret of [plaintext, answerKey]) secret.fill(0)
-    if (handed.serial >= enclave.release.serial) throw refused('this image is not newer than the one that hands over')
-    const header = { ...handed, seq: handed.seq + 1, renew: true, move: null }
-    return sealHeader(enclave, vault, header)
   }
 }

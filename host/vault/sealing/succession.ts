@@ -1,7 +1,10 @@
 /** Handing a vault over: what A gives to B, sealed to the key that B's evidence names. The root key stays wrapped. */
-import type { Release } from '#host/crypto/enclave.ts'
+import type { Enclave, Release } from '#host/crypto/enclave.ts'
+import { sealHeader } from '#host/storage/protected.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
-import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { refused } from './move.ts'
+import { openPresenter, type Presented } from './presenter.ts'
 
 /** The next image, running beside this one. Only evidence makes it believed. */
 export interface Successor {
@@ -9,7 +12,7 @@ export interface Successor {
   readonly release: Release
   /** What it changes, for the owner. */
   readonly changes: string
-  present(vault: string, nonce: Uint8Array): Promise<{ readonly descriptor: Uint8Array; readonly evidence: Uint8Array }>
+  present(vault: string, nonce: Uint8Array): Promise<Presented>
   /** Gives the header as the successor alone can read it. */
   receive(vault: string, handed: Handed): Promise<Uint8Array>
 }
@@ -34,13 +37,31 @@ const handover = z.strictObject({
   serial: z.number(),
   from: bytesOf(48),
 })
-export type Handover = z.infer<typeof handover>
+type Handover = z.infer<typeof handover>
 
 export const encodeHandover = (value: Handover): Uint8Array => encodeCbor(value)
 
-/** @throws Refusal `move-refused` */
-export function decodeHandover(bytes: Uint8Array): Handover {
-  const value: Cbor = decodeCbor(bytes)
-  return check(handover, value, 'move-refused', 'a handed-over header')
+/** The next image, beside the one that runs: it takes headers over, and opens no vault yet. */
+export function openSuccessor(options: {
+  readonly enclave: Enclave
+  readonly changes: string
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+}): Successor {
+  const { enclave, changes } = options
+  const { measurement, release } = enclave
+  const presenter = openPresenter(options)
+  return {
+    measurement,
+    release,
+    changes,
+    present: (vault, nonce) => presenter.present(vault, nonce, { state: 'moved', pin: false, offer: null }),
+    async receive(vault, handed) {
+      const { plaintext, answerKey } = presenter.open(vault, { ...handed, info: HANDOVER_INFO })
+      const given = check(handover, decodeCbor(plaintext), 'move-refused', 'a handed-over header')
+      for (const secret of [plaintext, answerKey]) secret.fill(0)
+      if (given.serial >= release.serial) throw refused('this image is not newer than the one that hands over')
+      return sealHeader(enclave, vault, { ...given, seq: given.seq + 1, renew: true, move: null })
+    },
+  }
 }
-
