@@ -14,6 +14,7 @@ import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
+import { sealedVault } from './unlock.ts'
 import { manyVaults } from './vaults.ts'
 import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
@@ -36,6 +37,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'host-call': hostCalls,
   handlers: manyHandlers,
   vaults: manyVaults,
+  sealing: sealedVault,
 }
 
 const asked = process.argv.slice(2)

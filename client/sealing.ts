@@ -85,7 +85,9 @@ export function enclaveClient(options: EnclaveClientOptions): EnclaveClient {
 
   function known(): Known {
     const bytes = store.get(knownKey)
-    return bytes ? check(memory, decodeCbor(bytes), 'malformed', 'what this device remembers') : { header: 0, serial: 0 }
+    return bytes
+      ? check(memory, decodeCbor(bytes), 'malformed', 'what this device remembers')
+      : { header: 0, serial: 0 }
   }
   function secret(): Uint8Array {
     const bytes = store.get(secretKey)

@@ -41,7 +41,10 @@ export function softwareMeasurement({ root }: Pick<ImageMeasure, 'root'>): Uint8
 }
 
 /** The two extensions of boot, in order. */
-export function extensionsOf({ root, handlerRoot }: Pick<ImageMeasure, 'root' | 'handlerRoot'>): readonly (readonly [number, Uint8Array])[] {
+export function extensionsOf({
+  root,
+  handlerRoot,
+}: Pick<ImageMeasure, 'root' | 'handlerRoot'>): readonly (readonly [number, Uint8Array])[] {
   return [
     [IMAGE_REGISTER, root],
     [HANDLER_REGISTER, handlerRoot],

@@ -34,7 +34,11 @@ export interface SoftwareEnclaveOptions {
 export function openSoftwareEnclave({ key, attestor, release, now, random }: SoftwareEnclaveOptions): Enclave {
   const measurement = softwareMeasurement(release)
   const sealing = wrapSecret(
-    new Uint8Array(createHmac('sha256', key).update(encodeCbor(['trellis/seal/1', KIND, measurement])).digest()),
+    new Uint8Array(
+      createHmac('sha256', key)
+        .update(encodeCbor(['trellis/seal/1', KIND, measurement]))
+        .digest(),
+    ),
   )
   const bound = (context: Uint8Array): { key: KeyObject; aad: Uint8Array } => ({
     key: sealing,

@@ -51,8 +51,8 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
-  /** The measured code that this process is, for vaults whose owners protect them. */
-  readonly enclaved?: Enclaved | undefined
+  /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
+  readonly enclaved?: (() => Promise<Enclaved>) | undefined
   /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
   readonly openBytesMax?: number
   /** What one vault may hold; `VAULT_BYTES_MAX` if it is not said. */
@@ -92,7 +92,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       prover,
       commitDeadlineMs: options.commitDeadlineMs,
       ...bounds(options),
-      enclaved: options.enclaved,
+      enclaved: await options.enclaved?.(),
       recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )

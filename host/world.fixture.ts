@@ -191,7 +191,7 @@ async function startRunner({ name, broker, traces, warnings, enclave, ...options
   const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
-    const enclaved = await enclave?.(options)
+    const enclaved = enclave && (() => enclave(options))
     const more = { pid: process.pid, monotonic, random, tell, warn, enclaved }
     return { bus, host: await startHost({ ...options, handlers, bus, ...more }) }
   }

@@ -2,11 +2,14 @@
 import { availableParallelism } from 'node:os'
 import { mkdir } from 'node:fs/promises'
 
+import type { ImageMeasure } from '#enclave/measure.ts'
 import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
-import { readImage } from './image.ts'
+import { type EnclavedOptions, openEnclaved } from './enclaved.ts'
+import { handlersIn } from './image.ts'
+import { readMeasured } from './image/read.ts'
 import { surroundings } from './surroundings.ts'
 import { warn } from './warn.ts'
 
@@ -30,7 +33,8 @@ export async function up(options: UpOptions): Promise<number> {
   // From the first moment on: a signal that comes before the host is up stops it when it is.
   const stopped = signalled()
   await mkdir(options.data, { recursive: true, mode: 0o700 })
-  const handlers = await readImage(options.image)
+  const { image, measure } = await readMeasured(options.image)
+  const handlers = handlersIn(image)
   await using parts = new AsyncDisposableStack()
   const bus = await openBus(options, parts)
   const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
@@ -39,6 +43,7 @@ export async function up(options: UpOptions): Promise<number> {
     folder: options.data,
     bus,
     handlers,
+    enclaved: () => openEnclaved({ ...surroundings, ...unreleased(measure), folder: options.data, warn }),
     cells: availableParallelism(),
     pid: process.pid,
     warn,
@@ -59,6 +64,12 @@ export async function up(options: UpOptions): Promise<number> {
   await host[Symbol.asyncDispose]()
   print({ kind: 'stopped' })
   return 0
+}
+
+/** An image that no release log names: vaults are protected in it, and move nowhere. */
+function unreleased(measure: ImageMeasure): Pick<EnclavedOptions, 'image' | 'releases'> {
+  const release = { id: measure.root.toHex().slice(0, 16), root: measure.root, serial: 0 }
+  return { image: { measure, release }, releases: { find: () => undefined } }
 }
 
 async function openBus({ nats, space, data }: UpOptions, parts: AsyncDisposableStack): Promise<Bus> {

@@ -126,8 +126,7 @@ export const decodeSealedOutcome = (bytes: Uint8Array): z.infer<typeof answer> =
   read(answer, { bytes, bytesMax: 8_192, what: 'outcome' })
 
 export const encodeOutcome = (value: Outcome): Uint8Array => encodeCbor(value)
-export const decodeOutcome = (bytes: Uint8Array): Outcome =>
-  read(outcome, { bytes, bytesMax: 4_096, what: 'outcome' })
+export const decodeOutcome = (bytes: Uint8Array): Outcome => read(outcome, { bytes, bytesMax: 4_096, what: 'outcome' })
 
 /** Signs an order: `[verify key, signed order]`, a secret until it is sealed. */
 export function signOrder(value: Order, key: SigningKey): Uint8Array {

@@ -75,7 +75,10 @@ export interface ProtectedRecord {
 const recordSchema = z.tuple([
   z.literal(LABEL),
   bytesUpTo(1_024),
-  z.array(z.tuple([digest48, bytesUpTo(PROTECTED_BYTES_MAX), bytesUpTo(1_024)])).min(1).max(2),
+  z
+    .array(z.tuple([digest48, bytesUpTo(PROTECTED_BYTES_MAX), bytesUpTo(1_024)]))
+    .min(1)
+    .max(2),
 ])
 
 /** A sealed key of the installation starts with its version, 1; this with an array. */

@@ -34,7 +34,9 @@ const file = async (): Promise<Uint8Array> => (await disk.keys.read(FILE)) ?? ne
 async function protectedRoom(): Promise<Room> {
   const room = await disk.start(A)
   await room.device(store).protect()
-  await (await room.vault()).store.commit([{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(7) }], {
+  await (
+    await room.vault()
+  ).store.commit([{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(7) }], {
     now: disk.clock.now,
   })
   return room
@@ -181,7 +183,11 @@ describe('a move', () => {
 
 describe('power fails', () => {
   const cuts: { name: string; at: 'A' | 'B'; cut: Cut }[] = [1, 2, 3].flatMap((write) =>
-    (['before', 'after'] as const).map((when) => ({ name: `${when} write ${write} of A`, at: 'A', cut: { write, when } })),
+    (['before', 'after'] as const).map((when) => ({
+      name: `${when} write ${write} of A`,
+      at: 'A',
+      cut: { write, when },
+    })),
   )
   cuts.push(
     ...[1, 2].flatMap((write) =>
@@ -265,7 +271,8 @@ describe('an approval', () => {
     move: null,
   }
   const other = new Uint8Array(48).fill(3)
-  const refusal = (why: string) => expect.objectContaining({ code: 'move-refused', message: expect.stringContaining(why) })
+  const refusal = (why: string) =>
+    expect.objectContaining({ code: 'move-refused', message: expect.stringContaining(why) })
 
   test('begins the move that was offered', () => {
     const move = approve(approval, facts)
@@ -283,7 +290,12 @@ describe('an approval', () => {
     ['with another release', { ...approval, release: 'c' }, facts, 'another image'],
     ['with another serial', { ...approval, serial: 3 }, facts, 'another image'],
     ['to a release that was withdrawn', approval, { ...facts, release: undefined }, 'does not list'],
-    ['with a serial that the log has not', approval, { ...facts, release: { id: 'b', root, serial: 3 } }, 'does not list'],
+    [
+      'with a serial that the log has not',
+      approval,
+      { ...facts, release: { id: 'b', root, serial: 3 } },
+      'does not list',
+    ],
     [
       'backwards: the serial does not rise',
       approval,

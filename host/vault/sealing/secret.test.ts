@@ -116,7 +116,9 @@ describe('an older copy', () => {
     let room = await disk.start({ image: 1 })
     await room.device(store).protect()
     const older = await disk.copyLog()
-    await (await room.vault()).store.commit([{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(1) }], {
+    await (
+      await room.vault()
+    ).store.commit([{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(1) }], {
       now: disk.clock.now,
     })
     await room.device(store).unlock()
