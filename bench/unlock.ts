@@ -1,4 +1,4 @@
-/** What sealing costs an owner: unlocking after a restart, with and without a PIN, and a vault's move to the next image. */
+/** What sealing costs an owner: unlocking, with and without a PIN, and a vault's move to the next image. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 

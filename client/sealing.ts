@@ -57,7 +57,7 @@ export interface Attested {
 }
 
 export interface EnclaveClient {
-  /** Evidence of now, judged. @throws Rejection why it is not accepted; Refusal `journal-behind` for an older release */
+  /** Evidence of now, judged. @throws Rejection; Refusal `journal-behind` for a release older than one that ran */
   attest(): Promise<Attested>
   /** Draws the owner's secret, keeps it, and has the vault open with it alone from now on. */
   protect(pin?: string): Promise<void>
@@ -74,102 +74,119 @@ export interface EnclaveClient {
   importSecret(secret: Uint8Array): Promise<void>
 }
 
-const memory = z.strictObject({ header: z.number().int().min(0), serial: z.number().int().min(0) })
-type Known = z.infer<typeof memory>
+const knownSchema = z.strictObject({ header: z.number().int().min(0), serial: z.number().int().min(0) })
+type Known = z.infer<typeof knownSchema>
 const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 
-export function enclaveClient(options: EnclaveClientOptions): EnclaveClient {
-  const { vault, signing, transport, store, random } = options
-  const lanes = ownerLanes(vault)
+/** What a device remembers for a vault that is protected. */
+interface Memory {
+  readonly known: Known
+  /** @throws Refusal `secret-wrong` when this device has none */
+  secret(): Uint8Array
+  keep(secret: Uint8Array): Promise<void>
+  /** The highest of both. */
+  raise(seen: Known): Promise<void>
+}
+
+function memoryOf({ vault, store }: EnclaveClientOptions): Memory {
   const [secretKey, knownKey] = [`vine/${vault}/owner-secret`, `vine/${vault}/sealed`]
-
-  function known(): Known {
+  const read = (): Known => {
     const bytes = store.get(knownKey)
-    return bytes
-      ? check(memory, decodeCbor(bytes), 'malformed', 'what this device remembers')
-      : { header: 0, serial: 0 }
+    if (!bytes) return { header: 0, serial: 0 }
+    return check(knownSchema, decodeCbor(bytes), 'malformed', 'what this device remembers')
   }
-  function secret(): Uint8Array {
-    const bytes = store.get(secretKey)
-    if (bytes) return bytes
-    throw new Refusal('secret-wrong', 'this device does not have the owner’s secret: take it over from one that has')
-  }
-
-  /** One question, one evidence, one order. */
-  async function present(): Promise<{ shown: Presentation; attested: Attested }> {
-    const nonce = random(CHALLENGE_NONCE_BYTES)
-    const message = { outward: lanes.outward('enclave.challenge'), inward: lanes.inward('enclave.descriptor') }
-    const shown = await exchange(transport, { ...message, data: encodeChallenge({ nonce }), durable: true }, (data) => {
-      const presented = decodePresentation(data)
-      if (!equalBytes(presented.nonce, nonce)) throw new Refusal('challenge-stale', 'an answer to another question')
-      return presented
-    })
-    const attested = judge(shown, options)
-    if (attested.descriptor.serial < known().serial) {
-      throw new Refusal('journal-behind', 'an older release runs than has run this vault: do not unlock it there')
-    }
-    return { shown, attested }
-  }
-
-  async function order(
-    about: Pick<Order, 'act'> & Partial<Pick<Order, 'pin' | 'secret'>>,
-    approving?: MoveOffer,
-  ): Promise<void> {
-    const { shown, attested } = await present()
-    const evidence = sha384(shown.evidence)
-    const anchors = anchorMemory(store, vault)
-    const approval = approving && signApproval(approvalOf(vault, attested, approving), signing)
-    const plain = signOrder(
-      {
-        pin: null,
-        secret: secret(),
-        ...about,
-        vault,
-        evidence,
-        header: known().header,
-        anchor: anchors.newest ?? null,
-        approval: approval ?? null,
-      },
-      signing,
-    )
-    const { bytes, answerKey } = sealHpke(
-      importKemPublicKey(attested.descriptor.key),
-      { info: ORDER_INFO, aad: evidence },
-      plain,
-    )
-    plain.fill(0)
-    const message = { outward: lanes.outward('enclave.provision'), inward: lanes.inward('enclave.provisioned') }
-    const data = encodeSealed({ evidence, sealed: bytes })
-    const outcome = await exchange(transport, { ...message, data, durable: true }, (answer) => {
-      const { evidence: named, sealed } = decodeSealedOutcome(answer)
-      if (!equalBytes(named, evidence)) throw new Refusal('challenge-stale', 'an answer to another order')
-      return decodeOutcome(openAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, sealed))
-    })
-    if ('refused' in outcome) {
-      throw new Refusal(isRefusalCode(outcome.refused) ? outcome.refused : 'provision-invalid', outcome.message)
-    }
-    await anchors.take(outcome.anchor ?? undefined, undefined)
-    const { header, serial } = known()
-    const next = { header: Math.max(header, outcome.header), serial: Math.max(serial, outcome.serial) }
-    await store.put(new Map([[knownKey, encodeCbor(next)]]))
-  }
-
   return {
-    attest: async () => (await present()).attested,
+    get known() {
+      return read()
+    },
+    secret() {
+      const bytes = store.get(secretKey)
+      if (bytes) return bytes
+      throw new Refusal('secret-wrong', 'this device does not have the owner’s secret: take it over from one that has')
+    },
+    keep: (secret) => store.put(new Map([[secretKey, secret]])),
+    raise(seen) {
+      const { header, serial } = read()
+      const next = { header: Math.max(header, seen.header), serial: Math.max(serial, seen.serial) }
+      return store.put(new Map([[knownKey, encodeCbor(next)]]))
+    },
+  }
+}
+
+export function enclaveClient(options: EnclaveClientOptions): EnclaveClient {
+  const { store, vault, random } = options
+  const memory = memoryOf(options)
+  const order = (about: Said) => give(options, memory, about)
+  return {
+    attest: async () => (await present(options, memory)).attested,
     async protect(pin) {
       // Kept before it is used: a vault must not be sealed with what nobody remembers.
-      const fresh = store.get(secretKey) ?? random(OWNER_SECRET_BYTES)
-      await store.put(new Map([[secretKey, fresh]]))
+      const isNew = store.get(`vine/${vault}/owner-secret`) === undefined
+      if (isNew) await memory.keep(random(OWNER_SECRET_BYTES))
       await order({ act: 'protect', pin: pin ?? null })
     },
     unlock: (pin) => order({ act: 'unlock', pin: pin ?? null }),
-    lock: () => order({ act: 'lock', secret: new Uint8Array(OWNER_SECRET_BYTES) }),
-    move: (offer, pin) => order({ act: 'move', pin: pin ?? null }, offer),
+    lock: () => order({ act: 'lock', pin: null, secret: new Uint8Array(OWNER_SECRET_BYTES) }),
+    move: (offer, pin) => order({ act: 'move', pin: pin ?? null, offer }),
     abandon: (pin) => order({ act: 'abandon', pin: pin ?? null }),
-    exportSecret: () => secret().slice(),
-    importSecret: (bytes) =>
-      store.put(new Map([[secretKey, check(bytesOf(OWNER_SECRET_BYTES), bytes, 'malformed', 'the owner’s secret')]])),
+    exportSecret: () => memory.secret().slice(),
+    importSecret: (bytes) => memory.keep(check(bytesOf(OWNER_SECRET_BYTES), bytes, 'malformed', 'the owner’s secret')),
   }
+}
+
+/** One question, and evidence that answers it. */
+async function present(
+  options: EnclaveClientOptions,
+  { known }: Memory,
+): Promise<{ shown: Presentation; attested: Attested }> {
+  const { vault, transport, random } = options
+  const lanes = ownerLanes(vault)
+  const nonce = random(CHALLENGE_NONCE_BYTES)
+  const message = { outward: lanes.outward('enclave.challenge'), inward: lanes.inward('enclave.descriptor') }
+  const shown = await exchange(transport, { ...message, data: encodeChallenge({ nonce }), durable: true }, (data) => {
+    const presented = decodePresentation(data)
+    if (!equalBytes(presented.nonce, nonce)) throw new Refusal('challenge-stale', 'an answer to another question')
+    return presented
+  })
+  const attested = judge(shown, options)
+  if (attested.descriptor.serial < known.serial) {
+    throw new Refusal('journal-behind', 'an older release runs than has run this vault: do not unlock it there')
+  }
+  return { shown, attested }
+}
+
+interface Said extends Pick<Order, 'act' | 'pin'> {
+  readonly secret?: Uint8Array
+  /** What the owner says yes to. */
+  readonly offer?: MoveOffer
+}
+
+/** One order, for evidence of its own. */
+async function give(options: EnclaveClientOptions, memory: Memory, { offer, ...said }: Said): Promise<void> {
+  const { vault, signing, transport, store } = options
+  const { shown, attested } = await present(options, memory)
+  const evidence = sha384(shown.evidence)
+  const anchors = anchorMemory(store, vault)
+  const about = { vault, evidence, header: memory.known.header, anchor: anchors.newest ?? null }
+  const approval = offer ? signApproval(approvalOf(vault, attested, offer), signing) : null
+  const plain = signOrder({ secret: said.secret ?? memory.secret(), ...said, ...about, approval }, signing)
+  const context = { info: ORDER_INFO, aad: evidence }
+  const { bytes, answerKey } = sealHpke(importKemPublicKey(attested.descriptor.key), context, plain)
+  plain.fill(0)
+  const lanes = ownerLanes(vault)
+  const message = { outward: lanes.outward('enclave.provision'), inward: lanes.inward('enclave.provisioned') }
+  const data = encodeSealed({ evidence, sealed: bytes })
+  const outcome = await exchange(transport, { ...message, data, durable: true }, (answer) => {
+    const { evidence: named, sealed } = decodeSealedOutcome(answer)
+    if (!equalBytes(named, evidence)) throw new Refusal('challenge-stale', 'an answer to another order')
+    return decodeOutcome(openAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, sealed))
+  })
+  answerKey.fill(0)
+  if ('refused' in outcome) {
+    throw new Refusal(isRefusalCode(outcome.refused) ? outcome.refused : 'provision-invalid', outcome.message)
+  }
+  await anchors.take(outcome.anchor ?? undefined, undefined)
+  await memory.raise({ header: outcome.header, serial: outcome.serial })
 }
 
 /** Decode, verify, judge: the evidence, and the descriptor it binds. */

@@ -180,8 +180,8 @@ async function listen(
   })
   // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
   const isCaptured = captured(registry.lanes())
+  const dropped = (error: unknown) => (isLocked(error) ? undefined : failed(error))
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
-    const dropped = (error: unknown) => (isLocked(error) ? undefined : failed(error))
     if (!isCaptured(message.subject)) void receive(message).catch(dropped)
   })
   return { drain: () => Promise.all([lanes.drain(), rest.drain()]) }

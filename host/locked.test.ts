@@ -28,9 +28,11 @@ async function deviceOf(world: World, store: ClientStore): Promise<EnclaveClient
     warn: () => {},
   })
   const { publicKey } = await openAttestorKey(world.folder)
+  const signing = world.keys.get('phone')
+  if (!signing) throw new Error('there is no phone')
   return enclaveClient({
     vault: 'alice',
-    signing: world.phone,
+    signing,
     transport: world.broker.connect(),
     store,
     roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },

@@ -61,8 +61,8 @@ export interface World extends AsyncDisposable {
   readonly now: () => number
   readonly broker: MemoryBroker
   readonly identity: Uint8Array
-  /** What the phone signs with. */
-  readonly phone: SigningKey
+  /** What each device signs with. */
+  readonly keys: ReadonlyMap<string, SigningKey>
   readonly alice: OwnerDevice
   readonly offers: { take(): Promise<Offer> }
   readonly questions: { take(): Promise<Question> }
@@ -117,11 +117,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const alice = await pair('phone')
   alice.onOffer(offers.put)
   alice.onQuestion(questions.put)
-  const phone = keys.get('phone')
-  if (!phone) throw new Error('there is no phone')
   const owned = parts.move()
   return {
-    phone,
+    keys,
     folder,
     clock,
     now,

@@ -1,6 +1,7 @@
 /**
- * HPKE (RFC 9180), base mode, single shot: X-Wing (KEM 0x647a), HKDF-SHA-256 (0x0001), AES-256-GCM (0x0002). Whoever has
- * the public key seals one message; only the key's owner opens it. The sender stays unknown: who matters signs inside.
+ * HPKE (RFC 9180), base mode, single shot: X-Wing (KEM 0x647a), HKDF-SHA-256 (0x0001), AES-256-GCM (0x0002). Whoever
+ * has the public key seals one message; only the key's owner opens it. The sender stays unknown: who matters signs
+ * inside.
  */
 import { createHmac } from 'node:crypto'
 

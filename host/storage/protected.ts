@@ -3,9 +3,10 @@
  *
  *     ['trellis/protected/1', keys, [[measurement, header, wrapped root], …]]
  *
- * The root key is born in an enclave and wrapped under `KEK = HKDF-SHA-256(owner secret ‖ pepper ‖ PIN hash)`; the pepper
- * is in the header, which opens for one measurement. So neither the owner's secret nor the enclave opens it alone. Two
- * seats are there while a vault moves from one image to the next. `keys` are the vault's KEKs under the root key.
+ * The root key is born in an enclave and wrapped under `KEK = HKDF-SHA-256(owner secret ‖ pepper ‖ PIN hash)`; the
+ * pepper is in the header, which opens for one measurement. So neither the owner's secret nor the enclave opens it
+ * alone. Two seats are there while a vault moves from one image to the next. `keys` are the vault's KEKs under the root
+ * key.
  */
 import { hkdfSync, type KeyObject } from 'node:crypto'
 

@@ -78,11 +78,11 @@ export interface GuardOptions {
   readonly random: (length: number) => Uint8Array
 }
 
-export function openGuard({ blobs, sealer, nameOf, random }: GuardOptions): Guard {
+export function openGuard(options: GuardOptions): Guard {
+  const { blobs, nameOf, random } = options
   const slots = openSlots(blobs, nameOf)
   const unlocked = new Map<VaultId, Held>()
   const anchors = new Map<VaultId, Anchor>()
-  const contextOf = (id: VaultId): string => `vault ${id}`
   const sealerOf = (root: KeyObject): Sealer => keySealer(root, { kind: 'protected', random })
 
   function heldOf(id: VaultId): Held {
@@ -96,46 +96,9 @@ export function openGuard({ blobs, sealer, nameOf, random }: GuardOptions): Guar
     return new Refusal('conflict', `another process wrote the keys of vault ${id}: it is locked here, unlock it again`)
   }
 
-  /** The keys inside a protected file, as a file of their own. */
-  const inner = (id: VaultId): BlobStore => ({
-    async read() {
-      heldOf(id)
-      const bytes = await slots.read(id)
-      return bytes && decodeProtected(bytes).keys
-    },
-    write: (_name, chunks) =>
-      slots.update(id, (bytes) => {
-        const record = decodeProtected(bytes)
-        const { header } = heldOf(id)
-        if (!record.seats.some((seat) => equalBytes(seat.header, header))) throw overtaken(id)
-        return encodeProtected({ ...record, keys: joinBytes(chunks) })
-      }),
-  })
-
-  function keeper(id: VaultId): KeyFile {
-    const name = nameOf(id)
-    const context = contextOf(id)
-    const plain = keyFile({ blobs, sealer, name, context })
-    const under: Sealer = {
-      kind: 'protected',
-      seal: (secret, about) => sealerOf(heldOf(id).root).seal(secret, about),
-      open: (blob, about) => sealerOf(heldOf(id).root).open(blob, about),
-    }
-    const guarded = keyFile({ blobs: inner(id), sealer: under, name, context })
-    const current = async (): Promise<KeyFile> => {
-      const bytes = await slots.read(id)
-      return bytes && isProtected(bytes) ? guarded : plain
-    }
-    return {
-      read: async () => (await current()).read(),
-      begin: async (next) => (await current()).begin(next),
-      finish: async () => (await current()).finish(),
-    }
-  }
-
   return {
     slots,
-    keeper,
+    keeper: keeperBy(options, { slots, heldOf, overtaken, sealerOf }),
     sealerOf,
     keysOf: (id, { keys }) => sealerOf(heldOf(id).root).open(keys, contextOf(id)),
     anchorOf: (id) => anchors.get(id),
@@ -161,9 +124,9 @@ export function openGuard({ blobs, sealer, nameOf, random }: GuardOptions): Guar
       const next = { ...header, seq: found.header.seq + 1 }
       const seat = { ...found.seat, header: sealHeader(enclave, id, next) }
       let written = found.record
+      const isMine = (candidate: Seat): boolean => equalBytes(candidate.header, found.seat.header)
       await slots.update(id, (bytes) => {
         const record = decodeProtected(bytes)
-        const isMine = (candidate: Seat): boolean => equalBytes(candidate.header, found.seat.header)
         if (!record.seats.some(isMine)) throw overtaken(id)
         written = others({ ...record, seats: record.seats.map((one) => (isMine(one) ? seat : one)) })
         return encodeProtected(written)
@@ -173,4 +136,57 @@ export function openGuard({ blobs, sealer, nameOf, random }: GuardOptions): Guar
       return { record: written, seat: seatOf(written, enclave), header: next }
     },
   }
+}
+
+/** Keys of vaults, whichever way they are kept when they are asked for. */
+function keeperBy(
+  { blobs, sealer, nameOf }: GuardOptions,
+  within: {
+    readonly slots: Slots
+    readonly heldOf: (id: VaultId) => Held
+    readonly overtaken: (id: VaultId) => Refusal
+    readonly sealerOf: (root: KeyObject) => Sealer
+  },
+): Guard['keeper'] {
+  const { slots, heldOf, overtaken, sealerOf } = within
+
+  /** The keys inside a protected file, as a file of their own. */
+  const inner = (id: VaultId): BlobStore => ({
+    async read() {
+      heldOf(id)
+      const bytes = await slots.read(id)
+      return bytes && decodeProtected(bytes).keys
+    },
+    write: (_name, chunks) =>
+      slots.update(id, (bytes) => {
+        const record = decodeProtected(bytes)
+        const { header } = heldOf(id)
+        if (!record.seats.some((seat) => equalBytes(seat.header, header))) throw overtaken(id)
+        return encodeProtected({ ...record, keys: joinBytes(chunks) })
+      }),
+  })
+
+  return (id) => {
+    const about = { name: nameOf(id), context: contextOf(id) }
+    const under: Sealer = {
+      kind: 'protected',
+      seal: (secret, context) => sealerOf(heldOf(id).root).seal(secret, context),
+      open: (blob, context) => sealerOf(heldOf(id).root).open(blob, context),
+    }
+    const plain = keyFile({ blobs, sealer, ...about })
+    const guarded = keyFile({ blobs: inner(id), sealer: under, ...about })
+    const current = async (): Promise<KeyFile> => {
+      const bytes = await slots.read(id)
+      return bytes && isProtected(bytes) ? guarded : plain
+    }
+    return {
+      read: async () => (await current()).read(),
+      begin: async (next) => (await current()).begin(next),
+      finish: async () => (await current()).finish(),
+    }
+  }
+}
+
+function contextOf(id: VaultId): string {
+  return `vault ${id}`
 }

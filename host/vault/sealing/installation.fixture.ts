@@ -1,4 +1,4 @@
-/** One installation's disk, and the images that run on it one after another, each with devices that talk to its shell. */
+/** One installation's disk, and the images that run on it one after another, with devices that talk to the shell. */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,11 +8,10 @@ import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import type { ClientStore, Transport } from '#client/transport.ts'
 import { openSoftwareAttestor } from '#enclave/attestor.ts'
 import { REGISTERS } from '#enclave/limits.ts'
-import type { Roots } from '#enclave/policy.ts'
 import { IMAGE_REGISTER } from '#enclave/registers.ts'
 import { openSoftwareEnclave } from '#enclave/seal.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
-import { generateEd25519 } from '#host/crypto/ed25519.ts'
+import { type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
@@ -30,7 +29,7 @@ import type { Sealing } from './sealing.ts'
 import { openSuccessor, type Successor } from './succession.ts'
 
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
-export const START_MS = 1_800_000_000_000
+const START_MS = 1_800_000_000_000
 
 /** Where the power fails: before or after which write of a key file, or in the successor. */
 export interface Cut {
@@ -97,18 +96,12 @@ export async function installation(): Promise<Installation> {
   let isNew = true
   let running: (() => void) | undefined
 
-  async function enclaveOf(options: RoomOptions): Promise<Enclave> {
-    const measured = openSoftwareAttestor({ key: attestor, now, warn: () => {} })
-    const release = releaseOf(options)
-    await measured.extend(IMAGE_REGISTER, release.root)
-    await measured.lockBelow(REGISTERS)
-    return openSoftwareEnclave({ key: options.key ?? installed, attestor: measured, release, now, random })
-  }
+  const ground: Ground = { installed, attestor, now }
 
   async function open(options: RoomOptions, cut?: Cut): Promise<Room> {
-    const enclave = await enclaveOf(options)
+    const enclave = await enclaveOf(options, ground)
     const faulty = cutting(keys, cut)
-    const beside = options.next && (await besides(options.next))
+    const beside = options.next && (await besides(options.next, ground))
     const releases: Releases = options.listed ?? {
       find: (measurement) => (beside && equalBytes(measurement, beside.measurement) ? beside.release : undefined),
     }
@@ -131,41 +124,7 @@ export async function installation(): Promise<Installation> {
     running = () => opened.abandon()
     const { sealing } = vaults
     if (!sealing) throw new Error('no sealing')
-    const roots: Roots = { nitro: [], software: [attestor.publicKey.toHex()], revoked: new Set() }
-    return {
-      vaults,
-      sealing,
-      enclave,
-      writes: faulty.writes,
-      device: (store, { signing: key = signing, accepts = [enclave], through = sealing } = {}) =>
-        enclaveClient({
-          vault: 'alice',
-          signing: key,
-          transport: transportTo(through),
-          store,
-          roots,
-          policy: {
-            kind: 'software',
-            measurements: accepts.map(({ measurement }) => measurement.toHex()),
-            registers: new Map(),
-            maxAgeMs: 60_000,
-          },
-          now,
-          random,
-        }),
-      async vault() {
-        const vault = await vaults.find('alice')
-        if (!vault) throw new Error('the vault is gone')
-        return vault
-      },
-      [Symbol.asyncDispose]: () => vaults[Symbol.asyncDispose](),
-    }
-  }
-
-  /** The next image, as it runs before it has any vault. */
-  async function besides(options: RoomOptions): Promise<Successor> {
-    const enclave = await enclaveOf(options)
-    return openSuccessor({ enclave, changes: `image ${options.image}`, now, random })
+    return roomOf({ vaults, sealing, enclave, signing, ground, writes: faulty.writes })
   }
 
   return {
@@ -189,6 +148,68 @@ export async function installation(): Promise<Installation> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+function roomOf({
+  ground,
+  signing,
+  ...room
+}: Pick<Room, 'vaults' | 'sealing' | 'enclave' | 'writes'> & { signing: SigningKey; ground: Ground }): Room {
+  const { vaults, sealing, enclave } = room
+  const { now, attestor } = ground
+  return {
+    ...room,
+    device: (store, { signing: key = signing, accepts = [enclave], through = sealing } = {}) =>
+      deviceOf({ sealing: through, signing: key, store, now, accepts, attestor: attestor.publicKey }),
+    async vault() {
+      const vault = await vaults.find('alice')
+      if (!vault) throw new Error('the vault is gone')
+      return vault
+    },
+    [Symbol.asyncDispose]: () => vaults[Symbol.asyncDispose](),
+  }
+}
+
+interface Ground {
+  readonly installed: KeyObject
+  readonly attestor: Ed25519Key
+  readonly now: () => number
+}
+
+async function enclaveOf(options: RoomOptions, { installed, attestor, now }: Ground): Promise<Enclave> {
+  const measured = openSoftwareAttestor({ key: attestor, now, warn: () => {} })
+  const release = releaseOf(options)
+  await measured.extend(IMAGE_REGISTER, release.root)
+  await measured.lockBelow(REGISTERS)
+  return openSoftwareEnclave({ key: options.key ?? installed, attestor: measured, release, now, random })
+}
+
+/** The next image, as it runs before it has any vault. */
+async function besides(options: RoomOptions, ground: Ground): Promise<Successor> {
+  const enclave = await enclaveOf(options, ground)
+  return openSuccessor({ enclave, changes: `image ${options.image}`, now: ground.now, random })
+}
+
+function deviceOf(options: {
+  readonly sealing: Sealing
+  readonly signing: SigningKey
+  readonly store: ClientStore
+  readonly now: () => number
+  readonly accepts: readonly Enclave[]
+  readonly attestor: Uint8Array
+}): EnclaveClient {
+  const { sealing, signing, store, now, accepts, attestor } = options
+  const measurements = accepts.map(({ measurement }) => measurement.toHex())
+  return enclaveClient({
+    vault: 'alice',
+    signing,
+    transport: transportTo(sealing),
+    store,
+    roots: { nitro: [], software: [attestor.toHex()], revoked: new Set() },
+    policy: { kind: 'software', measurements, registers: new Map(), maxAgeMs: 60_000 },
+    now,
+    random,
+  })
 }
 
 /** A bus with one vault's shell at its end. What the shell refuses outright reaches the device as that refusal. */

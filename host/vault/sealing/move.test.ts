@@ -55,6 +55,18 @@ async function isWhole(room: Room): Promise<boolean> {
 
 const seats = async (): Promise<number> => decodeProtected(await file()).seats.length
 
+/** What an owner does at A after a restart: unlock, and say yes again if nothing came of it. */
+async function goOn(): Promise<void> {
+  const room = await disk.start(A)
+  const { state } = (await room.device(store).attest()).descriptor
+  if (state === 'moved') return
+  if (state === 'locked') await room.device(store).move(await offered(room))
+  else expect(await codeOf(room.device(store).unlock())).toBe('move-refused')
+}
+
+const refusal = (why: string) =>
+  expect.objectContaining({ code: 'move-refused', message: expect.stringContaining(why) })
+
 describe('a move', () => {
   test('goes where the owner said yes to, and never back', async () => {
     let room = await protectedRoom()
@@ -247,15 +259,6 @@ describe('power fails', () => {
     room = await disk.start(B)
     expect(await codeOf(room.device(store).unlock())).toBe('key-missing')
   })
-
-  /** What an owner does at A after a restart: unlock, and say yes again if nothing came of it. */
-  async function goOn(): Promise<void> {
-    const room = await disk.start(A)
-    const { state } = (await room.device(store).attest()).descriptor
-    if (state === 'moved') return
-    if (state === 'locked') await room.device(store).move(await offered(room))
-    else expect(await codeOf(room.device(store).unlock())).toBe('move-refused')
-  }
 })
 
 describe('an approval', () => {
@@ -271,9 +274,6 @@ describe('an approval', () => {
     move: null,
   }
   const other = new Uint8Array(48).fill(3)
-  const refusal = (why: string) =>
-    expect.objectContaining({ code: 'move-refused', message: expect.stringContaining(why) })
-
   test('begins the move that was offered', () => {
     const move = approve(approval, facts)
     expect(move).toEqual({ phase: 'approved', request, to, release: 'b', serial: 2 })

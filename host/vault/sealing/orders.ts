@@ -1,6 +1,6 @@
 /**
- * What an owner's device has an enclave do with one vault: protect it, unlock it, lock it, move it on, abandon the move.
- * Every order that says the secret is counted, durably, before the secret is looked at.
+ * What an owner's device has an enclave do with one vault: protect it, unlock it, lock it, move it on, abandon the
+ * move. Every order that says the secret is counted, durably, before the secret is looked at.
  */
 import { verifyApproval } from '#host/contracts/approval.ts'
 import {
@@ -25,6 +25,7 @@ import {
   isProtected,
   ownerInput,
   type ProtectedRecord,
+  seatOf,
   sealHeader,
   unwrapRoot,
   wrapRoot,
@@ -249,8 +250,7 @@ async function settleHere(
     const keys = guard.keysOf(id, record)
     const inside = guard.sealerOf(key).seal(keys, `vault ${id}`)
     keys.fill(0)
-    const seats = record.seats.filter((seat) => equalBytes(seat.measurement, enclave.measurement))
-    return { keys: inside, seats: seats.map((seat) => ({ ...seat, wrapped })) }
+    return { keys: inside, seats: [{ ...seatOf(record, enclave), wrapped }] }
   }
   const written = await guard.write(id, { enclave, found, header: next, others })
   guard.hold(id, { root: key, header: written.seat.header })

@@ -1,4 +1,4 @@
-/** What an enclave shows of itself: evidence over a descriptor with a fresh key, and the one message sealed to that key. */
+/** What an enclave shows of itself: evidence over a descriptor with a fresh key, and the one message sealed to it. */
 import { boundDescriptor, type Descriptor, encodeDescriptor } from '#host/contracts/provisioning.ts'
 import type { Enclave } from '#host/crypto/enclave.ts'
 import { type HpkeOpened, openHpke } from '#host/crypto/hpke.ts'

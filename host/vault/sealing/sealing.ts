@@ -1,6 +1,6 @@
 /**
- * The outer shell of protected vaults: what answers a device before the vault is open. It shows what runs (evidence over
- * a fresh key), and takes one order for it, sealed to that key.
+ * The outer shell of protected vaults: what answers a device before the vault is open. It shows what runs (evidence
+ * over a fresh key), and takes one order for it, sealed to that key.
  */
 import {
   decodeChallenge,
@@ -24,7 +24,7 @@ import type { Vault } from '../vault.ts'
 import type { Guard } from './guard.ts'
 import { carryOut, type Workshop } from './orders.ts'
 import { openPresenter, type Standing } from './presenter.ts'
-import { turnsBy } from './slot.ts'
+import { turnsByVault } from './slot.ts'
 import type { Successor } from './succession.ts'
 
 export interface Sealing {
@@ -55,7 +55,7 @@ const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 export function openSealing(options: SealingOptions): Sealing {
   const { guard, enclave, now, random, releases, successor } = options
   const presenter = openPresenter({ enclave, now, random })
-  const turns = turnsBy<VaultId>()
+  const turns = turnsByVault()
   const offers = new Map<VaultId, MoveOffer>()
   const shop: Workshop = {
     ...options,

@@ -49,7 +49,7 @@ describe('the owner’s secret', () => {
     expect(await trailOf(room)).toContain('tries: 5')
   })
 
-  test('may be said wrong three times, then pauses that double up to a day; the right one within a pause is not looked at', async () => {
+  test('may be said wrong three times; then pauses double, up to a day, and in one nothing is looked at', async () => {
     const store = forgetfulStore()
     let room = await disk.start({ image: 1 })
     await room.device(store).protect()
@@ -149,7 +149,6 @@ describe('an older copy', () => {
     let room = await disk.start({ image: 1 })
     await room.device(store).protect()
     const fork = await disk.copyLog()
-    const change = (value: number) => [{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(value) }] as const
     const protectedFile = await file()
     await (await room.vault()).store.commit(change(1), { now: disk.clock.now })
     const forked = forgetfulStore()
@@ -189,6 +188,8 @@ describe('split brain', () => {
     expect((await room.vault()).id).toBe('alice')
   })
 })
+
+const change = (value: number) => [{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(value) }] as const
 
 async function trailOf(room: Room): Promise<string> {
   const page = (await room.vault()).store.namespace('audit').scan({ prefix: '', limit: 200 })

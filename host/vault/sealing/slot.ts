@@ -14,7 +14,7 @@ export interface Slots {
 }
 
 export function openSlots(blobs: BlobStore, nameOf: (id: VaultId) => string): Slots {
-  const turns = turnsBy<VaultId>()
+  const turns = turnsByVault()
   return {
     read: (id) => blobs.read(nameOf(id)),
     update: (id, change) =>
@@ -26,9 +26,9 @@ export function openSlots(blobs: BlobStore, nameOf: (id: VaultId) => string): Sl
   }
 }
 
-/** Work of one key waits for the work before it, however that ended. */
-export function turnsBy<Key>(): <T>(key: Key, work: () => Promise<T>) => Promise<T> {
-  const last = new Map<Key, Promise<unknown>>()
+/** Work on one vault waits for the work before it, however that ended. */
+export function turnsByVault(): <T>(key: VaultId, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<VaultId, Promise<unknown>>()
   return (key, work) => {
     const before = last.get(key) ?? Promise.resolve()
     const mine = before.then(work, work)

@@ -37,6 +37,13 @@ async function got(room: Awaited<ReturnType<Installation['start']>>): Promise<st
 const file = async (): Promise<Uint8Array> => (await disk.keys.read(FILE)) ?? new Uint8Array(0)
 const putBack = (bytes: Uint8Array): Promise<void> => disk.keys.write(FILE, [bytes])
 
+async function protectedRoom() {
+  const store = forgetfulStore()
+  const room = await disk.start({ image: 1 })
+  await room.device(store).protect()
+  return { store, room }
+}
+
 describe('a protected vault', () => {
   test('runs on, is locked after a restart, and opens with its owner’s secret in the same code', async () => {
     const store = forgetfulStore()
@@ -107,13 +114,6 @@ describe('a protected vault', () => {
 })
 
 describe('the file of a protected vault', () => {
-  async function protectedRoom() {
-    const store = forgetfulStore()
-    const room = await disk.start({ image: 1 })
-    await room.device(store).protect()
-    return { store, room }
-  }
-
   test('opens with the key file and this measurement, but for what the owner’s secret covers', async () => {
     const { room } = await protectedRoom()
     const { keys, seats } = decodeProtected(await file())
