@@ -1,7 +1,7 @@
 /**
  * Keys at rest, sealed by a key in a file of this installation. It protects copies of the data folder that leave the
- * key behind, and nothing more: whoever reads both reads all. A vault that its owner
- * protects has another way (`protected.ts`).
+ * key behind, and nothing more: whoever reads both reads all. A vault that its owner protects is kept another way
+ * (`protected.ts`).
  *
  * A blob is `1 | salt 16 | AES-256-GCM`; its key is derived from the root key and the random salt, its context is
  * associated data.
