@@ -95,10 +95,8 @@ export function openSealing(options: SealingOptions): Sealing {
       if (order.vault !== id || !equalBytes(order.evidence, evidence)) {
         throw new Refusal('provision-invalid', 'the order is for another vault or other evidence')
       }
-      const { header, anchor } = await turns(id, () => carryOut({ id, order, device }, shop)).finally(() =>
-        order.secret.fill(0),
-      )
-      return { header, anchor, release: enclave.release.id, serial: enclave.release.serial }
+      const done = await turns(id, () => carryOut({ id, order, device }, shop)).finally(() => order.secret.fill(0))
+      return { ...done, release: enclave.release.id, serial: enclave.release.serial }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       return { refused: error.code, message: error.message }
