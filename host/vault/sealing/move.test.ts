@@ -15,6 +15,7 @@ import {
   type Room,
   type RoomOptions,
 } from './installation.fixture.ts'
+import { erased } from '../erasure.ts'
 import { abandon, approve, handOver, type MoveFacts } from './move.ts'
 
 let disk: Installation
@@ -39,6 +40,8 @@ async function protectedRoom(): Promise<Room> {
   ).store.commit([{ namespace: 'personal', key: 'field/x', value: Uint8Array.of(7) }], {
     now: disk.clock.now,
   })
+  // As upkeep leaves it: the renewal that protecting makes due is done.
+  await (await room.vault()).store.commit([erased], { now: disk.clock.now })
   return room
 }
 
