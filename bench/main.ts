@@ -16,6 +16,7 @@ import { quickjsCall } from './quickjs-call.ts'
 import { head, printReport, type Report } from './report.ts'
 import { runawayHandler } from './runaway.ts'
 import { hostStart } from './start.ts'
+import { sealedVault } from './unlock.ts'
 import { manyVaults } from './vaults.ts'
 import { coldOpen, durableCommits, growth, recovery } from './storage.ts'
 
@@ -40,6 +41,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'host-call': hostCalls,
   handlers: manyHandlers,
   vaults: manyVaults,
+  sealing: sealedVault,
 }
 
 const asked = process.argv.slice(2)

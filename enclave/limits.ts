@@ -24,6 +24,9 @@ export const EVIDENCE_AGE_MS = 5 * 60_000
 /** The most a policy may allow: a descriptor is served for a day, and two hours for its renewal. */
 export const EVIDENCE_AGE_MS_MAX = 26 * 3_600_000
 
+/** Age of a successor's evidence: it was asked for by the image that hands over, within the same move. */
+export const SUCCESSOR_AGE_MS = 5 * 60_000
+
 // registers ----------------------------------------------------------------------------------------------------------
 
 /** A SHA-384, and so a register. */

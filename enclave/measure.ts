@@ -6,9 +6,17 @@ import { sha384 } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 
+import { REGISTERS } from './limits.ts'
 import { encodeHead, type ImageFile, type ImageManifest } from './listing.ts'
 import { type Inclusion, proveInclusion, treeRoot } from './merkle.ts'
-import { extendedOnce, HANDLER_REGISTER, IMAGE_REGISTER, measurementOf } from './registers.ts'
+import {
+  extendedOnce,
+  HANDLER_REGISTER,
+  IMAGE_REGISTER,
+  measurementOf,
+  openRegisters,
+  type Registers,
+} from './registers.ts'
 
 /** A handler as the handler-set root holds it. Digests are SHA-384. */
 export interface MeasuredHandler {
@@ -47,11 +55,22 @@ export function softwareMeasurement({ root }: Pick<ImageMeasure, 'root'>): Uint8
 }
 
 /** The two extensions of boot, in order. */
-export function extensionsOf({ root, handlerRoot }: ImageMeasure): readonly (readonly [number, Uint8Array])[] {
+export function extensionsOf({
+  root,
+  handlerRoot,
+}: Pick<ImageMeasure, 'root' | 'handlerRoot'>): readonly (readonly [number, Uint8Array])[] {
   return [
     [IMAGE_REGISTER, root],
     [HANDLER_REGISTER, handlerRoot],
   ]
+}
+
+/** The registers of an image that boots in software: both roots extended, all locked. */
+export function measuredRegisters(measure: Pick<ImageMeasure, 'root' | 'handlerRoot'>): Registers {
+  const registers = openRegisters()
+  for (const [index, data] of extensionsOf(measure)) registers.extend(index, data)
+  for (let index = 0; index < REGISTERS; index++) registers.lock(index)
+  return registers
 }
 
 /** That a handler, by manifest and component, is of the handler-set root. @throws Refusal `image-unlisted` */

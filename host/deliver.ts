@@ -32,6 +32,8 @@ import { follow } from '#host/vault/rekey.ts'
 import { takeRemembered } from '#host/vault/remembered.ts'
 import { hearSandbox, isSandboxEvent } from '#host/vault/sandbox/hear.ts'
 import { relay, relayed, takeRelayed } from '#host/vault/sandbox/relay.ts'
+import { knockOf } from '#host/vault/sealing/knock.ts'
+import type { Sealing } from '#host/vault/sealing/sealing.ts'
 import { suspend } from '#host/vault/suspend.ts'
 import { resumeUnlocked } from '#host/vault/unlocked.ts'
 import type { Vault } from '#host/vault/vault.ts'
@@ -54,16 +56,23 @@ export interface Deliverer {
   readonly pool: Pool
   /** A vault, opened now if need be and held open meanwhile; `undefined` when this host does not have it. */
   hold(id: string): Promise<Lease | undefined>
+  /** What answers devices before their vault is open; absent where no enclave runs. */
+  readonly sealing?: Sealing | undefined
   /** Milliseconds since the epoch. */
   now(): number
   random(length: number): Uint8Array
 }
 
-/** Resolves when everything the message caused is durable and handed to the bus: it may be acknowledged. */
+/**
+ * Resolves when everything the message caused is durable and handed to the bus: it may be acknowledged.
+ *
+ * @throws Refusal `vault-locked` for a vault that its owner has to unlock first: whoever can keep the message keeps it
+ */
 export async function deliver(message: Message, host: Deliverer, watch: Watch): Promise<void> {
   let arrival: Arrival | undefined
   let opened: Opened | undefined
   try {
+    if (await knocked(message, host)) return
     arrival = await arrive(message, host)
     if (isGreeting(arrival.subject)) arrival.vault.writer.check()
     const letters = await (isGreeting(arrival.subject)
@@ -73,6 +82,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     watch.refused(error.code)
+    if (error.code === 'vault-locked') throw error
     if (arrival) {
       const refused = refuse(error, { ...arrival, opened, ...moment(host) })
       await send(arrival.vault, await watch.timed('refuse', refused))
@@ -177,6 +187,19 @@ async function run(admitted: Admitted, host: Deliverer): Promise<Executed | 'loc
 function turn(heard: Rekeying, host: Deliverer): Promise<readonly Letter[]> {
   const { changes, messages } = follow(heard, moment(host))
   return commit({ vault: heard.vault, ...moment(host), changes, plain: messages, rows: [] })
+}
+
+/** A device at the outer shell: answered there, whether the vault is open or not. */
+async function knocked({ subject: text, data }: Message, { sealing, bus }: Deliverer): Promise<boolean> {
+  const subject = parseSubject(text)
+  const knock = knockOf(subject)
+  if (!knock) return false
+  if (!sealing) throw new Refusal('provision-invalid', 'no enclave runs here: nothing is sealed')
+  const answer = await (knock.asks === 'evidence'
+    ? sealing.challenged(subject.vault, data)
+    : sealing.ordered(subject.vault, data))
+  await bus.publish(knock.answerTo, answer)
+  return true
 }
 
 /** @throws Refusal `malformed`, `vault-unknown` */

@@ -75,6 +75,12 @@ export const refusalCodes = [
   'command-invalid',
   'second-factor-needed',
   'second-factor-wrong',
+  // sealing: what opens only for measured code and its owner
+  'vault-locked',
+  'provision-invalid',
+  'challenge-stale',
+  'secret-wrong',
+  'move-refused',
   // image: what may run
   'image-changed',
   'image-missing',
@@ -90,6 +96,13 @@ export const refusalCodes = [
 ] as const
 
 export type RefusalCode = (typeof refusalCodes)[number]
+
+const known: ReadonlySet<string> = new Set(refusalCodes)
+
+/** Whether a code that somebody sent is one of ours. */
+export function isRefusalCode(code: string): code is RefusalCode {
+  return known.has(code)
+}
 
 /** An expected no. The message is lower case, names the thing, says what to do and holds no secret. */
 export class Refusal extends Error {

@@ -16,14 +16,14 @@ import { fileBlobs } from './storage/file-blobs.ts'
 import { fileSegments } from './storage/file-segments.ts'
 import { openSegmentedLog } from './storage/group.ts'
 import { softwareSealer } from './storage/sealer.ts'
-import { STORAGE_RETRY_MS } from './storage/limits.ts'
-import { captured, lanesOf } from './lanes.ts'
+import { LOCKED_RETRY_MS, STORAGE_RETRY_MS } from './storage/limits.ts'
+import { captured, kept, lanesOf } from './lanes.ts'
 import { finish, type Moment, upkeep, wake } from './upkeep.ts'
 import { announce } from './vault/announce.ts'
 import { publish } from './vault/publish.ts'
 import { type Published, publishedOf } from './vault/published.ts'
 import type { Vault } from './vault/vault.ts'
-import { openVaults, type Vaults, type VaultsOptions } from './vault/vaults.ts'
+import { type Enclaved, openVaults, type Vaults, type VaultsOptions } from './vault/vaults.ts'
 import { leaveWakeTimes, takeWakeTimes } from './vault/wake.ts'
 import { startWatch, type Trace } from './watch.ts'
 
@@ -54,6 +54,8 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
+  /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
+  readonly enclaved?: (() => Promise<Enclaved>) | undefined
   /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
   readonly openBytesMax?: number
   /** What one vault may hold; `VAULT_BYTES_MAX` if it is not said. */
@@ -95,13 +97,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
       prover,
       commitDeadlineMs: options.commitDeadlineMs,
       ...bounds(options),
+      enclaved: await options.enclaved?.(),
       recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )
   const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
 
   const down = Promise.withResolvers<Refusal>()
-  const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), now, random }
+  const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), sealing: vaults.sealing, now, random }
   const receive = async (message: Message) => {
     await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
     await vaults.makeRoom(now())
@@ -167,7 +170,13 @@ async function listen(
 ): Promise<{ drain(): Promise<unknown> }> {
   // What the log did not take is not acknowledged: it comes again, to this host or to this folder's next one.
   const take = (delivery: Delivery) => receive(delivery).then(() => delivery.ack().catch(unheard))
+  const isKept = kept(registry.lanes())
   const fail = (delivery: Delivery, error: unknown): void => {
+    if (isLocked(error)) {
+      // What may get lost is lost: there is nobody here who could seal an answer to it.
+      const settled = isKept(delivery.subject) ? delivery.nak(LOCKED_RETRY_MS) : delivery.ack()
+      return void settled.catch(unheard)
+    }
     failed(error)
     void delivery.nak(STORAGE_RETRY_MS).catch(unheard)
   }
@@ -176,10 +185,15 @@ async function listen(
   })
   // What no lane captures has no handler: it is taken up all the same, so that its sender is told.
   const isCaptured = captured(registry.lanes())
+  const dropped = (error: unknown) => (isLocked(error) ? undefined : failed(error))
   const rest = await bus.subscribe('MessageSpace.*.fromService.*.*.*', (message) => {
-    if (!isCaptured(message.subject)) void receive(message).catch(failed)
+    if (!isCaptured(message.subject)) void receive(message).catch(dropped)
   })
   return { drain: () => Promise.all([lanes.drain(), rest.drain()]) }
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Refusal && error.code === 'vault-locked'
 }
 
 /** What connections are to know of this image, and what an earlier run committed and did not publish, leaves first. */

@@ -38,3 +38,9 @@ export function captured({ critical, bestEffort }: Classes): (subject: string) =
   const types = new Set([own.critical, own.bestEffort, critical, bestEffort].flat())
   return (subject) => types.has(subject.split('.').slice(-2).join('.'))
 }
+
+/** Whether a message on a subject is kept by its lane until it is acknowledged. */
+export function kept({ critical }: Pick<Classes, 'critical'>): (subject: string) => boolean {
+  const types = new Set([...own.critical, ...critical])
+  return (subject) => subject.startsWith('OwnerSpace.') || types.has(subject.split('.').slice(-2).join('.'))
+}

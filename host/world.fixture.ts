@@ -23,6 +23,7 @@ import type { AuditRow } from '#host/storage/audit-row.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { encodeRecord } from '#host/vault/records.ts'
 import { fingerprint, type Vault } from '#host/vault/vault.ts'
+import type { Enclaved } from '#host/vault/vaults.ts'
 import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
 import { newEventId, parseEventType } from '#host/wire/id.ts'
 import { deliver } from './deliver.ts'
@@ -48,6 +49,8 @@ export interface WorldOptions {
   readonly chaos?: Chaos
   /** How long a commit may take. */
   readonly commitDeadlineMs?: number
+  /** The enclave that each host runs in, made anew with it. */
+  readonly enclave?: (world: { readonly folder: string; readonly now: () => number }) => Promise<Enclaved>
 }
 
 /** What a test sees and moves. */
@@ -58,6 +61,8 @@ export interface World extends AsyncDisposable {
   readonly now: () => number
   readonly broker: MemoryBroker
   readonly identity: Uint8Array
+  /** What each device signs with. */
+  readonly keys: ReadonlyMap<string, SigningKey>
   readonly alice: OwnerDevice
   readonly offers: { take(): Promise<Offer> }
   readonly questions: { take(): Promise<Question> }
@@ -114,6 +119,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   alice.onQuestion(questions.put)
   const owned = parts.move()
   return {
+    keys,
     folder,
     clock,
     now,
@@ -170,6 +176,7 @@ interface RunnerOptions extends Pick<
   HostOptions,
   'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'vaultDiskBytesMax' | 'commitDeadlineMs'
 > {
+  readonly enclave?: WorldOptions['enclave']
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]
@@ -177,15 +184,14 @@ interface RunnerOptions extends Pick<
 }
 
 /** The host, one after another on one folder. */
-async function startRunner({ name, broker, traces, warnings, ...options }: RunnerOptions): Promise<Runner> {
+async function startRunner({ name, broker, traces, warnings, enclave, ...options }: RunnerOptions): Promise<Runner> {
   const tell = (trace: Trace): void => void traces.push(trace)
   const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
-    return {
-      bus,
-      host: await startHost({ ...options, handlers, bus, pid: process.pid, monotonic, random, tell, warn }),
-    }
+    const enclaved = enclave && (() => enclave(options))
+    const more = { pid: process.pid, monotonic, random, tell, warn, enclaved }
+    return { bus, host: await startHost({ ...options, handlers, bus, ...more }) }
   }
   let handlers = options.handlers
   let running = await open()

@@ -52,11 +52,11 @@ function warn(line: string): void {
 async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
   if (nsm !== undefined) return openNitroAttestor(nsmSocket(nsm))
   if (data === undefined) throw new Refusal('key-missing', 'attest: give --data <dir> to sign in software, or --nsm')
-  return openSoftwareAttestor({ key: await openKey(data), now: surroundings.now, warn })
+  return openSoftwareAttestor({ key: await openAttestorKey(data), now: surroundings.now, warn })
 }
 
-/** This installation's own key. A new one is announced: whoever trusted the old one must be told. */
-async function openKey(folder: string): Promise<Ed25519Key> {
+/** This installation's own key for evidence. A new one is announced: whoever trusted the old one must be told. */
+export async function openAttestorKey(folder: string): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
   await access(folder).catch((error: unknown) => {
     throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, {

@@ -11,12 +11,13 @@ import { RELEASES_POLL_MS } from '#enclave/limits.ts'
 import { followLog, type ReleaseLog } from '#enclave/release-log.ts'
 import { Rejection } from '#enclave/errors.ts'
 import { revocationOf } from '#enclave/revoked.ts'
+import type { Releases as PublishedReleases } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
 import { readLogFile } from './release/log-file.ts'
 
 export const RELEASES_FILE = 'releases.jsonl'
 
-export interface Releases {
+export interface Releases extends PublishedReleases {
   /** Handlers that must not run, by id. It grows and never shrinks. */
   readonly revoked: ReadonlySet<string>
   /** Reads the log again if it changed, as often as the limit says, until disposed. */
@@ -42,7 +43,7 @@ export async function openReleases(
   let seen = await stampOf(file)
   if (keys.length === 0) {
     if (seen !== undefined) warn(`${file} is not believed: the image lists no release keys`)
-    return { revoked, watch: () => ({ [Symbol.dispose]: () => undefined }) }
+    return { revoked, find: () => undefined, watch: () => ({ [Symbol.dispose]: () => undefined }) }
   }
   let log = await readLogFile(file, keys)
   if (log) apply(log)
@@ -75,6 +76,10 @@ export async function openReleases(
 
   return {
     revoked,
+    find(measurement) {
+      const found = log?.find(measurement)
+      return found && { id: found.version, root: Uint8Array.fromHex(found.root), serial: found.serial }
+    },
     watch(changed) {
       let isLooking = false
       const timer = setInterval(() => {

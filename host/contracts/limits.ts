@@ -34,3 +34,18 @@ export const SANDBOX_WATCH_MS = 600_000
 export const SANDBOX_RELAY_MS = 60_000
 /** Answers that a guest's vault waits for at a time. */
 export const SANDBOX_RELAYS_MAX = 256
+
+// provisioning -------------------------------------------------------------------------------------------------------
+
+/** A challenge of a device: a nonce and no more. */
+export const CHALLENGE_BYTES_MAX = 256
+/** An approval: two measurements, a few numbers, one composite signature (3,373 bytes). */
+export const APPROVAL_BYTES_MAX = 4 * KiB
+/** What a device seals to an enclave: its key, its signature and an approval. */
+export const ORDER_BYTES_MAX = 16 * KiB
+/** The difference of two images as the owner reads it: some hundred lines. */
+export const OFFER_TEXT_CHARS_MAX = 32 * KiB
+/** What an enclave says of itself: its public key (1,216 bytes) and the offer. */
+export const DESCRIPTOR_BYTES_MAX = 40 * KiB
+/** The answer to a challenge, evidence included. */
+export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB

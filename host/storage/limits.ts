@@ -94,3 +94,18 @@ export const SNAPSHOT_SECTION_BYTES = 4 * MiB
 export const ANCHORS_KEPT = 8
 /** How long what the disk did not take waits to be tried again: a full disk is emptied by people. */
 export const STORAGE_RETRY_MS = 1_000
+
+// protection ---------------------------------------------------------------------------------------------------------
+
+/** A protected key file: two headers with the devices that may unlock. */
+export const PROTECTED_BYTES_MAX = 16 * KiB
+/** Devices that may unlock a vault: people have some. */
+export const UNLOCKERS_MAX = 64
+/** Challenges of one vault that wait for an order: the oldest gives way. */
+export const CHALLENGES_PER_VAULT_MAX = 8
+/** Vaults whose challenges are remembered at a time. */
+export const CHALLENGED_VAULTS_MAX = 4_096
+/** How long an enclave waits for the order to its evidence: a person types a PIN, or reads what changes. */
+export const CHALLENGE_LIFE_MS = 5 * 60_000
+/** When a critical event for a locked vault is offered again. */
+export const LOCKED_RETRY_MS = 5_000

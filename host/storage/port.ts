@@ -193,7 +193,7 @@ export interface BlobStore {
 
 /** Wraps keys at rest. Its kind comes from itself, never from the blob. */
 export interface Sealer {
-  readonly kind: 'software' | 'memory'
+  readonly kind: 'software' | 'memory' | 'protected'
   /** `context` is bound in: a blob sealed for one vault does not open for another. */
   seal(secret: Uint8Array, context: string): Uint8Array
   /** @throws Refusal `key-missing` when this sealer cannot open the blob */

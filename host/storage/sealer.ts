@@ -1,6 +1,7 @@
 /**
  * Keys at rest, sealed by a key in a file of this installation. It protects copies of the data folder that leave the
- * key behind, and nothing more: whoever reads both reads all. The enclave replaces it.
+ * key behind, and nothing more: whoever reads both reads all. A vault that its owner protects is kept another way
+ * (`protected.ts`).
  *
  * A blob is `1 | salt 16 | AES-256-GCM`; its key is derived from the root key and the random salt, its context is
  * associated data.
@@ -32,12 +33,18 @@ type Random = (length: number) => Uint8Array
  *   no key
  */
 export async function softwareSealer(path: string, options: { random: Random; create: boolean }): Promise<Sealer> {
+  return keySealer(await installKey(path, options), { kind: 'software', random: options.random })
+}
+
+/** The key itself, of which others are derived. @throws Refusal `key-missing`, as above */
+export async function installKey(
+  path: string,
+  options: { readonly random: Random; readonly create: boolean },
+): Promise<KeyObject> {
   const file = resolve(path)
   const key = (await readKey(file)) ?? (options.create ? await makeKey(file, options.random) : undefined)
-  if (key === undefined) {
-    throw new Refusal('key-missing', `key file ${file} is absent: put it back, what it sealed opens with no other`)
-  }
-  return keySealer(key, { kind: 'software', random: options.random })
+  if (key !== undefined) return key
+  throw new Refusal('key-missing', `key file ${file} is absent: put it back, what it sealed opens with no other`)
 }
 
 /** For tests and simulation: the key lives as long as the sealer. */
@@ -45,7 +52,8 @@ export function memorySealer(random: Random): Sealer {
   return keySealer(wrapKey(random(KEY_BYTES)), { kind: 'memory', random })
 }
 
-function keySealer(root: KeyObject, { kind, random }: { kind: Sealer['kind']; random: Random }): Sealer {
+/** A sealer by a key that is held in memory. */
+export function keySealer(root: KeyObject, { kind, random }: { kind: Sealer['kind']; random: Random }): Sealer {
   const keyOf = (salt: Uint8Array): KeyObject => deriveKey(root, 'sealer', salt)
   return {
     kind,

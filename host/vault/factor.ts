@@ -65,7 +65,7 @@ export function factorChange(record: FactorRecord): Change {
 }
 
 /** The record with one more try counted, and when the next may come. */
-export function counted(record: FactorRecord, now: number): FactorRecord {
+export function counted<T extends Pick<FactorRecord, 'failures' | 'notBefore'>>(record: T, now: number): T {
   const failures = record.failures + 1
   const steps = failures - PIN_FREE_TRIES
   const delay = steps < 0 ? 0 : Math.min(PIN_DELAY_MS * 2 ** steps, PIN_DELAY_MS_MAX)

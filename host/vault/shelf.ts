@@ -101,6 +101,16 @@ export class Shelf implements AsyncDisposable {
     this.#wakes.set(id, at)
   }
 
+  /** Lets go of one as it is: what it has in hand fails, and is delivered again. */
+  async drop(id: VaultId): Promise<void> {
+    const vault = this.#opened.get(id) ?? (await this.#opening.get(id)?.catch(() => undefined))
+    if (!vault || this.#opened.get(id) !== vault) return
+    this.#opened.delete(id)
+    this.#recent.remove(vault)
+    this.#wakes.set(id, null)
+    await vault[Symbol.asyncDispose]()
+  }
+
   /** Lets go of every open vault as it is, and does `work`: whoever asks for one meanwhile waits for both. */
   async restart(work: () => Promise<void>): Promise<void> {
     const stale = this.open

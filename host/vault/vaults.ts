@@ -7,6 +7,7 @@ import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Prover } from '#host/crypto/bbs-thread.ts'
+import type { Enclave, Releases } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Log } from '#host/storage/group.ts'
 import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULT_DISK_BYTES_MAX, VAULTS_OPEN_BYTES } from '#host/storage/limits.ts'
@@ -16,11 +17,13 @@ import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
 import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { flush } from '#host/storage/flush.ts'
-import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Backup, fill } from './backup.ts'
 import type { Published } from './published.ts'
+import { type Guard, openGuard } from './sealing/guard.ts'
+import { openSealing, type Sealing } from './sealing/sealing.ts'
+import type { Successor } from './sealing/succession.ts'
 import { type Lease, Shelf } from './shelf.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
 import type { WakeTimes } from './wake.ts'
@@ -59,6 +62,8 @@ export interface Vaults extends AsyncDisposable {
   renew(vault: Vault): Promise<void>
   /** Has vaults that did nothing lately write a snapshot, when their old frames keep the log from shrinking. */
   compact(): Promise<void>
+  /** What answers devices while a vault is locked; absent where no enclave runs. */
+  readonly sealing: Sealing | undefined
   /** After the log failed: lets go of every open vault, and takes up what is durable. @throws Refusal */
   reopen(): Promise<void>
 }
@@ -70,6 +75,8 @@ export interface VaultsOptions {
   readonly snapshots: BlobStore
   /** Holds one sealed key file per vault. */
   readonly folder: string
+  /** The same files, replaced whole: the folder's own when it is not said. */
+  readonly keys?: BlobStore
   /** Published manifests as JSON: part of each vault's profile. Absent where no host runs. */
   readonly published?: Published
   readonly random: (length: number) => Uint8Array
@@ -79,12 +86,22 @@ export interface VaultsOptions {
   readonly commitDeadlineMs?: number | undefined
   /** Told of a vault of an earlier run before anybody gets it: what it left is to leave before anything newer. */
   readonly recovered?: (vault: Vault) => Promise<void>
+  /** The measured code that this is, for vaults whose owners protect them. */
+  readonly enclaved?: Enclaved | undefined
   /** What the open vaults may take in memory. */
   readonly openBytesMax?: number
   /** What each of them may hold. */
   readonly vaultBytesMax?: number
   /** What each of them may take on disk. */
   readonly vaultDiskBytesMax?: number
+}
+
+/** What protected vaults need of the process they run in. */
+export interface Enclaved {
+  readonly enclave: Enclave
+  readonly releases: Releases
+  readonly successor?: Successor | undefined
+  readonly now: () => number
 }
 
 const KEY_FILE = '.key'
@@ -95,18 +112,15 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   const { folder } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const views = openViews()
-  const blobs = await fileBlobs(folder)
-  const { log, sealer } = options
-  const parts: Parts = {
-    ...options,
-    views,
-    keyFile: (id) => join(folder, id + KEY_FILE),
-    keeper: (id) => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` }),
-  }
-  const { openBytesMax = VAULTS_OPEN_BYTES, random } = options
+  const blobs = options.keys ?? (await fileBlobs(folder))
+  const { log, sealer, openBytesMax = VAULTS_OPEN_BYTES, random, enclaved } = options
+  const guard = openGuard({ blobs, sealer, nameOf: (id) => id + KEY_FILE, random })
+  const parts: Parts = { ...options, views, keyFile: (id) => join(folder, id + KEY_FILE), guard }
   const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
   const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
+  const rooms = { find: (id: VaultId) => shelf.find(id), drop: (id: VaultId) => shelf.drop(id) }
   return {
+    sealing: enclaved && openSealing({ ...enclaved, ...rooms, guard, sealer, random }),
     find: (text) => shelf.find(parseVaultId(text)),
     hold: (text) => shelf.hold(parseVaultId(text)),
     holdOpen: (id) => shelf.holdOpen(id),
@@ -120,10 +134,10 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     restore: async (backup, now) => shelf.keep(await restoreVault(parts, backup, now)),
     open: () => shelf.open,
     names: () => namesIn(folder),
-    renew: (vault) => vault.store.renew(parts.keeper(vault.id)),
+    renew: (vault) => vault.store.renew(guard.keeper(vault.id)),
     async compact() {
       for (const id of await holdingIn(log, folder)) {
-        using lease = await shelf.hold(parseVaultId(id))
+        using lease = await shelf.hold(parseVaultId(id)).catch(unlocked)
         await lease?.vault.store.snapshot()
       }
     },
@@ -140,15 +154,17 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
 interface Parts extends VaultsOptions {
   readonly views: Views
   readonly keyFile: (id: VaultId) => string
-  readonly keeper: (id: VaultId) => KeyFile
+  readonly guard: Guard
 }
 
 async function loadVault(parts: Parts, id: VaultId, refusals: RefusalMeter | undefined): Promise<Vault | undefined> {
-  const { log, snapshots, random } = parts
-  const keeper = parts.keeper(id)
+  const { log, snapshots, random, guard } = parts
+  const keeper = guard.keeper(id)
   const keys = await keeper.read()
   if (!keys) return undefined
-  const store = await openStore(log, { ...keys, vault: id, random, snapshots }).catch(unborn)
+  const anchor = guard.anchorOf(id)
+  const known = { vault: id, random, snapshots, ...(anchor && { anchor }) }
+  const store = await openStore(log, { ...keys, ...known }).catch(unborn)
   if (!store) return undefined
   await using unless = new AsyncDisposableStack()
   unless.use(store)
@@ -249,6 +265,11 @@ function taken(path: string): Refusal {
 /** A key whose vault was never written: the process ended between the two. */
 function unborn(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.code !== 'vault-unknown') throw error
+}
+
+/** Nobody but its owner opens it: its frames stay until then. */
+function unlocked(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.code !== 'vault-locked') throw error
 }
 
 function unkept(error: unknown): undefined {

@@ -1,0 +1,61 @@
+/**
+ * A vault's move from code A to code B, as A decides it. Pure: a move is what the header of A says.
+ *
+ *     none ──approve──▶ approved ──hand over──▶ handed ──B confirms──▶ A has no seat
+ *       ▲                  │                       │
+ *       └────── abandon ───┴───────────────────────┘
+ *
+ * From `approved` on A does not run the vault. Nothing leads back from a confirmed B: it writes the file without A.
+ */
+import type { Approval } from '#host/contracts/approval.ts'
+import type { MoveOffer } from '#host/contracts/provisioning.ts'
+import type { Enclave, Release } from '#host/crypto/enclave.ts'
+import { Refusal } from '#host/errors.ts'
+import type { Move } from '#host/storage/protected.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
+
+export interface MoveFacts {
+  readonly vault: string
+  readonly enclave: Pick<Enclave, 'measurement' | 'release'>
+  /** What the owner was asked, if they were. */
+  readonly offer: MoveOffer | undefined
+  /** What the release log says of where it is to go. */
+  readonly release: Release | undefined
+  readonly move: Move | null
+}
+
+/** The move that an approval begins. @throws Refusal `move-refused` */
+export function approve(approval: Approval, facts: MoveFacts): Move {
+  const { vault, enclave, offer, release, move } = facts
+  if (move) throw refused('another move is under way: finish or abandon it first')
+  if (approval.vault !== vault) throw refused('the approval is for another vault')
+  if (!equalBytes(approval.from, enclave.measurement)) throw refused('the approval is from other code than runs here')
+  if (!offer || !equalBytes(offer.request, approval.request)) {
+    throw refused('the approval answers no open question: ask again and approve that')
+  }
+  const isOffered =
+    equalBytes(offer.to, approval.to) && offer.release === approval.release && offer.serial === approval.serial
+  if (!isOffered) throw refused('the approval is for another image than was offered')
+  if (!release || release.id !== approval.release || release.serial !== approval.serial) {
+    throw refused('the release log does not list that image as active')
+  }
+  if (approval.serial <= enclave.release.serial) throw refused('a vault moves forward only: that release is not newer')
+  const { request, to, serial } = approval
+  return { phase: 'approved', request, to, release: approval.release, serial }
+}
+
+/** The successor has its seat. @throws Refusal `move-refused` when no move was approved */
+export function handOver(move: Move | null): Move {
+  if (!move) throw refused('no move was approved')
+  return { ...move, phase: 'handed' }
+}
+
+/** Back to A. @throws Refusal `move-refused` when there is nothing to abandon */
+export function abandon(move: Move | null): null {
+  if (!move) throw refused('no move is under way')
+  return null
+}
+
+export function refused(why: string): Refusal {
+  return new Refusal('move-refused', `move: ${why}`)
+}
