@@ -70,6 +70,9 @@ export const refusalCodes = [
   'command-invalid',
   'second-factor-needed',
   'second-factor-wrong',
+  // account: the owner's devices and what they sign
+  'sign-ups-closed',
+  'token-invalid',
   // image: what may run
   'image-changed',
   'image-missing',

@@ -6,6 +6,7 @@ import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyF
 import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
+import { addInstanceCommands } from './commands/instance.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import { up } from './commands/up.ts'
 import { playStory, storyNames } from './commands/story.ts'
@@ -82,6 +83,7 @@ audit
   })
 
 addVaultCommands(program, columns)
+addInstanceCommands(program)
 addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addTrustCommands(program)
@@ -93,7 +95,7 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 
 try {
   if (process.argv.length === 2)
-    program.error('error: type a command: demo, up, audit, vault, handler, image, attest or verify', {
+    program.error('error: type a command: demo, up, audit, vault, instance, handler, image, attest or verify', {
       exitCode: USAGE,
     })
   await program.parseAsync()

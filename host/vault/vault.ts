@@ -11,6 +11,7 @@ import { refusalMeter, type RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import type { Views } from '#host/storage/view.ts'
+import type { Instance } from './account/instance.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -46,6 +47,8 @@ export interface Vault extends AsyncDisposable {
   readonly prover: Prover
   /** Who watches the sandboxes here, and who waits for an answer of the vault that hosts one. */
   readonly sandboxes: SandboxesLive
+  /** What is the same for all vaults of this host. */
+  readonly instance: Instance
   /** Answers the owner's searches, off this thread. */
   readonly views: Views
   /** Counts refusals so that a flood of them cannot fill the trail. */
@@ -100,12 +103,13 @@ export function readVault(
     handlers: string
     prover: Prover
     views: Views
+    instance: Instance
     bytesMax: number
     commitDeadlineMs: number
     refusals?: RefusalMeter | undefined
   },
 ): Vault {
-  const { id, handlers, prover, views, bytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
+  const { id, handlers, prover, views, instance, bytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
   const system = store.namespace('system')
   const signing = generateSigningKey(required(system, 'identity/signing'))
   const prekey = generateKemKey(required(system, 'identity/prekey'))
@@ -141,6 +145,7 @@ export function readVault(
     factor: openFactor(system),
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     views,
+    instance,
     refusals,
     bytesMax,
     toldFullAt: undefined,

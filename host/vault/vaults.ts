@@ -18,6 +18,7 @@ import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { keyFile as openKeyFile, type KeyFile } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
+import { type Instance, openInstance } from './account/instance.ts'
 import { type Backup, fill } from './backup.ts'
 import type { Published } from './published.ts'
 import { type Lease, Shelf } from './shelf.ts'
@@ -25,6 +26,8 @@ import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
 import type { WakeTimes } from './wake.ts'
 
 export interface Vaults extends AsyncDisposable {
+  /** What is the same for all of them. */
+  readonly instance: Instance
   /**
    * The vault, opened now if need be; `undefined` when this installation has no key for it. It may be closed by the
    * next `makeRoom`: who works with it takes a lease.
@@ -93,17 +96,19 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const views = openViews()
   const blobs = await fileBlobs(folder)
-  const { log, sealer } = options
+  const { log, sealer, openBytesMax = VAULTS_OPEN_BYTES, random } = options
+  const instance = await openInstance({ blobs, sealer, random })
   const parts: Parts = {
     ...options,
     views,
+    instance,
     keyFile: (id) => join(folder, id + KEY_FILE),
     keeper: (id) => openKeyFile({ blobs, sealer, name: id + KEY_FILE, context: `vault ${id}` }),
   }
-  const { openBytesMax = VAULTS_OPEN_BYTES, random } = options
   const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
   const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
   return {
+    instance,
     find: (text) => shelf.find(parseVaultId(text)),
     hold: (text) => shelf.hold(parseVaultId(text)),
     holdOpen: (id) => shelf.holdOpen(id),
@@ -136,6 +141,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
 
 interface Parts extends VaultsOptions {
   readonly views: Views
+  readonly instance: Instance
   readonly keyFile: (id: VaultId) => string
   readonly keeper: (id: VaultId) => KeyFile
 }
@@ -194,13 +200,14 @@ function vaultOf(
   store: VaultStore,
   { id, refusals }: { id: VaultId; refusals?: RefusalMeter | undefined },
 ): Vault {
-  const { published, prover, views } = parts
+  const { published, prover, views, instance } = parts
   const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
   return readVault(store, {
     id,
     handlers: published?.text ?? '[]',
     prover,
     views,
+    instance,
     bytesMax,
     commitDeadlineMs,
     refusals,
