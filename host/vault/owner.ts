@@ -10,6 +10,9 @@ import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
+import { accountCommands } from './owner-account.ts'
+import { directoryCommands } from './owner-directory.ts'
+import { entryCommands } from './owner-entry.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
@@ -44,6 +47,9 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'handler.run': runHandler,
   'peer.connect': connectPeer,
   ...sandboxCommands,
+  ...accountCommands,
+  ...directoryCommands,
+  ...entryCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
   'namespace.search': search,
@@ -68,6 +74,8 @@ const repeatable: ReadonlySet<unknown> = new Set([
   severConnection,
   rejectContract,
   ...Object.values(sandboxCommands),
+  ...Object.values(entryCommands),
+  ...Object.values(directoryCommands),
 ])
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

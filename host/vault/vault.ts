@@ -12,6 +12,7 @@ import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import type { Views } from '#host/storage/view.ts'
 import type { Instance } from './account/instance.ts'
+import { type AccountLive, emptyAccount } from './account/live.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -49,6 +50,7 @@ export interface Vault extends AsyncDisposable {
   readonly sandboxes: SandboxesLive
   /** What is the same for all vaults of this host. */
   readonly instance: Instance
+  readonly account: AccountLive
   /** Answers the owner's searches, off this thread. */
   readonly views: Views
   /** Counts refusals so that a flood of them cannot fill the trail. */
@@ -146,6 +148,7 @@ export function readVault(
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     views,
     instance,
+    account: emptyAccount(),
     refusals,
     bytesMax,
     toldFullAt: undefined,
