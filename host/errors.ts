@@ -61,6 +61,11 @@ export const refusalCodes = [
   'audit-unavailable',
   // credentials: what a proof is worth
   'proof-invalid',
+  // entries: what devices sign
+  'entry-invalid',
+  'directory-invalid',
+  'entry-distrusted',
+  'recovery-invalid',
   // vault: the owner's side
   'vault-unknown',
   'vault-full',

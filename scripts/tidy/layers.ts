@@ -2,7 +2,7 @@
 import { type Edge, edgesOf, isRoot, isTest, roomOf, type Tree } from './tree.ts'
 
 const open = new Set(['host/errors.ts', 'host/limits.ts', 'host/schema.ts'])
-const siblings = ['host/contracts', 'host/storage', 'host/messaging', 'host/plugin']
+const siblings = ['host/contracts', 'host/entries', 'host/storage', 'host/messaging', 'host/plugin']
 const vaultMay = ['host/wire', 'host/crypto', ...siblings]
 const topMay = [...vaultMay, 'host/vault']
 
@@ -14,6 +14,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'host/wire': [],
   'host/crypto': ['host/wire'],
   'host/contracts': ['host/wire', 'host/crypto'],
+  'host/entries': ['host/wire', 'host/crypto'],
   'host/storage': ['host/wire', 'host/crypto'],
   'host/messaging': ['host/wire', 'host/crypto'],
   'host/plugin': ['host/wire', 'host/crypto'],
@@ -25,7 +26,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'host/deliver.ts': [...topMay, 'host/watch.ts', 'host/lanes.ts', 'host/upkeep.ts'],
   'host/host.ts': [...topMay, 'host/watch.ts', 'host/lanes.ts', 'host/dialer.ts', 'host/upkeep.ts', 'host/deliver.ts'],
   enclave: ['host/wire', 'host/crypto'],
-  client: ['host/wire', 'host/crypto', 'host/contracts'],
+  client: ['host/wire', 'host/crypto', 'host/contracts', 'host/entries'],
   console: ['client'],
   plugins: [],
 }
