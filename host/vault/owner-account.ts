@@ -177,7 +177,9 @@ async function end(command: Command): Promise<Done> {
   for (const namespace of deviceNamespaces.toReversed()) {
     let after: string | undefined
     do {
-      const page = vault.store.namespace(namespace).scan({ prefix: '', limit: 256, ...(after !== undefined && { after }) })
+      const page = vault.store
+        .namespace(namespace)
+        .scan({ prefix: '', limit: 256, ...(after !== undefined && { after }) })
       for (const [key] of page.items) {
         if (changes.length < REMOVED_PER_STEP) changes.push({ namespace, key, value: null })
         else left++

@@ -248,7 +248,10 @@ function checkFree(vault: Vault, directory: Directory, device: DeviceId): void {
   let signs = 0
   for (const [, { by, operation }] of entryRecords(vault)) if (operation !== 'delete' && equalBytes(by, device)) signs++
   if (signs > 0) {
-    throw new Refusal('device-signs-current', `it signed the current version of ${signs} entries: write them anew first`)
+    throw new Refusal(
+      'device-signs-current',
+      `it signed the current version of ${signs} entries: write them anew first`,
+    )
   }
 }
 

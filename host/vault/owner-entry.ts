@@ -22,7 +22,7 @@ import {
 } from './account/held.ts'
 import { inactive, judgeVersion } from './account/judge.ts'
 import { PRUNED_PER_STEP } from './account/limits.ts'
-import { currentOf, listFor, pageFor, standOf } from './account/served.ts'
+import { audienceOf, currentOf, listFor, pageFor, standOf } from './account/served.ts'
 import { versionWrite } from './account/write.ts'
 import { type Command, type Done, readCommand } from './command.ts'
 import { eventRow } from './rows.ts'
@@ -36,18 +36,26 @@ const paged = z.strictObject({ entry: entryId, after: z.int().min(0).default(0) 
 const pruned = z.strictObject({ prune: bytesUpTo(PRUNE_BYTES_MAX) })
 
 export const entryCommands: Readonly<Record<string, (command: Command) => Done>> = {
-  'entry.create': (command) => write(command, ['put'], true),
-  'entry.update': (command) => write(command, ['put'], false),
-  'entry.restore': (command) => write(command, ['restore'], false),
-  'entry.delete': (command) => write(command, ['delete'], false),
+  'entry.create': (command) => write(command, { operation: 'put', isFirst: true, mayGrow: true }),
+  'entry.update': (command) => write(command, { operation: 'put' }),
+  'entry.restore': (command) => write(command, { operation: 'restore' }),
+  'entry.delete': (command) => write(command, { operation: 'delete' }),
   'entry.get': get,
   'entry.list': list,
   'entry.history': history,
   'entry.prune': prune,
 }
 
-function write(command: Command, operations: readonly Operation[], isFirst: boolean): Done {
-  return writeVersion(command, readCommand(written, command).write, { operations, isFirst })
+/** What a command lets its version do. */
+export interface Allowed {
+  readonly operation: Operation
+  readonly isFirst?: boolean
+  /** Be for users that the one before was not for. */
+  readonly mayGrow?: boolean
+}
+
+function write(command: Command, allowed: Allowed): Done {
+  return writeVersion(command, readCommand(written, command).write, allowed)
 }
 
 /**
@@ -56,11 +64,7 @@ function write(command: Command, operations: readonly Operation[], isFirst: bool
  *
  * @throws Refusal what `judgeVersion` throws; `command-invalid` for a version of another operation than the command's
  */
-export function writeVersion(
-  command: Command,
-  write: VersionWrite,
-  { operations, isFirst }: { readonly operations: readonly Operation[]; readonly isFirst: boolean },
-): Done {
+export function writeVersion(command: Command, write: VersionWrite, allowed: Allowed): Done {
   const { vault, device, now } = command
   const asker = askerOf(command)
   const judged = judgeVersion(vault, write, { directory: asker.directory, by: asker.device.id, now })
@@ -70,9 +74,13 @@ export function writeVersion(
     return { body: { conflict: current ?? {} }, rows: [told(command, judged.overtaken, { at, what: 'conflict' })] }
   }
   const { header } = judged.signed
-  if (!operations.includes(header.operation) || (header.seq === 1) !== isFirst) {
+  const { operation, isFirst = false, mayGrow = false } = allowed
+  if (header.operation !== operation || (header.seq === 1) !== isFirst) {
     throw new Refusal('command-invalid', `this version is a ${header.operation} at ${header.seq}: use its own command`)
   }
+  const before = mayGrow ? undefined : audienceOf(vault, header.entry)
+  const isGrown = before && header.audience.users.some((user) => !before.users.some((known) => equalBytes(known, user)))
+  if (isGrown) throw new Refusal('command-invalid', 'it is for a user more than the one before: entry.share says so')
   const { record, changes, expected } = taken(vault, write, judged)
   const stand = { entry: header.entry, seq: record.seq, hash: record.hash }
   return {
@@ -136,7 +144,7 @@ function history(command: Command): Done {
 function prune(command: Command): Done {
   const { vault, device } = command
   const asker = askerOf(command)
-  const signed = decodePrune(crypto, readCommand(pruned, command).prune)
+  const signed = decodePrune(readCommand(pruned, command).prune)
   const { entry, upTo, user, by } = signed.prune
   const record = known(command, entry)
   if (!equalBytes(user, asker.directory.user) || !equalBytes(by, asker.device.id)) throw foreign()

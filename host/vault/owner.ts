@@ -11,8 +11,10 @@ import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
 import { accountCommands } from './owner-account.ts'
+import { backfillCommands } from './owner-backfill.ts'
 import { directoryCommands } from './owner-directory.ts'
 import { entryCommands } from './owner-entry.ts'
+import { shareCommands } from './owner-share.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
@@ -50,6 +52,8 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   ...accountCommands,
   ...directoryCommands,
   ...entryCommands,
+  ...backfillCommands,
+  ...shareCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
   'namespace.search': search,
@@ -76,6 +80,8 @@ const repeatable: ReadonlySet<unknown> = new Set([
   ...Object.values(sandboxCommands),
   ...Object.values(entryCommands),
   ...Object.values(directoryCommands),
+  ...Object.values(backfillCommands),
+  ...Object.values(shareCommands),
 ])
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

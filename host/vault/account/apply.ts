@@ -8,8 +8,17 @@ import type { Outgoing } from '../commit.ts'
 import { notices } from '../notice.ts'
 import type { Device } from '../party.ts'
 import type { Vault } from '../vault.ts'
-import { directoryUnchanged } from './directory.ts'
-import { channelChange, counted, entriesUnchanged, type EntryRecord, entryChange, headKey, shareChange, versionChanges } from './held.ts'
+import { directoryUnchanged, userUnchanged } from './directory.ts'
+import {
+  channelChange,
+  counted,
+  entriesUnchanged,
+  type EntryRecord,
+  entryChange,
+  headKey,
+  shareChange,
+  versionChanges,
+} from './held.ts'
 import type { Judged } from './judge.ts'
 
 export interface Taken {
@@ -31,6 +40,7 @@ export function taken(vault: Vault, write: VersionWrite, { signed, current, reci
     outline: write.outline,
     recipients: joinBytes(recipients),
   }
+  const users = header.audience.users.map((user) => userUnchanged(vault, user))
   const count = counted(vault, !current)
   return {
     record,
@@ -41,7 +51,7 @@ export function taken(vault: Vault, write: VersionWrite, { signed, current, reci
       ...write.channels.map(channelChange),
       ...write.shares.map((share) => shareChange(version, share)),
     ],
-    expected: [unchanged(vault, entry), directoryUnchanged(vault), ...count.expected],
+    expected: [unchanged(vault, entry), directoryUnchanged(vault), ...users, ...count.expected],
   }
 }
 

@@ -17,13 +17,6 @@ import { digits } from './held.ts'
 /** The crypto that this host judges with. */
 export const crypto = nativeCrypto
 
-/** A directory that was walked, and until when the walk holds. */
-export interface Walked {
-  readonly revision: number
-  readonly until: number
-  readonly directory: Directory
-}
-
 interface HeadRecord {
   readonly user: Uint8Array
   readonly seq: number
@@ -98,6 +91,12 @@ export function headsChange(seq: number, value: Uint8Array): Change {
 export function directoryUnchanged(vault: Vault): Expectation {
   const revision = vault.store.namespace('directory').get(HEAD)?.revision ?? 0
   return { namespace: 'directory', key: HEAD, revision }
+}
+
+/** The same of another user's. */
+export function userUnchanged(vault: Vault, user: UserId): Expectation {
+  const key = userKey(user)
+  return { namespace: 'directory', key, revision: vault.store.namespace('directory').get(key)?.revision ?? 0 }
 }
 
 export interface Appended {
@@ -209,4 +208,3 @@ function decodeHead(value: Uint8Array): HeadRecord {
 function decodeUser(value: Uint8Array): UserRecord {
   return unpack(value) as UserRecord
 }
-

@@ -19,7 +19,14 @@
  *
  * Ids are hexadecimal, in `shares` base64url; numbers have ten digits, so that keys are in order.
  */
-import { type DeviceId, type EntryId, type Hash, parseDeviceId, parseEntryId, type VersionId } from '#host/entries/ids.ts'
+import {
+  type DeviceId,
+  type EntryId,
+  type Hash,
+  parseDeviceId,
+  parseEntryId,
+  type VersionId,
+} from '#host/entries/ids.ts'
 import type { Channel, Operation, Share } from '#host/entries/model.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { joinBytes } from '#host/wire/bytes.ts'
@@ -143,7 +150,10 @@ export function entriesCount(vault: Vault): number {
 }
 
 /** What every version leaves, and what relies on how many entries there are when it is an entry's first. */
-export function counted(vault: Vault, isFirst: boolean): { changes: readonly Change[]; expected: readonly Expectation[] } {
+export function counted(
+  vault: Vault,
+  isFirst: boolean,
+): { changes: readonly Change[]; expected: readonly Expectation[] } {
   const put = { namespace: 'entries', visibility: 'opaque' } as const
   const turn: Change = { ...put, key: TURN, value: new Uint8Array(0) }
   if (!isFirst) return { changes: [turn], expected: [] }

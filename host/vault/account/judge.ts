@@ -103,7 +103,8 @@ function checkRecipients(
   const { header } = signed
   const wanted = header.operation === 'delete' ? [] : recipientsOf(vault, header.audience, writer)
   const shared = write.shares.map(({ recipient }) => recipient).toSorted(compareBytes)
-  const isSame = shared.length === wanted.length && shared.every((id, at) => equalBytes(id, wanted[at] ?? id.subarray(1)))
+  const isSame =
+    shared.length === wanted.length && shared.every((id, at) => equalBytes(id, wanted[at] ?? id.subarray(1)))
   if (!isSame) {
     throw new Refusal('recipients-stale', 'it is not for exactly the devices that are active: fetch the directory')
   }

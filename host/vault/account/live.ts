@@ -1,8 +1,8 @@
 /** What an open vault holds of accounts in memory alone. */
+import type { Directory } from '#host/entries/model.ts'
 import type { VineEvent } from '#host/wire/event.ts'
 import type { ConnectionId, EventId } from '#host/wire/id.ts'
 import type { Device } from '../party.ts'
-import type { Walked } from './directory.ts'
 
 /** A challenge that waits for its answer. */
 export interface Challenge {
@@ -20,6 +20,14 @@ export interface SharedRelay {
   readonly until: number
 }
 
+/** A directory that was walked: at which revision of its head, and until when it holds. */
+export interface Walked {
+  readonly revision: number
+  /** Milliseconds since the epoch. */
+  readonly until: number
+  readonly directory: Directory
+}
+
 export interface AccountLive {
   /** By hexadecimal bytes. A restart forgets them, and their devices ask again. */
   readonly challenges: Map<string, Challenge>
@@ -32,4 +40,3 @@ export interface AccountLive {
 export function emptyAccount(): AccountLive {
   return { challenges: new Map(), walked: new Map(), relays: new Map() }
 }
-

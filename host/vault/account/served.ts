@@ -1,7 +1,10 @@
 /** What a vault shows a device of the entries it keeps: as vine-CBOR, with each channel once in a page. */
 import type { DeviceId, EntryId } from '#host/entries/ids.ts'
+import type { Audience } from '#host/entries/model.ts'
+import { decodeVersion } from '#host/entries/version.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import type { Vault } from '../vault.ts'
+import { crypto } from './directory.ts'
 import {
   channelKey,
   type EntryRecord,
@@ -63,6 +66,13 @@ export function currentOf(vault: Vault, entry: EntryId, device: DeviceId): Reado
   return { ...page.body, ...standOf(vault, entry, record) }
 }
 
+/** Whom the latest version is for, besides the user's own devices. */
+export function audienceOf(vault: Vault, entry: EntryId): Audience | undefined {
+  const record = entryRecord(vault, entry)
+  const held = record && heldVersion(vault, entry, record.seq)
+  return held && decodeVersion(crypto, held).header.audience
+}
+
 /** Where an entry stands, and what permits that its first versions are gone. */
 export function standOf(vault: Vault, entry: EntryId, { seq, first }: EntryRecord): Readonly<Record<string, Cbor>> {
   const prune = vault.store.namespace('entries').get(pruneKey(entry))?.value ?? null
@@ -73,7 +83,10 @@ export function standOf(vault: Vault, entry: EntryId, { seq, first }: EntryRecor
 export function listFor(
   vault: Vault,
   device: DeviceId,
-  { after, isFor = () => true }: { after: EntryId | undefined; isFor?: (entry: EntryId, record: EntryRecord) => boolean },
+  {
+    after,
+    isFor = () => true,
+  }: { after: EntryId | undefined; isFor?: (entry: EntryId, record: EntryRecord) => boolean },
 ): Readonly<Record<string, Cbor>> {
   const page = pageFor(vault, device)
   let last: EntryId | null = null

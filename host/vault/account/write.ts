@@ -8,7 +8,10 @@ import { KEM_CIPHERTEXT_BYTES } from '#host/wire/envelope.ts'
 import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
 
 const id = bytesOf(32).transform(parseDeviceId)
-const epoch = z.int().min(1).max(2 ** 32 - 1)
+const epoch = z
+  .int()
+  .min(1)
+  .max(2 ** 32 - 1)
 
 /** `[sharer, recipient, epoch, ciphertext]`. */
 export const channelSchema = z
@@ -28,4 +31,3 @@ export const versionWrite = z.strictObject({
   channels: z.array(channelSchema).max(RECIPIENTS_MAX),
   shares: z.array(shareSchema).max(RECIPIENTS_MAX),
 }) satisfies z.ZodType<VersionWrite>
-
