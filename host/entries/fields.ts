@@ -19,7 +19,7 @@ export interface Fields {
   text(name: string, charsMax: number): string
   choice<T extends string>(name: string, options: readonly T[]): T
   flag(name: string): boolean
-  literal(name: string, value: Cbor): void
+  literal(name: string, value: number | string): void
   list<T>(name: string, max: number, read: (item: Fields) => T): T[]
   maybe<T>(read: (fields: Fields) => T): T | null
   inner(name: string): Fields
