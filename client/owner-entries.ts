@@ -3,7 +3,7 @@
  * types. What they are worth is judged by `client/entries`.
  */
 import { type DeviceId, type EntryId, type Hash, parseDeviceId, parseHash, parseUserId } from '#host/entries/ids.ts'
-import type { Channel, DirectoryHead, ServedVersion, Share, VersionWrite } from '#host/entries/model.ts'
+import type { Channel, DirectoryHead, ServedEntry, ServedVersion, Share, VersionWrite } from '#host/entries/model.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 
@@ -230,6 +230,11 @@ function outcomeOf(found: z.infer<typeof outcome>): WriteOutcome {
 export function entryPage(page: z.infer<typeof standing>): EntryPage {
   const { seq, first, prune } = page
   return { seq, first, prune, versions: servedVersions(page) }
+}
+
+/** What a page holds of one entry, as a book judges it: the permission to forget belongs to the first one kept. */
+export function servedEntry(entry: EntryId, { versions, first, prune }: EntryPage): ServedEntry {
+  return { entry, versions, prune: versions[0]?.seq === first ? prune : null }
 }
 
 /** Each with its share's channel, which the page has once. */

@@ -1,6 +1,7 @@
 /** The owner's devices, as their directory has them: vouch for one, rename, end, remove; and what each is to know. */
-import { descendantsOf } from '#host/entries/directory.ts'
+import { activeDevices, descendantsOf } from '#host/entries/directory.ts'
 import { encodeHeads, hashHeads } from '#host/entries/heads.ts'
+import { decodeStatement } from '#host/entries/statement.ts'
 import { type DeviceId, parseDeviceId, parseEntryId } from '#host/entries/ids.ts'
 import { STATEMENT_BYTES_MAX } from '#host/entries/limits.ts'
 import type { Directory, Device as Listed, EntryHead } from '#host/entries/model.ts'
@@ -180,12 +181,11 @@ function revoke(command: Command): Done {
   const { vault, now } = command
   const { directory } = askerOf(command)
   const { statement, urgent = false } = readCommand(revoked, command)
-  const step = appended(vault, statement, now)
-  const { body } = step
+  const { body } = decodeStatement(crypto, statement).statement
   if (body.kind !== 'revoke') throw otherKind()
-  const left = [...step.directory.devices.values()].some(({ status, role }) => status === 'active' && role === 'device')
-  if (!left) throw new Refusal('device-last', 'it is the last active device: attach another one first')
-  if (!urgent) checkFree(vault, directory, body.device)
+  checkLast(directory, body.device)
+  const step = appended(vault, statement, now)
+  if (!urgent) checkFree(vault, body.device, body.heir ? undefined : directory)
   const encoded = encodeHeads([...entryRecords(vault)].map(([entry, { seq, hash }]) => ({ entry, seq, hash })))
   if (!equalBytes(hashHeads(crypto, encoded), body.heads)) {
     throw new Refusal('conflict', 'the entries have moved on: fetch entry.heads and sign again')
@@ -226,7 +226,7 @@ function remove(command: Command): Done {
   const party = listed && partyOf(vault, listed)
   if (!listed || !party) throw new Refusal('command-invalid', 'no such device: device.list')
   if (listed.status === 'active') throw new Refusal('command-invalid', 'it is active: device.revoke ends it first')
-  checkFree(vault, directory, device)
+  checkFree(vault, device, directory)
   return {
     apply: () => void vault.devices.delete(party.id),
     changes: [
@@ -238,9 +238,15 @@ function remove(command: Command): Done {
   }
 }
 
-/** @throws Refusal `device-signs-current`, `device-vouches` */
-function checkFree(vault: Vault, directory: Directory, device: DeviceId): void {
-  const below = descendantsOf(directory.devices, device).filter(({ status }) => status === 'active')
+/** Somebody has to be left who can sign: an end that is no more than this device's own is not taken. */
+function checkLast(directory: Directory, device: DeviceId): void {
+  const others = activeDevices(directory, { vault: false }).filter(({ id }) => !equalBytes(id, device))
+  if (others.length === 0) throw new Refusal('device-last', 'it is the last active device: attach another one first')
+}
+
+/** An heir takes over what the root vouches for. @throws Refusal `device-signs-current`, `device-vouches` */
+function checkFree(vault: Vault, device: DeviceId, directory: Directory | undefined): void {
+  const below = descendantsOf(directory?.devices ?? new Map(), device).filter(({ status }) => status === 'active')
   if (below.length > 0) {
     const names = below.map(({ label }) => label).join(', ')
     throw new Refusal('device-vouches', `it vouches for ${names}: another device has to vouch for them first`)
