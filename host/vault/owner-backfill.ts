@@ -1,5 +1,5 @@
 /** A new device gets a share of what is there already: a page at a time, from where it was left. */
-import { type DeviceId, type EntryId, parseDeviceId, parseEntryId } from '#host/entries/ids.ts'
+import { type DeviceId, type EntryId, parseDeviceId, parseEntryId, type UserId } from '#host/entries/ids.ts'
 import { RECIPIENTS_MAX, VERSIONS_MAX } from '#host/entries/limits.ts'
 import type { Directory } from '#host/entries/model.ts'
 import { Refusal } from '#host/errors.ts'
@@ -11,7 +11,6 @@ import { directoryUnchanged, userDirectory } from './account/directory.ts'
 import {
   channelChange,
   channelKey,
-  entryRecord,
   entryRecords,
   heldChannel,
   heldShare,
@@ -20,7 +19,7 @@ import {
 } from './account/held.ts'
 import { inactive } from './account/judge.ts'
 import { BACKFILL_MAX } from './account/limits.ts'
-import { audienceOf, pageFor } from './account/served.ts'
+import { audienceAt, audienceOf, pageFor } from './account/served.ts'
 import { channelSchema, shareSchema } from './account/write.ts'
 import { type Command, type Done, readCommand } from './command.ts'
 import { eventRow } from './rows.ts'
@@ -109,7 +108,10 @@ function lacks(vault: Vault, entry: EntryId, { seq, device }: { seq: number; dev
   return held !== undefined && held.outline !== null && !heldShare(vault, held.version, device)
 }
 
-/** Which versions a device may have a share of: by whose it is, and whom each version was written for. */
+/**
+ * Which versions a device may have a share of: one of the owner's all of them, the vault's what handlers may use, another
+ * user's what was written for that user, while the entry is.
+ */
 function access(
   vault: Vault,
   { directory, device, now }: { directory: Directory; device: DeviceId; now: number },
@@ -118,12 +120,12 @@ function access(
   const own = directory.devices.get(key)
   if (own) {
     if (own.status !== 'active') throw inactive()
-    return own.role === 'device' ? () => true : (entry) => audienceOf(vault, entry)?.handlers === true
+    return own.role === 'device' ? () => true : (entry, seq) => audienceAt(vault, entry, seq)?.handlers === true
   }
-  return (entry) =>
-    audienceOf(vault, entry)?.users.some(
-      (user) => userDirectory(vault, user, now)?.devices.get(key)?.status === 'active',
-    ) === true && entryRecord(vault, entry) !== undefined
+  const isTheirs = (user: UserId) => userDirectory(vault, user, now)?.devices.get(key)?.status === 'active'
+  return (entry, seq) =>
+    audienceOf(vault, entry)?.users.some(isTheirs) === true &&
+    audienceAt(vault, entry, seq)?.users.some(isTheirs) === true
 }
 
 function invalid(what: string): Refusal {

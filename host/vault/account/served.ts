@@ -69,7 +69,12 @@ export function currentOf(vault: Vault, entry: EntryId, device: DeviceId): Reado
 /** Whom the latest version is for, besides the user's own devices. */
 export function audienceOf(vault: Vault, entry: EntryId): Audience | undefined {
   const record = entryRecord(vault, entry)
-  const held = record && heldVersion(vault, entry, record.seq)
+  return record && audienceAt(vault, entry, record.seq)
+}
+
+/** The same of any version that is kept. */
+export function audienceAt(vault: Vault, entry: EntryId, seq: number): Audience | undefined {
+  const held = heldVersion(vault, entry, seq)
   return held && decodeVersion(crypto, held).header.audience
 }
 
