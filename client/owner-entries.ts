@@ -260,7 +260,7 @@ function idsOf(row: Uint8Array): DeviceId[] {
   return ids
 }
 
-export function writeCbor({ channels, shares, ...rest }: VersionWrite): Cbor {
+function writeCbor({ channels, shares, ...rest }: VersionWrite): Cbor {
   return { ...rest, channels: channels.map(channelCbor), shares: shares.map(shareCbor) }
 }
 

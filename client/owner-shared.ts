@@ -23,7 +23,7 @@ const directoryPage = z.object({
 const listPage = versionsPage.extend({ next: z.instanceof(Uint8Array).nullable() })
 
 export interface OwnerShared {
-  /** The other user's statements after one, oldest first; -1 for all. Walk them before anything is shared or believed. */
+  /** The other user's statements after one, oldest first; -1 for all. Walk them before anything is shared. */
   directory(connection: string, after?: number): Promise<z.infer<typeof directoryPage>>
   /** Outlines of what is shared with this device. */
   list(

@@ -152,8 +152,8 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   approve(question: Question, choice?: string): Promise<void>
   deny(question: Question): Promise<void>
   /**
-   * `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. Gives what
-   * cannot be taken back, in words: none when no entry was shared over it.
+   * `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. Gives in
+   * words what cannot be taken back: nothing when no entry was shared over it.
    */
   sever(connection: string, opaque?: 'keep' | 'discard'): Promise<readonly string[]>
   putField(name: string, value: string): Promise<void>

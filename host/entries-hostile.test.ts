@@ -35,11 +35,11 @@ function refused(write: Promise<unknown>, code: string) {
   return expect(write).rejects.toThrow(new RegExp(`was refused: ${code}`))
 }
 
-describe('a hostile device is refused with', () => {
-  const swap = (write: VersionWrite, more: Partial<VersionWrite>): VersionWrite => ({ ...write, ...more })
-  const flip = (bytes: Uint8Array | null, at = 0): Uint8Array =>
-    (bytes ?? new Uint8Array(1)).map((byte, index) => (index === at ? byte ^ 1 : byte))
+const swap = (write: VersionWrite, more: Partial<VersionWrite>): VersionWrite => ({ ...write, ...more })
+const flip = (bytes: Uint8Array | null, at = 0): Uint8Array =>
+  (bytes ?? new Uint8Array(1)).map((byte, index) => (index === at ? byte ^ 1 : byte))
 
+describe('a hostile device is refused with', () => {
   test.each<[string, string, (write: VersionWrite) => VersionWrite]>([
     ['entry-invalid', 'a signature that is not its own', (write) => swap(write, { signature: flip(write.signature) })],
     ['entry-invalid', 'a signature whose second half is not', (w) => swap(w, { signature: flip(w.signature, 3_350) })],

@@ -85,3 +85,44 @@ test(
   },
   TIMEOUT_MS,
 )
+
+test(
+  'a device that writes while it is revoked: its version is before the end and counts, or is not taken',
+  async () => {
+    const entry = await phone.create('contested')
+    for (let round = 0; round < ROUNDS; round++) {
+      const guest = await attach(world, phone, `guest ${round}`)
+      await phone.learn()
+      await phone.update(entry, `for guest ${round}`)
+      const current = await guest.read(entry)
+      await phone.read(entry)
+      const sent = guest.book.update(current, draft('contested', `by guest ${round}`))
+      const end = phone.book.revoke(guest.book.device, { lost: true }).statement
+      const [wrote, ended] = await Promise.all(
+        [
+          guest.owner.entries.update(sent).then(
+            ({ conflict }) => conflict === null,
+            () => false,
+          ),
+          phone.owner.entries.revoke(end, true).then(
+            () => true,
+            () => false,
+          ),
+          // Whoever is revoked first is not answered any more.
+        ].map((work) => Promise.race([work, silence()])),
+      )
+      const after = await phone.owner.entries.get(entry)
+      const isIn = Buffer.from(after.versions[0]?.header ?? []).equals(Buffer.from(sent.header))
+      // Both cannot be: the heads that the end names would be without a version that came before it.
+      expect(isIn && ended === true).toBe(false)
+      expect(isIn || ended === true).toBe(true)
+      if (wrote === true) expect(isIn).toBe(true)
+      await phone.learn()
+      await phone.read(entry)
+    }
+    expect((await whole(entry)).findings).toEqual([])
+  },
+  TIMEOUT_MS,
+)
+
+const silence = (): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, 1_500, undefined))

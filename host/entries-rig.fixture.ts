@@ -82,7 +82,7 @@ interface RigParts {
   readonly kem: KemPrivateKey
 }
 
-export function rigOf({ now }: World, { owner, user, signing, kem }: RigParts): Rig {
+function rigOf({ now }: World, { owner, user, signing, kem }: RigParts): Rig {
   const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
   const book = openBook({ ...secrets, crypto: nativeCrypto, user, now, random })
   const { entries } = owner

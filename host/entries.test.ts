@@ -62,7 +62,7 @@ describe('an entry', () => {
     const served = versions.map((version) => ({ entry: entryOf(written(version)), versions: [version], prune: null }))
     const { entries, findings } = phone.book.list(phone.book.user, served, { complete: true })
     expect(findings).toEqual([])
-    expect(entries.map(({ outline }) => outline?.title).toSorted()).toEqual(['note 0', 'note 1', 'note 2'])
+    expect(new Set(entries.map(({ outline }) => outline?.title))).toEqual(new Set(['note 0', 'note 1', 'note 2']))
     const rest = await phone.owner.entries.list(versions[1]?.entry)
     expect(rest.versions.map(({ entry }) => entry)).toEqual([versions[2]?.entry])
   })
@@ -119,7 +119,7 @@ describe('two devices', () => {
     const merged = tablet.book.update(current, draft('Router', 'from both'))
     expect(await tablet.send('update', merged)).toMatchObject({ conflict: null, seq: 3 })
     expect(textOf((await phone.read(entry)).content())).toBe('from both')
-    const [row] = (await world.rows()).filter(({ reason }) => reason === 'conflict')
+    const row = (await world.rows()).find(({ reason }) => reason === 'conflict')
     expect(row).toMatchObject({ eventType: 'entry.update', result: 'refused', who: 'tablet' })
   })
 

@@ -97,12 +97,14 @@ test('a device of theirs that came later is learnt, and given shares of what is 
     'conflict',
   )
   const { versions } = await alice.owner.entries.backlog(tablet.book.device)
-  const made = versions.map((version) => {
-    const served = { entry, versions: [version], prune: null }
-    return { seq: version.seq, ...alice.book.backfill(served, { owner: user, device: tablet.book.device }) }
-  })
-  const shares = made.flatMap(({ seq, shares }) => shares.map(({ share }) => ({ entry, seq, share })))
-  await alice.owner.entries.backfill(shares, made[0]?.channels ?? [])
+  const [version] = versions
+  if (!version || versions.length > 1) throw new Error('the one version that is theirs')
+  const made = alice.book.backfill(
+    { entry, versions: [version], prune: null },
+    { owner: user, device: tablet.book.device },
+  )
+  const shares = made.shares.map(({ share }) => ({ entry, seq: version.seq, share }))
+  await alice.owner.entries.backfill(shares, made.channels)
   const bobs = await meet(tablet, atBob)
   const served = servedEntry(entry, await tablet.owner.shared.get(atBob, entry))
   expect(textOf(tablet.book.read(bobs.user, served).versions[0]?.content() ?? null)).toBe('what the lease holds')

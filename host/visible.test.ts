@@ -44,8 +44,8 @@ async function holds(world: World, bytes: Uint8Array): Promise<boolean> {
     do {
       const page = store.namespace(name).scan({ prefix: '', limit: 256, ...(after !== undefined && { after }) })
       for (const [key, { value }] of page.items) {
-        const text = Buffer.concat([Buffer.from(key), Buffer.from(value)])
-        if (needles.some((needle) => text.includes(needle))) return true
+        if (needles.some((needle) => key.includes(needle.toString()) || Buffer.from(value).includes(needle)))
+          return true
       }
       after = page.next
     } while (after !== undefined)

@@ -107,16 +107,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  function signing(device: string): SigningKey {
-    const key = keys.get(device)
-    if (!key) throw new Error(`${device} is no device of this world`)
-    return key
-  }
   function enrol(device: string, signing: SigningKey, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
     const transport = broker.connect()
     return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
   }
-  const pair = async (device: string, store?: ClientStore) => enrol(device, signing(device), store)
+  const pair = async (device: string, store?: ClientStore) => enrol(device, keyOf(keys, device), store)
   const alice = await pair('phone')
   alice.onOffer(offers.put)
   alice.onQuestion(questions.put)
@@ -133,7 +128,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     traces,
     warnings,
     pair,
-    signing,
+    signing: (device) => keyOf(keys, device),
     enrol,
     get host() {
       return runner.host()
@@ -163,6 +158,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     rows: async () => verifiedRows(await runner.vault()),
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
+}
+
+function keyOf(keys: ReadonlyMap<string, SigningKey>, device: string): SigningKey {
+  const key = keys.get(device)
+  if (!key) throw new Error(`${device} is no device of this world`)
+  return key
 }
 
 function verifiedRows({ store }: Vault): AuditRow[] {

@@ -165,7 +165,7 @@ const remains = [
  * @throws Refusal `token-invalid`, `device-inactive`; `command-invalid` when `user` is another
  */
 async function end(command: Command): Promise<Done> {
-  const { vault, now } = command
+  const { vault } = command
   const { token: text, user } = readCommand(ended, command)
   const claims = await checkToken(command, text)
   if (!equalBytes(claims.user, user) || !equalBytes(askerOf(command).device.id, claims.device)) {

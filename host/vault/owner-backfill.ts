@@ -109,8 +109,8 @@ function lacks(vault: Vault, entry: EntryId, { seq, device }: { seq: number; dev
 }
 
 /**
- * Which versions a device may have a share of: one of the owner's all of them, the vault's what handlers may use, another
- * user's what was written for that user, while the entry is.
+ * Which versions a device may have a share of: one of the owner's all of them, the vault's what handlers may use,
+ * another user's what was written for that user, while the entry is.
  */
 function access(
   vault: Vault,

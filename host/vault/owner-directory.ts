@@ -100,7 +100,7 @@ function heads(command: Command): Done {
   return { body: { heads: encodeHeads(page), next }, rows: [told(command, 'replied')] }
 }
 
-/** An existing device's word for a new one. What is there already is shared with it by `device.backlog` and `-backfill`. */
+/** An existing device's word for a new one. What is there already is shared with it by `device.backfill`. */
 function attach(command: Command): Done {
   const { vault, now } = command
   askerOf(command)

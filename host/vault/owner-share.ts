@@ -16,7 +16,6 @@ import { versionWrite } from './account/write.ts'
 import { type Command, type Done, knownConnection, readCommand } from './command.ts'
 import { writeVersion } from './owner-entry.ts'
 import { eventRow } from './rows.ts'
-import type { Vault } from './vault.ts'
 
 const told = z.strictObject({
   connection: z.string(),
@@ -101,16 +100,12 @@ function withdrawn({ vault, now }: Command, entry: EntryId, user: UserId): Chang
   const record = entryRecord(vault, entry)
   const devices = [...(userDirectory(vault, user, now)?.devices.values() ?? [])]
   const changes: Change[] = []
-  for (let seq = record?.first ?? 1; record && seq <= record.seq; seq++) {
+  if (!record) return changes
+  const shares = vault.store.namespace('shares')
+  for (let { first: seq } = record; seq <= record.seq; seq++) {
     const held = heldVersion(vault, entry, seq)
-    for (const { id } of held ? devices : []) {
-      const key = held && shareKey(held.version, id)
-      if (key && isShare(vault, key)) changes.push({ namespace: 'shares', key, value: null })
-    }
+    const keys = held ? devices.map(({ id }) => shareKey(held.version, id)) : []
+    for (const key of keys) if (shares.get(key)) changes.push({ namespace: 'shares', key, value: null })
   }
   return changes
-}
-
-function isShare(vault: Vault, key: string): boolean {
-  return vault.store.namespace('shares').get(key) !== undefined
 }

@@ -151,7 +151,8 @@ export function learned(
     directory,
     changes: [
       ...statements.slice(known.length).map((value, index): Change => {
-        return { ...put, key: userStatements(user) + digits(known.length + index), value }
+        const key = userStatements(user) + digits(known.length + index)
+        return { namespace: 'directory', key, value, visibility: 'opaque' }
       }),
       { ...put, key: userKey(user), value: pack(record) },
     ],
@@ -160,12 +161,12 @@ export function learned(
 
 /** Ends the serving of the users of a connection, and what is known of them. */
 export function forgotten(vault: Vault, connection: ConnectionId): Change[] {
-  return usersOf(vault, connection).flatMap((user) => [
-    { namespace: 'directory', key: userKey(user), value: null },
-    ...entries(vault.store.namespace('directory'), userStatements(user)).map(([name]): Change => {
-      return { namespace: 'directory', key: userStatements(user) + name, value: null }
-    }),
-  ])
+  const space = vault.store.namespace('directory')
+  const keys = usersOf(vault, connection).flatMap((user) => {
+    const prefix = userStatements(user)
+    return [userKey(user)].concat(entries(space, prefix).map(([name]) => prefix + name))
+  })
+  return keys.map((key) => ({ namespace: 'directory', key, value: null }))
 }
 
 /** The directory device whose signing key this is. */

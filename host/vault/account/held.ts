@@ -57,7 +57,6 @@ export interface HeldVersion {
   readonly recipients: Uint8Array
 }
 
-const DEVICE_BYTES = 32
 const SEALED_BYTES = 128
 const EPOCH_BYTES = 4
 
@@ -69,7 +68,7 @@ export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefin
   return item && decodeEntryRecord(item.value)
 }
 
-export function decodeEntryRecord(value: Uint8Array): EntryRecord {
+function decodeEntryRecord(value: Uint8Array): EntryRecord {
   return unpack(value) as EntryRecord
 }
 
@@ -77,7 +76,7 @@ export function entryChange(entry: EntryId, record: EntryRecord): Change {
   return { namespace: 'entries', key: headKey(entry), value: pack(record), visibility: 'opaque' }
 }
 
-export const HEAD_PREFIX = 'head/'
+const HEAD_PREFIX = 'head/'
 export const headKey = (entry: EntryId): string => HEAD_PREFIX + entry.toHex()
 export const pruneKey = (entry: EntryId): string => `prune/${entry.toHex()}`
 export const headerKey = (entry: EntryId, seq: number): string => `header/${entry.toHex()}/${digits(seq)}`
@@ -163,13 +162,6 @@ export function counted(
 
 export function entriesUnchanged(vault: Vault, key: string): Expectation {
   return { namespace: 'entries', key, revision: vault.store.namespace('entries').get(key)?.revision ?? 0 }
-}
-
-/** Ids in a row, each 32 bytes. */
-export function idsIn(row: Uint8Array): DeviceId[] {
-  const ids: DeviceId[] = []
-  for (let at = 0; at < row.length; at += DEVICE_BYTES) ids.push(parseDeviceId(row.subarray(at, at + DEVICE_BYTES)))
-  return ids
 }
 
 /** All entries there ever were and are not forgotten, with where they stand, in the order of their ids. */

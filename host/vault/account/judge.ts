@@ -118,7 +118,7 @@ function checkRecipients(
 }
 
 /** Whom a version of this moment is for: who gets a share, in ascending order. */
-export function recipientsOf(vault: Vault, audience: Audience, { directory, now }: Omit<Writer, 'by'>): DeviceId[] {
+function recipientsOf(vault: Vault, audience: Audience, { directory, now }: Omit<Writer, 'by'>): DeviceId[] {
   const ids = activeDevices(directory, { vault: audience.handlers }).map(({ id }) => id)
   if (directory.backup) ids.push(backupId(crypto, directory.backup))
   for (const user of audience.users) {

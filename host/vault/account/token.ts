@@ -2,9 +2,9 @@
  * Session tokens: who said within the last quarter of an hour, by a signature, that they hold a device's key.
  *
  * A device asks for a challenge, signs it, and gets a token that only this host opens: `vt1.` and base64url of
- * `salt 32 | AES-256-GCM(key, [vault, user, device, audience, issued, expires])`, key = HKDF-Expand(token key, salt). Each
- * token has a key of its own, so its nonce is zero. A token proves nothing by itself: whoever takes one looks whether
- * its device is active still.
+ * `salt 32 | AES-256-GCM(key, [vault, user, device, audience, issued, expires])`, key = HKDF-Expand(token key, salt).
+ * Each token has a key of its own, so its nonce is zero. A token proves nothing by itself: whoever takes one looks
+ * whether its device is active still.
  */
 import type { KeyObject } from 'node:crypto'
 
