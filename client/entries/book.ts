@@ -37,7 +37,7 @@ export interface Book extends DirectoryBook, WritingBook, ReadingBook, Comparing
   share(current: OpenedVersion, audience: Audience): VersionWrite
   /** The same again, signed by this device: frees the one that signed before. */
   resign(current: OpenedVersion): VersionWrite
-  /** Shares of an entry's versions for a device that it is for by its audience; `owner` of the device is own or other. */
+  /** Shares of an entry's versions for a device that it is for by its audience: an own one, or another user's. */
   backfill(served: ServedEntry, to: { readonly owner: UserId; readonly device: DeviceId }): Backfill
   /** To be called when a host took a backfill. */
   confirmChannels(channels: readonly Channel[]): void

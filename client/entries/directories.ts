@@ -22,7 +22,7 @@ export interface ServedDirectory {
 export interface DirectoryBook {
   /** The own user's, as last learnt. @throws Refusal `directory-invalid` before that */
   directory(): Directory
-  /** Takes what is served of a user, own or other, unless it is behind what was seen or another; says all that is wrong. */
+  /** Takes what is served of a user, unless it is behind what was seen, or another; says all that is wrong. */
   learn(user: UserId, served: ServedDirectory): Finding[]
   /** Vouches for a device whose keys this one was shown. */
   attach(device: {

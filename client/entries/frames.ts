@@ -1,6 +1,6 @@
 /**
  * Bytes as the text of QR codes: a new device shows its keys, another reads them. Each frame is
- * `TV1 <kind> <index>/<count> <checksum> <base 32>`, in the alphanumeric set of QR codes, so that a code holds the most;
+ * `TV1 <kind> <index>/<count> <checksum> <base 32>`, in the alphanumeric set of QR codes, so that codes hold most;
  * the checksum is over the whole, so that frames of two messages never mix.
  */
 import type { DeviceKeys } from '#host/entries/model.ts'

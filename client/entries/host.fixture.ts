@@ -13,7 +13,7 @@ import { foundUser, type ServedDirectory } from './directories.ts'
 import type { Draft } from './writing.ts'
 
 export const random = (count: number) => new Uint8Array(randomBytes(count))
-export const START = 1_800_000_000_000
+const START = 1_800_000_000_000
 
 let clock = START
 export const now = () => (clock += 1_000)

@@ -11,18 +11,7 @@ import { decodeVersion, hashRecipients, signVersion } from '#host/entries/versio
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import type { Book } from './book.ts'
-import {
-  alone,
-  attach,
-  bookOf,
-  current,
-  draft,
-  newPerson,
-  newSecrets,
-  now,
-  type Secrets,
-  send,
-} from './host.fixture.ts'
+import { attach, bookOf, current, draft, newPerson, newSecrets, now, type Secrets, send } from './host.fixture.ts'
 
 const codes = (findings: readonly Finding[]) => findings.map(({ code }) => code)
 const flip = (bytes: Uint8Array, at = 0) => bytes.with(at, (bytes[at] as number) ^ 1)

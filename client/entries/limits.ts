@@ -28,7 +28,7 @@ export const PASSPHRASE_DIFFERENT_MIN = 5
 /** What a server and an account are called in the header of a recovery file. */
 export const RECOVERY_NAME_CHARS_MAX = 256
 
-/** Text of one QR code: version 25 at level M holds 1,451 alphanumeric characters, and phones read it at arm's length. */
+/** Text of one QR code: version 25 at level M holds 1,451 alphanumeric characters; phones read it at arm's length. */
 export const FRAME_CHARS_MAX = 1_000
 /** Frames of one message: a device's keys need 6; a reader waits for no more than this. */
 export const FRAMES_MAX = 64

@@ -1,6 +1,6 @@
 /**
  * What a device remembers between runs: how far directories and entries were, so that a host cannot go back, and the
- * keys of its own channels. It is secret, and worth as much as it is fresh: the caller keeps it sealed, and after each use.
+ * keys of its own channels. It is secret, and worth as much as it is fresh: the caller keeps it sealed, after each use.
  */
 import { readFields } from '#host/entries/fields.ts'
 import { HASH_BYTES, parseDeviceId, parseEntryId, parseHash, parseUserId, ULID_BYTES } from '#host/entries/ids.ts'

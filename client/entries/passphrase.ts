@@ -3,9 +3,9 @@ import { Refusal } from '#host/errors.ts'
 
 import { PASSPHRASE_CHARS_MAX, PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN } from './limits.ts'
 
-/** Every mistake, in words for its owner; nothing when it may be used. Equal text in another Unicode form is the same. */
+/** Every mistake, in words for its owner; none when it may be used. Equal text in another Unicode form is the same. */
 export function passphraseMistakes(passphrase: string): string[] {
-  const characters = [...passphrase.normalize('NFC')]
+  const characters = Array.from(passphrase.normalize('NFC'))
   const mistakes: string[] = []
   if (characters.length < PASSPHRASE_CHARS_MIN) mistakes.push(`at least ${PASSPHRASE_CHARS_MIN} characters`)
   if (characters.length > PASSPHRASE_CHARS_MAX) mistakes.push(`at most ${PASSPHRASE_CHARS_MAX} characters`)

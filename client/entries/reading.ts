@@ -62,8 +62,8 @@ export interface ReadingBook {
   /** Judges and opens what a host serves of one entry, and remembers how far it is when all is right. */
   read(owner: UserId, served: ServedEntry): ReadEntry
   /**
-   * Opens the outlines of current versions, and no content. `complete`: these are all of the owner's entries, so that one
-   * that was seen before and is absent was withheld.
+   * Opens the outlines of current versions, and no content. `complete`: these are all of the owner's entries, so that
+   * one that was seen before and is absent was withheld.
    */
   list(owner: UserId, served: readonly ServedEntry[], options: { readonly complete: boolean }): ListedEntries
 }
@@ -83,8 +83,9 @@ export function readingBook(state: BookState): ReadingBook {
       const findings = complete ? withheld(state, owner, served) : []
       for (const one of served) {
         const known = state.entries.get(one.entry.toHex()) ?? null
-        const isApart = known !== null && firstSeq(state, one) > known.seq + 1
-        const examined = examine(state, { owner, served: one, known: isApart ? null : known })
+        const decoded = decode(state, one)
+        const isApart = known !== null && firstSeq(decoded) > known.seq + 1
+        const examined = examine(state, { owner, served: one, known: isApart ? null : known, decoded })
         findings.push(...examined.findings)
         const last = examined.versions.at(-1)
         if (examined.findings.length > 0 || last === undefined) continue
@@ -114,19 +115,20 @@ export interface Examination {
   readonly owner: UserId
   readonly served: ServedEntry
   readonly known: EntryHead | null
+  /** What was served, when it was decoded already. */
+  readonly decoded?: Decoded
 }
 
 /** Judges what is served of an entry, and opens its outlines when nothing is wrong. */
 export function examine(
   state: BookState,
-  { owner, served, known }: Examination,
+  { owner, served, known, decoded = decode(state, served) }: Examination,
 ): { readonly versions: readonly Examined[]; readonly findings: readonly Finding[] } {
   const { crypto } = state
   const directory = directoryOf(state, owner)
   const { entry } = served
-  const read = readable(state, served)
-  if ('why' in read) return { versions: [], findings: [finding('version-malformed', entry, read.why)] }
-  const { prune, versions } = read
+  if ('why' in decoded) return { versions: [], findings: [finding('version-malformed', entry, decoded.why)] }
+  const { prune, versions } = decoded
   const findings = judgeChain(crypto, {
     entry,
     directory,
@@ -138,6 +140,8 @@ export function examine(
   })
   const opened = versions.map((version, index) => {
     const parts = served.versions[index] as ServedVersion
+    // A list shows the outline that was opened before, whatever is served as it now: that is not looked at again.
+    if (parts.content === null && state.outlines.has(version.hash.toHex())) return { version, served: parts }
     findings.push(...judgeParts(crypto, version, parts), ...judgeShare(state, { directory, version, served: parts }))
     return { version, served: parts }
   })
@@ -148,16 +152,15 @@ export function examine(
   return { versions: findings.length > 0 ? [] : examined, findings }
 }
 
-function firstSeq(state: BookState, served: ServedEntry): number {
-  const read = readable(state, served)
-  return 'why' in read ? 0 : (read.versions[0]?.header.seq ?? 0)
+function firstSeq(decoded: Decoded): number {
+  return 'why' in decoded ? 0 : (decoded.versions[0]?.header.seq ?? 0)
 }
 
-type Readable =
+type Decoded =
   | { readonly versions: readonly SignedVersion[]; readonly prune: SignedPrune | null }
   | { readonly why: string }
 
-function readable({ crypto }: BookState, served: ServedEntry): Readable {
+function decode({ crypto }: BookState, served: ServedEntry): Decoded {
   if (served.versions.length === 0) return { why: 'no version is served' }
   try {
     const prune = served.prune === null ? null : decodePrune(served.prune)

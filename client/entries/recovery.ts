@@ -25,8 +25,8 @@ import {
 } from './limits.ts'
 import { parsePassphrase } from './passphrase.ts'
 
-export const SIGNING_SEED_BYTES = 64
-export const SEALING_SEED_BYTES = 32
+const SIGNING_SEED_BYTES = 64
+const SEALING_SEED_BYTES = 32
 const SALT_BYTES = 16
 const LANES = 1
 const FORMAT = 1

@@ -53,7 +53,7 @@ export function walkDirectory(crypto: EntryCrypto, { user, statements, now }: Di
   return { user, head: { seq: hashes.length - 1, hash }, hashes, devices, root, backup, ignored }
 }
 
-/** The devices that a version of this moment is shared with and that may sign; the vault's only when it is asked for. */
+/** The devices that a version of this moment is shared with; the vault's only when it is asked for. */
 export function activeDevices(directory: Directory, roles: { readonly vault: boolean }): Device[] {
   return [...directory.devices.values()].filter(
     ({ status, role }) => status === 'active' && (role === 'device' || roles.vault),

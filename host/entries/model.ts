@@ -256,7 +256,10 @@ export interface SignedPrune {
 /** What an outline says: enough for a list. It is never more than a few KiB. */
 export interface Outline {
   readonly title: string
-  /** `profile-field`, `credential`, `login`, `key-reference`, `card`, `identity`, `note`, `file-reference`, or a manifest's. */
+  /**
+   * `profile-field`, `credential`, `login`, `key-reference`, `card`, `identity`, `note`, `file-reference`, or one that
+   * a manifest names.
+   */
   readonly kind: string
   /** Addresses it is offered at. */
   readonly urls: readonly string[]

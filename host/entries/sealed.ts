@@ -24,7 +24,7 @@ import type { EntryCrypto } from './port.ts'
 
 export const PART_KEY_BYTES = 32
 /** Commitment and tag. */
-export const SEAL_OVERHEAD_BYTES = 48
+const SEAL_OVERHEAD_BYTES = 48
 /** Every key here seals one message. */
 export const ZERO_NONCE = new Uint8Array(12)
 
@@ -67,7 +67,7 @@ export function hashSealed(crypto: EntryCrypto, sealed: Uint8Array): Hash {
   return parseHash(crypto.digest(HASH_LABEL, sealed))
 }
 
-/** Vine-CBOR `[1, title, kind, urls]`. @throws Refusal `entry-invalid` for a title, a kind or addresses that are none */
+/** Vine-CBOR `[1, title, kind, urls]`. @throws Refusal `entry-invalid` for what is no outline */
 export function encodeOutline({ title, kind, urls }: Outline): Uint8Array {
   const bytes = encodeCbor([FORMAT, title, kind, urls])
   decodeOutline(bytes)

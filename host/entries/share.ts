@@ -1,10 +1,10 @@
 /**
- * Channels and shares. A channel is one X-Wing encapsulation from a sharer to a recipient; each share is made of it, for
+ * Channels and shares. A channel is one X-Wing encapsulation from a sharer to a recipient; a share is made of it, for
  * one version, and opens in two halves: the outline's key, and the content's.
  *
  * `channel key = HKDF(salt "entries/1 channel", X-Wing secret, sharer ‖ recipient ‖ epoch ‖ SHA-256(ciphertext), 32)`;
  * `okm = HKDF(salt = content hash, channel key, "entries/1 share" ‖ user ‖ entry ‖ version ‖ recipient, 96)`; share =
- * `okm[0..32] ‖ AES-256-GCM(okm[32..64], outline key) ‖ AES-256-GCM(okm[64..96], content key)`, nonce 0, aad = the info.
+ * `okm[0..32] ‖ AES-256-GCM(okm[32..64], outline key) ‖ AES-256-GCM(okm[64..96], content key)`, nonce 0, aad = info.
  */
 import { Refusal } from '#host/errors.ts'
 import { equalBytes, joinBytes } from '#host/wire/bytes.ts'
@@ -16,7 +16,7 @@ import type { DeviceOpener, EntryCrypto } from './port.ts'
 import { type Part, ZERO_NONCE } from './sealed.ts'
 
 /** Commitment, then two keys of 32 bytes with their tags. */
-export const SHARE_BYTES = 128
+const SHARE_BYTES = 128
 const HALF_BYTES = 48
 const OKM_BYTES = 96
 
