@@ -130,7 +130,7 @@ describe('a session', () => {
 })
 
 describe('the operator’s backup', () => {
-  test('is opted into by a signed statement, for the host’s key alone; each version then has a share more', async () => {
+  test('is opted into by a signed statement, for the host’s key alone; a version then has a share more', async () => {
     const phone = await signUp(world)
     const offline = generateKemKey()
     const { raw } = offline.publicKey
