@@ -83,6 +83,20 @@ describe('what a handler is given', () => {
     ])
   })
 
+  test('invariant 2: all fields are those the contract gives, and the owner is asked as for names', async () => {
+    const acme = await connectService(world, 'Acme', { declined: ['phone'] })
+    const { answer, pending } = await acme.request('data.request', { fields: 'all' })
+    await pending
+    let question = await world.questions.take()
+    // Other tests leave questions that nobody answers.
+    while (question.type !== 'data.request') question = await world.questions.take()
+    expect(question.fields).toEqual(['date_of_birth'])
+    await world.alice.approve(question)
+    const reply = told(await answer)
+    if (reply.status !== 'replied') throw new Error(JSON.stringify(reply))
+    expect(Object.keys(Object(reply.body).fields)).toEqual(['email', 'shipping_address', 'date_of_birth'])
+  })
+
   test('invariant 2: two connections of one handler do not see each other', async () => {
     const acme = await connectService(world, 'Acme')
     const bolt = await connectService(world, 'Bolt')

@@ -84,7 +84,7 @@ export const ACCEPTANCE_BYTES_MAX = 16 * KiB
 export const RATE_WINDOW_MS = 3_600_000
 /** `session` retention: one working day, counted from the handshake or the last accepted version. */
 export const SESSION_RETENTION_MS = 12 * 3_600_000
-/** A question to the owner stays open this long, unless the event expires before. */
+/** A question to the owner stays open this long, unless the contract says otherwise or the event expires before. */
 export const CONSENT_LIFE_MS = 24 * 3_600_000
 /** Identical refusals per connection and hour that get a row of their own; the rest are counted in one. */
 export const REFUSAL_ROWS_PER_HOUR = 60

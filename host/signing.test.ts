@@ -186,6 +186,18 @@ describe('auth.challenge', () => {
     expect(world.host.stats().instances).toBe(instances)
   })
 
+  test('a nonce is signed once for a connection: in a new event it is refused, at the same time, too', async () => {
+    const acme = await connectService(world, 'Acme')
+    const bolt = await connectService(world, 'Bolt')
+    const { body } = newChallenge('Acme', { now: world.now, random })
+    const both = await Promise.all([acme.ask('auth.challenge', body), acme.ask('auth.challenge', body)])
+    const used = { status: 'refused', code: 'nonce-used' }
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['refused', 'replied'])
+    expect(both).toContainEqual(expect.objectContaining(used))
+    expect(await acme.ask('auth.challenge', body)).toMatchObject(used)
+    expect(await bolt.ask('auth.challenge', body)).toMatchObject({ status: 'replied' })
+  })
+
   test('an answer fits its own challenge, audience, expiry and connection, and is over when it says', async () => {
     const acme = await connectService(world, 'Acme')
     const bolt = await connectService(world, 'Bolt')

@@ -10,10 +10,10 @@ import { Refusal, unreachable } from '../host/errors.ts'
 import type { Manifest } from '../host/plugin/manifest.ts'
 import { neededInterfaces } from '../host/plugin/registry.ts'
 import { narrowWorld } from './build-plugins.ts'
-import { buildC, missingC } from './toolchain-c.ts'
+import { buildC, compileC, missingC } from './toolchain-c.ts'
 import { missingGo } from './toolchain-go.ts'
 import { missingPackages } from './toolchain-npm.ts'
-import { buildRust, missingRust } from './toolchain-rust.ts'
+import { buildRust, compileRust, missingRust } from './toolchain-rust.ts'
 import type { BuildOptions } from './toolchain.ts'
 
 export type HandlerLanguage = 'ts' | 'as' | 'rust' | 'c' | 'go'
@@ -25,10 +25,14 @@ const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
 
 /** Why a language has nothing to run a handler as, where it has nothing. */
 const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
-  ts: { extism: 'it needs extism-js, a native program that npm does not have' },
+  ts: {
+    extism:
+      'it needs extism-js and Binaryen, native programs that npm does not have (github.com/extism/js-pdk/releases, ' +
+      'github.com/WebAssembly/binaryen/releases), and what they build imports HTTP, which no host gives a handler',
+  },
   as: {},
-  rust: { extism: 'there is no kit for it, and a component is smaller and faster' },
-  c: { extism: 'there is no kit for it, and a component is smaller and faster' },
+  rust: {},
+  c: {},
   go: { component: 'the Go compiler makes core modules only' },
 }
 
@@ -95,6 +99,38 @@ export async function buildHandler(options: HandlerBuild): Promise<boolean> {
   await writeFile(`${mark}.tmp`, digest)
   await rename(`${mark}.tmp`, mark)
   return true
+}
+
+/**
+ * Compiles a source whose manifest cannot be read, so that the mistakes of both are heard at once. TypeScript has its
+ * own checker, and is not compiled. The compiler has to be there.
+ *
+ * @throws Refusal `source-invalid` with what the compiler said, one line per mistake
+ */
+export async function compileOnly({
+  language,
+  folder,
+  source,
+}: Pick<HandlerBuild, 'language' | 'folder' | 'source'>): Promise<void> {
+  if (language === 'ts') return
+  try {
+    if (language === 'c') await compileC(folder)
+    else if (language === 'rust') await compileRust(source)
+    else await compileOther(folder)
+  } catch (error) {
+    throw new Refusal('source-invalid', said(error, folder), { cause: error })
+  }
+}
+
+/** AssemblyScript and Go: a plug-in's build needs no manifest, and compiles a component's source, too. */
+async function compileOther(folder: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'trellis-check-'))
+  try {
+    const { buildExtism } = await import('./extism-toolchain.ts')
+    await buildExtism({ folder, out: join(scratch, 'handler.wasm') })
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
 }
 
 async function buildComponent({ language, source, manifest, component }: HandlerBuild): Promise<void> {

@@ -1,17 +1,23 @@
-/** From a plug-in's source to the core module Extism runs: AssemblyScript and text with npm's tools, Go with Go. */
+/**
+ * From a plug-in's source to the core module Extism runs: AssemblyScript, C and text with npm's tools, Rust and Go
+ * with their own.
+ */
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools'
 
+import { compileC } from './toolchain-c.ts'
 import { buildGo } from './toolchain-go.ts'
+import { compileRust } from './toolchain-rust.ts'
 import { compileCore, replaceFile } from './toolchain.ts'
 
 /**
- * Builds the folder's `handler.as.ts`, `handler.wat`, or the Go module whose `handler.go` or `main.go` it holds.
+ * Builds the folder's `handler.as.ts`, `handler.c`, `handler.rs`, `handler.wat`, or the Go module whose `handler.go` or
+ * `main.go` it holds.
  *
- * @throws Error with the tool's own output when the source is wrong, or when there is no source or no Go
+ * @throws Error with the tool's own output when the source is wrong, or when there is no source or no compiler
  */
 export async function buildExtism({ folder, out }: { readonly folder: string; readonly out: string }): Promise<void> {
   const at = (name: string): string => join(folder, name)
@@ -19,10 +25,12 @@ export async function buildExtism({ folder, out }: { readonly folder: string; re
     if (existsSync(at('handler.as.ts'))) {
       return writeFile(temporary, await compileCore(at('handler.as.ts'), { packages: packagesOf(folder) }))
     }
+    if (existsSync(at('handler.c'))) return writeFile(temporary, await compileC(folder))
+    if (existsSync(at('handler.rs'))) return writeFile(temporary, await compileRust(at('handler.rs')))
     if (existsSync(at('handler.wat')))
       return writeFile(temporary, await parse(await readFile(at('handler.wat'), 'utf8')))
     if (existsSync(at('handler.go')) || existsSync(at('main.go'))) return buildGo(folder, temporary)
-    throw new Error(`${folder}: has no handler.as.ts, handler.wat, handler.go or main.go`)
+    throw new Error(`${folder}: has no handler.as.ts, handler.c, handler.rs, handler.wat, handler.go or main.go`)
   })
 }
 

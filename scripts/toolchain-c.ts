@@ -1,4 +1,7 @@
-/** From C to a component: clang and wasm-ld as npm has them (`@yowasp/clang`), or those of this machine. */
+/**
+ * From C to a component, or to the core module Extism runs: clang and wasm-ld as npm has them (`@yowasp/clang`), or
+ * those of this machine.
+ */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -61,7 +64,14 @@ export async function cVersion(folder: string): Promise<string | undefined> {
 
 /** Every `.c` beside the source is compiled; headers may lie in folders. @throws Error with clang's own output */
 export async function buildC(options: BuildOptions): Promise<void> {
-  const folder = dirname(options.source)
+  const core = await compileC(dirname(options.source))
+  // Loaded when there is something to build: it brings the other languages' compilers.
+  const { writeComponent } = await import('./toolchain.ts')
+  await writeComponent(core, options)
+}
+
+/** The core module of a folder's `.c` files. @throws Error with clang's own output */
+export async function compileC(folder: string): Promise<Uint8Array> {
   const tools = await findTools(folder)
   if (tools === undefined) throw new Error(await missingC(folder))
   const files = await readSources(folder)
@@ -71,10 +81,7 @@ export async function buildC(options: BuildOptions): Promise<void> {
     objects[object] = await tools('clang', { args: [...compileOptions, '-c', name, '-o', object], files })
   }
   const args = [...linkOptions, ...Object.keys(objects), '-o', 'core.wasm']
-  const core = await tools('wasm-ld', { args, files: objects })
-  // Loaded when there is something to build: it brings the other languages' compilers.
-  const { writeComponent } = await import('./toolchain.ts')
-  await writeComponent(core, options)
+  return tools('wasm-ld', { args, files: objects })
 }
 
 async function readSources(folder: string): Promise<Files> {

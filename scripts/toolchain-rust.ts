@@ -1,4 +1,7 @@
-/** From Rust to a component: a rustc that has the standard library for wasm32, and its own linker or wasm-ld. */
+/**
+ * From Rust to a component, or to the core module Extism runs: a rustc that has the standard library for wasm32, and
+ * its own linker or wasm-ld.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -47,17 +50,23 @@ export async function rustVersion(): Promise<string | undefined> {
 
 /** @throws Error with rustc's own output */
 export async function buildRust(options: BuildOptions): Promise<void> {
+  const core = await compileRust(options.source)
+  // Loaded when there is something to build: it brings the other languages' compilers.
+  const { writeComponent } = await import('./toolchain.ts')
+  await writeComponent(core, options)
+}
+
+/** The core module of one crate, without Cargo. @throws Error with rustc's own output */
+export async function compileRust(source: string): Promise<Uint8Array> {
   const rust = await findRust()
   if (rust === undefined) throw new Error(await missingRust())
   const folder = await mkdtemp(join(tmpdir(), 'trellis-rust-'))
   const out = join(folder, 'core.wasm')
   try {
     // A panic says where it is: without the folder, so that the bytes are the same wherever it was built.
-    const nameless = `--remap-path-prefix=${dirname(options.source)}=`
-    await run(rust.rustc, [...compileOptions, nameless, ...rust.linkOptions, options.source, '-o', out])
-    // Loaded when there is something to build: it brings the other languages' compilers.
-    const { writeComponent } = await import('./toolchain.ts')
-    await writeComponent(new Uint8Array(await readFile(out)), options)
+    const nameless = `--remap-path-prefix=${dirname(source)}=`
+    await run(rust.rustc, [...compileOptions, nameless, ...rust.linkOptions, source, '-o', out])
+    return new Uint8Array(await readFile(out))
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
     throw said === '' ? error : new Error(said.replaceAll(/^(?:error: aborting|warning: \d+).*\n?/gmu, '').trim())

@@ -187,14 +187,13 @@ function judgeShare(state: BookState, { directory, version, served }: Shared): F
     const isMine = served.recipients.some((id) => equalBytes(id, state.device))
     return isMine ? [finding('share-withheld', entry, `version ${seq}: this device's share is not served`)] : []
   }
-  const wrong = strayed(state, directory, served.share, served.channel)
+  const wrong = strayed(directory, served.share, served.channel)
   if (wrong !== undefined) return [finding('share-swapped', entry, `version ${seq}: ${wrong}`)]
   const isOutlineThere = served.outline !== null || version.header.operation === 'delete'
   return isOutlineThere ? [] : [finding('outline-missing', entry, `version ${seq}: its outline is not served`)]
 }
 
-function strayed(state: BookState, directory: Directory, share: Share, channel: Channel | null): string | undefined {
-  if (!equalBytes(share.recipient, state.device)) return 'the share is for another device'
+function strayed(directory: Directory, share: Share, channel: Channel | null): string | undefined {
   const isJoined =
     channel !== null &&
     channel.epoch === share.epoch &&

@@ -118,6 +118,17 @@ export function permits({ permissions }: Contract, needed: Permission | null): b
   }
 }
 
+/**
+ * Names of all fields that the contract gives now: not those that were declined or whose retention is over. Under one
+ * version it only becomes shorter: what the owner was asked for is never less than what is given after the yes.
+ */
+export function allFields({ contract, declined, acceptedAt }: ConnectionFacts, now: number): readonly string[] {
+  const given = contract.fields.filter(
+    ({ name, retention }) => !declined.has(name) && now < grantEnds(retention, acceptedAt),
+  )
+  return given.map(({ name }) => name)
+}
+
 /** The contract's own fields for the names asked, each once, or the first name that is not in it. */
 function declaredFields(
   contract: Contract,

@@ -122,6 +122,8 @@ test.each<[string, readonly string[], Cbor | undefined]>([
   ['no requests', ['limits', 'requestsPerHour'], 0],
   ['too many requests', ['limits', 'requestsPerHour'], 100_001],
   ['too much storage', ['limits', 'storageBytes'], 2 ** 40],
+  ['too little time for an answer', ['limits', 'approvalMs'], 59_999],
+  ['too much time for an answer', ['limits', 'approvalMs'], 604_800_001],
 ])('refused: %s', (_name, path, value) => {
   const last = path.at(-1) ?? ''
   expect(refusedWith(path, value)).toContain(last === '0' ? `${path.at(-2)}.0` : last.slice(0, 10))

@@ -26,6 +26,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { grammar } from '#host/wire/id.ts'
 
+import { APPROVAL_MS_MAX, APPROVAL_MS_MIN } from './limits.ts'
 import type { Retention } from './retention.ts'
 import { openSigned, type SignedKind, signValue } from './signed.ts'
 
@@ -64,7 +65,12 @@ export interface Contract {
     readonly authentication: boolean
     readonly payment: boolean
   }
-  readonly limits: { readonly requestsPerHour: number; readonly storageBytes: number }
+  readonly limits: {
+    readonly requestsPerHour: number
+    readonly storageBytes: number
+    /** How long a question to the owner stays open, unless its event expires before; `CONSENT_LIFE_MS` without it. */
+    readonly approvalMs?: number
+  }
 }
 
 /** Only `verifyContract` makes one: holding it means that the signature was good. */
@@ -186,7 +192,11 @@ function contractSchema(identity: Uint8Array): z.ZodType<Contract> {
       publishedAt: timestamp,
       fields: distinct(field, CONTRACT_FIELDS_MAX, (field) => field?.name),
       permissions,
-      limits: z.strictObject({ requestsPerHour: z.int().min(1).max(REQUESTS_PER_HOUR_MAX), storageBytes }),
+      limits: z.strictObject({
+        requestsPerHour: z.int().min(1).max(REQUESTS_PER_HOUR_MAX),
+        storageBytes,
+        approvalMs: z.exactOptional(z.int().min(APPROVAL_MS_MIN).max(APPROVAL_MS_MAX)),
+      }),
     })
     .refine(({ permissions, limits }) => (permissions.store?.bytesMax ?? 0) <= limits.storageBytes, {
       path: ['permissions', 'store', 'bytesMax'],

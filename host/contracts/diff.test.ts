@@ -12,6 +12,10 @@ function withField(tier: Tier, retention: Retention, purpose = 'to deliver'): Co
   return contractOf({ fields: [fieldOf('email', tier, { retention, purpose })] })
 }
 
+function waiting(approvalMs: number): Contract {
+  return contractOf({ limits: { ...contractOf().limits, approvalMs } })
+}
+
 test('the same contract has no differences, whatever its version and date', () => {
   expect(diffContracts(contractOf(), contractOf({ version: 2, publishedAt: 5 }))).toEqual(nothing)
 })
@@ -95,6 +99,15 @@ test('one line names every aspect that changed', () => {
     'field email: required → optional; kept 30 days → kept until revoked; for "to deliver" → for "to advertise"',
   )
   expect(line?.widens).toBe(true)
+})
+
+test('the time to answer a question is a line of its own, and has no order', () => {
+  const { added, changed } = diffContracts(contractOf(), waiting(600_000))
+  expect(added).toMatchObject([{ text: 'limit time to answer a question: 10 min', widens: false }])
+  expect(changed).toEqual([])
+  expect(diffContracts(waiting(600_000), waiting(60_000)).changed).toMatchObject([
+    { text: 'limit time to answer a question: 10 min → 1 min', widens: false },
+  ])
 })
 
 test('a name and a purpose have no order', () => {

@@ -25,6 +25,8 @@ interface Facet {
   readonly reach?: number
 }
 
+const MINUTE_MS = 60_000
+
 /** From what the owner is asked for each time to what must be given to connect at all. */
 const tierReach: Readonly<Record<Tier, number>> = { consent: 0, optional: 1, 'on-demand': 2, required: 3 }
 
@@ -66,6 +68,10 @@ function terms(contract: Contract): Map<string, readonly Facet[]> {
   }
   lines.set('limit requests per hour', [{ shown: String(limits.requestsPerHour), reach: limits.requestsPerHour }])
   lines.set('limit storage', [bytes(limits.storageBytes)])
+  // No reach: neither is a question that waits longer a wider one, nor one that waits shorter.
+  if (limits.approvalMs !== undefined) {
+    lines.set('limit time to answer a question', [{ shown: `${limits.approvalMs / MINUTE_MS} min` }])
+  }
   return lines
 }
 

@@ -1,6 +1,11 @@
-/** Every number of shared sandboxes, with its unit and its reason; `host/limits.ts` has the others. */
+/** Numbers of contracts and shared sandboxes, with unit and reason; `host/limits.ts` has the others. */
 const KiB = 1_024
 const MiB = 1_024 * KiB
+
+/** The shortest that a contract may let a question wait: less, and nobody who is asked can read it. */
+export const APPROVAL_MS_MIN = 60_000
+/** The longest: what an owner has not answered in a week is answered by not answering. */
+export const APPROVAL_MS_MAX = 7 * 24 * 3_600_000
 
 /** Signed terms or their acceptance: two signatures' worth of room, and names. */
 export const SANDBOX_TERMS_BYTES_MAX = 16 * KiB

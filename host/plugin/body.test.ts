@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Refusal } from '#host/errors.ts'
 import { BODY_DEPTH_MAX } from '#host/limits.ts'
 
-import { atPointer, parseBody } from './body.ts'
+import { atPointer, parseBody, replaceAtPointer } from './body.ts'
 
 const parse = (bytes: Uint8Array): unknown => parseBody(bytes, { code: 'malformed-request', what: 'the body' })
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -53,4 +53,15 @@ test('a pointer names own properties and nothing else', () => {
   for (const pointer of ['/constructor', '/a~1b/~0/length/x', '/a~1b/~0/2', '/a~1b/~0/0/x', '/missing/x']) {
     expect(atPointer(value, pointer)).toBeUndefined()
   }
+})
+
+test('what is at a pointer is replaced, and nothing is put where nothing is', () => {
+  const value = { 'a/b': { '~': 1 }, list: [1, 2] }
+  replaceAtPointer(value, '/a~1b/~0', ['x'])
+  replaceAtPointer(value, '/list/1', 3)
+  for (const pointer of ['/missing', '/missing/x', '/list/2', '/__proto__', '/constructor']) {
+    replaceAtPointer(value, pointer, 'y')
+  }
+  expect(value).toEqual({ 'a/b': { '~': ['x'] }, list: [1, 3] })
+  expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
 })

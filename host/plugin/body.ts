@@ -52,3 +52,14 @@ export function atPointer(value: unknown, pointer: string): unknown {
   }
   return found
 }
+
+/** Puts another value in the place of the one at a pointer of RFC 6901; where there is none, nothing happens. */
+export function replaceAtPointer(value: unknown, pointer: string, by: unknown): void {
+  const cut = pointer.lastIndexOf('/')
+  const holder = atPointer(value, pointer.slice(0, cut))
+  const token = pointer
+    .slice(cut + 1)
+    .replaceAll('~1', '/')
+    .replaceAll('~0', '~')
+  if (typeof holder === 'object' && holder !== null && Object.hasOwn(holder, token)) Reflect.set(holder, token, by)
+}

@@ -75,6 +75,18 @@ test('a request is read by its schema, and its fields by the pointer, each once'
   expect(requestFields(registered.event, { fields: ['a', 'b', 'a'] })).toEqual(['a', 'b'])
 })
 
+test('for all fields the host puts in the names, where the schema lets a request say so', () => {
+  const bytes = new TextEncoder().encode('{"fields":"all"}')
+  expect(readRequest(registered, bytes, () => ['email', 'name'])).toEqual({
+    kind: 'request',
+    fields: ['email', 'name'],
+    body: new TextEncoder().encode('{"fields":["email","name"]}'),
+  })
+  expect(readRequest(registered, bytes)).toMatchObject({ kind: 'request', fields: [] })
+  const strict = { ...registered, checkRequest: () => 'fields: must be an array' }
+  expect(readRequest(strict, bytes, () => ['email'])).toMatchObject({ kind: 'malformed' })
+})
+
 test('the handler is given what the host read: of two equal keys, the same one', () => {
   const request = read('{"fields":["email"],"fields":["name"]}')
   expect(request).toMatchObject({ fields: ['name'], body: new TextEncoder().encode('{"fields":["name"]}') })

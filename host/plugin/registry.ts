@@ -2,7 +2,7 @@
 import { Refusal } from '#host/errors.ts'
 import { CONTRACT_FIELDS_MAX } from '#host/limits.ts'
 
-import { atPointer, parseBody } from './body.ts'
+import { atPointer, parseBody, replaceAtPointer } from './body.ts'
 import { type Manifest, type ManifestEvent, type Needs, type PublishedManifest, publishedManifest } from './manifest.ts'
 import { isExtism, type Program } from './program.ts'
 import { compileSchema, type SchemaCheck } from './schemas.ts'
@@ -118,8 +118,19 @@ export type Request =
     }
   | { readonly kind: 'malformed'; readonly why: string }
 
-/** Reads a request body against its event's schema. Nothing is thrown: `admit` has an order to keep. */
-export function readRequest(registered: Registered, bytes: Uint8Array): Request {
+/** What a request says in the place of names, where its schema lets it, to have all that it may have. */
+const ALL = 'all'
+
+/**
+ * Reads a request body against its event's schema. Nothing is thrown: `admit` has an order to keep.
+ *
+ * @param all the names that a request for `"all"` fields is given in its place
+ */
+export function readRequest(
+  registered: Registered,
+  bytes: Uint8Array,
+  all: () => readonly string[] = () => [],
+): Request {
   let value: unknown
   try {
     value = parseBody(bytes, { code: 'malformed-request', what: 'the request' })
@@ -129,6 +140,8 @@ export function readRequest(registered: Registered, bytes: Uint8Array): Request 
   }
   const why = registered.checkRequest(value)
   if (why !== undefined) return { kind: 'malformed', why }
+  const { fields: pointer } = registered.event
+  if (pointer !== null && atPointer(value, pointer) === ALL) replaceAtPointer(value, pointer, all())
   const fields = requestFields(registered.event, value)
   if (fields === undefined) return { kind: 'malformed', why: `${registered.event.fields}: must be a list of names` }
   return { kind: 'request', fields, body: encoder.encode(JSON.stringify(value)) }

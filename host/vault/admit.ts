@@ -1,5 +1,5 @@
 /** Opened → Admitted, or a question to the owner: gathers the facts and lets the contract judge. */
-import { admit as judge, type ConnectionFacts, type Verdict } from '#host/contracts/admit.ts'
+import { admit as judge, allFields, type ConnectionFacts, type Verdict } from '#host/contracts/admit.ts'
 import type { Contract, ContractField } from '#host/contracts/contract.ts'
 import { permitsEvent } from '#host/contracts/offer.ts'
 import { Refusal, type RefusalCode } from '#host/errors.ts'
@@ -59,9 +59,10 @@ export function admit(
   const { event } = opened
   const contract = inForce(connection)
   const registered = registry.lookup(event.type, 'connection')
-  const request = registered && readRequest(registered, event.body)
+  const facts = factsOf(connection, contract)
+  const request = registered && readRequest(registered, event.body, () => allFields(facts, now))
   const verdict = judge(
-    factsOf(connection, contract),
+    facts,
     {
       type: event.type,
       contractVersion: event.contractVersion,

@@ -74,6 +74,17 @@ test('nobody answers: the request is refused when its time is over, before or at
   expect(CONSENT_LIFE_MS).toBeGreaterThan(HOUR_MS)
 })
 
+test('a question waits as long as the contract says', async () => {
+  const limits = { requestsPerHour: 10_000, storageBytes: 1_000, approvalMs: 10 * 60_000 }
+  const acme = await connectService(world, 'Acme', { changes: { limits } })
+  const { answer, question } = await asked(acme)
+  expect(question.expires).toBe(world.clock.now + limits.approvalMs)
+  world.clock.now += limits.approvalMs
+  await upkeep(world.host.vaults, { bus: world.broker.connect(), now: world.now(), random })
+  expect(await answer).toEqual(refused('consent-expired'))
+  await expect(world.alice.approve(question)).rejects.toMatchObject(gone)
+})
+
 test('a yes that comes too late is an expiry, swept or not', async () => {
   const acme = await connectService(world, 'Acme')
   const { answer, question } = await asked(acme)

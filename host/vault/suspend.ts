@@ -44,7 +44,7 @@ export function opens(
     fields: names,
     purpose: purpose ?? '',
     askedAt: now,
-    expires: Math.min(event.exp, now + CONSENT_LIFE_MS),
+    expires: Math.min(event.exp, now + (connection.contract?.contract.limits.approvalMs ?? CONSENT_LIFE_MS)),
     question,
   }
   return {

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 
 import { decodeBase64url, encodeBase64url } from '../sdk/base64url.ts'
-import { grant } from '../sdk/memory/world.ts'
+import { grant, type MemoryNamespace } from '../sdk/memory/world.ts'
 import { encodeUtf8 } from '../sdk/utf8.ts'
 import { handle } from './handler.ts'
 import { challengeMessage } from './message.ts'
@@ -21,7 +21,7 @@ const challenge = { nonce: encodeBase64url(nonce), audience: 'acme.example', exp
 afterEach(() => grant({}))
 
 test('the signature verifies, over exactly this audience, nonce and expiry', () => {
-  grant({ keys: { connection }, now })
+  grant({ keys: { connection }, namespaces: { handler: shelf() }, now })
   const answer = ask(challenge)
   expect(answer).toMatchObject({ algorithm: 'Ed25519', publicKey: encodeBase64url(raw) })
   const signature = decodeBase64url(answer.signature) ?? new Uint8Array()
@@ -50,14 +50,44 @@ test.each([
   ['a short nonce', { nonce: encodeBase64url(new Uint8Array(15)) }, 'nonce-invalid'],
   ['a nonce that is not base64url', { nonce: `${challenge.nonce}=` }, 'nonce-invalid'],
 ])('refuses %s', (_name, change, code) => {
-  grant({ keys: { connection }, now })
+  grant({ keys: { connection }, namespaces: { handler: shelf() }, now })
   expect(() => ask({ ...challenge, ...change })).toThrow(expect.objectContaining({ code }))
 })
 
 test('refuses without a key in the grant', () => {
-  grant({ now })
+  grant({ namespaces: { handler: shelf() }, now })
   expect(() => ask(challenge)).toThrow(expect.objectContaining({ code: 'key-unavailable' }))
 })
+
+test('signs nothing that it has no room to write down', () => {
+  grant({ keys: { connection }, namespaces: { handler: { ...shelf(), bytesMax: 64 } }, now })
+  expect(() => ask(challenge)).toThrow(expect.objectContaining({ code: 'not-kept', retry: true }))
+})
+
+test('what it writes down is bounded for each connection, and goes with its time', () => {
+  const handler = shelf()
+  const flood = (time: number, connectionId: string): number => {
+    for (let id = 0; id < 200; id++) {
+      grant({ keys: { connection }, namespaces: { handler }, now: time, session: { connectionId } })
+      const drawn = new Uint8Array(32).fill(id)
+      try {
+        ask({ ...challenge, nonce: encodeBase64url(drawn), expires: time + 60_000 })
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'too-many-challenges', retry: true })
+        return id
+      }
+    }
+    return Infinity
+  }
+  expect(flood(now, 'acme-1')).toBe(64)
+  expect(flood(now, 'bolt-1')).toBe(64)
+  expect(flood(now + 60_000, 'acme-1')).toBe(64)
+  expect([...handler.items.keys()]).toEqual(['signed/acme-1'])
+})
+
+function shelf(): MemoryNamespace {
+  return { items: new Map(), writable: true }
+}
 
 function ask(request: unknown): { signature: string } {
   const outcome = handle(encodeUtf8(JSON.stringify(request)))

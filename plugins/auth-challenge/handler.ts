@@ -1,12 +1,14 @@
-/** `auth.challenge`: proves that this vault holds the connection's key, to this audience, for a few minutes. */
+/** `auth.challenge`: proves that this vault holds the connection's key, to this audience, for a few minutes, once. */
 import { now } from 'trellis:handler/clock@0.1.0'
 import { publicKey, sign } from 'trellis:handler/keys@0.1.0'
+import { current } from 'trellis:handler/session@0.1.0'
 import type { Outcome } from 'trellis:handler/types@0.1.0'
 
 import { decodeBase64url, encodeBase64url } from '../sdk/base64url.ts'
 import { parseJson, reply } from '../sdk/json.ts'
 import { payloadOf, refuse } from '../sdk/refuse.ts'
 import { challengeMessage } from './message.ts'
+import { signOnce } from './signed.ts'
 
 interface Challenge {
   readonly nonce: string
@@ -25,8 +27,10 @@ export function handle(body: Uint8Array): Outcome {
   if (nonce === undefined || nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) {
     return refuse('nonce-invalid', `send ${NONCE_BYTES_MIN} to ${NONCE_BYTES_MAX} random bytes as base64url`)
   }
-  if (expires <= now()) return refuse('challenge-expired', 'send a new challenge')
-  if (expires > now() + LIFE_MS_MAX) return refuse('challenge-too-long', 'let it expire within ten minutes')
+  const at = now()
+  if (expires <= at) return refuse('challenge-expired', 'send a new challenge')
+  if (expires > at + LIFE_MS_MAX) return refuse('challenge-too-long', 'let it expire within ten minutes')
+  signOnce(current().connectionId, { nonce: encoded, expires }, at)
   try {
     const signature = sign('connection', challengeMessage({ audience, nonce, expires }))
     const key = publicKey('connection')

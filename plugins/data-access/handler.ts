@@ -6,6 +6,7 @@ import { parseJson, reply } from '../sdk/json.ts'
 import { payloadOf, refuse } from '../sdk/refuse.ts'
 
 interface DataRequest {
+  /** For `"all"` the host has put the names in its place. */
   readonly fields: readonly string[]
 }
 

@@ -107,6 +107,15 @@ describe('a handler with mistakes', () => {
     ])
   })
 
+  test('hears of those in the source beside those in the manifest', async () => {
+    const path = join(folder, 'handler.as.ts')
+    const source = await readFile(path, 'utf8')
+    await writeFile(path, source.replace('own.get(', 'own.gt('))
+    const found = await withChange('manifest.json', misdeclare, check).finally(() => writeFile(path, source))
+    const places = found.map((line) => /(\S+?:\d+):/u.exec(line)?.[1])
+    expect(places.slice(0, 4)).toEqual(['manifest.json:11', 'manifest.json:22', 'manifest.json:41', 'handler.as.ts:11'])
+  })
+
   test('hears where a manifest is no JSON', async () => {
     const found = await withChange('manifest.json', (text) => text.replace('"handler"', 'handler'), check)
     expect(found).toEqual([expect.stringMatching(/^NO {2}manifest\.json:3: is not JSON/u)])
@@ -196,12 +205,12 @@ test.each([
 test('each language runs as something, and its compiler is not asked for anything else', async () => {
   expect(missingRuntime('as', 'extism')).toBeUndefined()
   const folder = join(base, 'wrong-runtime')
-  await green('new', folder, '--lang', 'c')
+  await green('new', folder, '--lang', 'ts')
   const path = join(folder, 'manifest.json')
   await writeFile(path, (await readFile(path, 'utf8')).replace('"component"', '"extism"'))
   const { code, out } = await trellis('handler', 'check', folder)
   expect(code).toBe(1)
-  expect(out).toMatch(/NO {2}manifest\.json:7: --lang c has no --runtime extism: /u)
+  expect(out).toMatch(/NO {2}manifest\.json:7: --lang ts has no --runtime extism: /u)
 })
 
 test('a published handler runs in a host, and no other answers its events', async () => {
@@ -294,10 +303,8 @@ test.each<[string[], RegExp]>([
   ],
   [
     ['new', 'x', '--lang', 'ts', '--runtime', 'extism'],
-    /it needs extism-js, .*take --runtime component, or --lang as or go/,
+    /it needs extism-js and Binaryen, .*js-pdk.*binaryen.*; take --runtime component, or --lang as or rust or c or go/,
   ],
-  [['new', 'x', '--lang', 'c', '--runtime', 'extism'], /--lang c has no --runtime extism/],
-  [['new', 'x', '--lang', 'rust', '--runtime', 'extism'], /--lang rust has no --runtime extism/],
   [['publish'], /--image <dir>/],
   [['inspect'], /file/],
   [['dance'], /dance/],

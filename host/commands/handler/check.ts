@@ -6,6 +6,7 @@ import { findPackageJSON } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
+import { compileOnly, missingToolchain } from '../../../scripts/build-handler.ts'
 import { Refusal } from '#host/errors.ts'
 import { COMPONENT_BYTES_MAX } from '#host/limits.ts'
 import { type Manifest, parseManifest } from '#host/plugin/manifest.ts'
@@ -46,7 +47,10 @@ export async function findMistakes(handler: HandlerFolder): Promise<Findings> {
   const manifest = await look('manifest', () => manifestOf(text, file))
   const cases = await look('cases', () => casesOf(handler, manifest))
   if (handler.language.id === 'ts') await look('types', () => typesOf(handler, manifest))
-  if (manifest === undefined) return { good, mistakes }
+  if (manifest === undefined) {
+    if (handler.language.id !== 'ts') await look('source', () => sourceOf(handler))
+    return { good, mistakes }
+  }
   const built = await look('component', () => builtOf(handler, manifest))
   if (built !== undefined) await look('imports', () => importsOf(built, manifest))
   if (built !== undefined && cases !== undefined) good.push({ what: 'limits', found: limitsOf(manifest) })
@@ -95,6 +99,14 @@ async function typesOf(
     const lines = said.trim().replaceAll(/^(\S+)\((\d+),(\d+)\): error TS\d+: /gmu, '$1:$2:$3: ')
     throw new Refusal('source-invalid', lines, { cause: error })
   }
+}
+
+/** Without a manifest that can be read nothing is built: the source's own mistakes are told all the same. */
+async function sourceOf({ language, folder, source }: HandlerFolder): Promise<{ value: true; found: string }> {
+  const missing = await missingToolchain(language.id, folder)
+  if (missing !== undefined) return { value: true, found: `not compiled: ${missing}` }
+  await compileOnly({ language: language.id, folder, source })
+  return { value: true, found: `${language.title}; built once the manifest can be read` }
 }
 
 async function builtOf(handler: HandlerFolder, manifest: Manifest): Promise<{ value: BuiltComponent; found: string }> {

@@ -43,6 +43,8 @@ export async function createHandler(path: string, language: Language, runtime: H
   const own = join(root, 'templates', language.id)
   const special = `${own}-${runtime}`
   await lay(join(root, 'templates', 'common'), folder, name)
+  const shared = `${own}-common`
+  if (existsSync(shared)) await lay(shared, folder, name)
   await lay(existsSync(special) ? special : own, folder, name)
   if (runtime === 'extism') await declareExtism(join(folder, 'manifest.json'), language)
   const kit = join(folder, 'trellis')

@@ -72,7 +72,8 @@ async function endOf(one: Case, { registry, pool }: { registry: Registry; pool: 
   try {
     const registered = registry.lookup(one.event, one.given.kind === 'owner' ? 'owner' : 'connection')
     if (registered === undefined) throw new Refusal('unsupported-event', `the manifest declares no ${one.event}`)
-    const request = readRequest(registered, new TextEncoder().encode(JSON.stringify(one.request)))
+    const bytes = new TextEncoder().encode(JSON.stringify(one.request))
+    const request = readRequest(registered, bytes, () => Object.keys(one.given.fields))
     if (request.kind === 'malformed') throw new Refusal('malformed-request', request.why)
     const { connection, connectionId, kind, contractVersion, eventId, approved, answer, now } = one.given
     return await pool.run({

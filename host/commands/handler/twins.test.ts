@@ -22,11 +22,13 @@ import {
 import { readCoreModule } from '#host/plugin/component/core-module.ts'
 import { openQuota } from '#host/plugin/component/cursor.ts'
 import { wasiModule, wasiSignatures } from '#host/plugin/extism/wasi.ts'
+import { manifestOf } from '#host/plugin/fixtures/stage.ts'
 import type { Manifest } from '#host/plugin/manifest.ts'
 import { readCases } from './cases.ts'
 import { sha384 } from './digest.ts'
 import { runCases } from './run-cases.ts'
 
+const root = join(import.meta.dirname, '../../..')
 const BUILD_MS_MAX = 120_000
 /** What the templates' five cases come to, whatever the language. */
 const OUTCOMES = ['reply', 'reply', 'reply', 'no: name-unavailable', 'no: store-unavailable']
@@ -62,6 +64,13 @@ eachTwin('the bytes of $name have its digest, and pass the cases', { timeout: BU
   const bytes = await bytesOf(name)
   expect(twins.get(name)).toMatchObject({ sha384: sha384(bytes), bytes: bytes.length })
   await passesTheCases(source, bytes)
+})
+
+test('the twin of auth-challenge as an Extism plug-in passes the very same cases', async () => {
+  const manifest = manifestOf('challenge-extism')
+  const component = new Uint8Array(await readFile(join(root, '.cache/fixtures/challenge-extism.wasm')))
+  const cases = await readCases(join(root, 'plugins/auth-challenge/handler.cases.json'))
+  for (const { name, mistakes } of await runCases({ manifest, component, cases })) expect(mistakes, name).toEqual([])
 })
 
 test('the twin in Go starts as a reactor, and asks WASI for what the fixed table has', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { signerOf } from '#host/crypto/signer.ts'
 
-import { jobFor, registryOf } from '../fixtures/stage.ts'
+import { jobFor, memoryNamespace, registryOf } from '../fixtures/stage.ts'
 import { createPool, type Pool } from '../pool.ts'
 import type { Sources } from '../port.ts'
 import { HandlerRefusal } from '../refusal.ts'
@@ -25,8 +25,14 @@ afterAll(() => Promise.all([pools.component[Symbol.asyncDispose](), pools.extism
 
 async function ask(runtime: keyof typeof runtimes, body: unknown, sources: Partial<Sources>): Promise<unknown> {
   try {
-    const effects = await pools[runtime].run(jobFor(runtimes[runtime], 'auth.challenge', { body, sources }))
-    return { ...effects, reply: new TextDecoder().decode(effects.reply) }
+    // What either wrote would refuse the same nonce to the other: each has a namespace of its own.
+    const namespaces: Sources['namespaces'] = new Map([
+      ['handler', { namespace: memoryNamespace('handler/auth-challenge'), writable: true }],
+    ])
+    const given = { namespaces, ...sources }
+    const effects = await pools[runtime].run(jobFor(runtimes[runtime], 'auth.challenge', { body, sources: given }))
+    const changes = effects.changes.map(({ author: _author, ...change }) => change)
+    return { ...effects, changes, reply: new TextDecoder().decode(effects.reply) }
   } catch (error) {
     if (error instanceof HandlerRefusal) return error.answer
     throw error

@@ -1,7 +1,7 @@
 /**
  * The handler's world for plug-ins: `extism:host/user` functions over the very host functions components get. Each
  * takes the offset of a block with one JSON object and gives the offset of a block with `{"ok": …}` or `{"err": …}`.
- * `plugins/sdk/extism.md` has the table.
+ * `plugins/sdk/extism/README.md` has the table.
  */
 import { Refusal, unreachable } from '#host/errors.ts'
 import { LIFT_BYTES_MAX } from '#host/limits.ts'

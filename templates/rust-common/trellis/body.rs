@@ -1,7 +1,7 @@
 //! Bodies of events without a crate: JSON that the host has checked, base64url, and messages to sign.
 #![allow(dead_code)]
 
-use super::trellis::json_text;
+use crate::trellis::json_text;
 
 /// A value of JSON. A number keeps its digits: `whole` reads the whole ones.
 #[derive(Clone, Debug, PartialEq)]
