@@ -45,7 +45,8 @@ const seedOf = (key: { readonly seed: KeyObject }): Uint8Array => new Uint8Array
 async function atRest(bytes: Uint8Array): Promise<boolean> {
   const files = await readdir(world.folder, { recursive: true, withFileTypes: true })
   const forms = [Buffer.from(bytes), Buffer.from(bytes.toHex()), Buffer.from(bytes.toBase64())]
-  for (const file of files.filter((one) => one.isFile())) {
+  // The lock of a host that was killed is being let go of: it holds a process id.
+  for (const file of files.filter((one) => one.isFile() && !one.name.endsWith('.lock'))) {
     const content = await readFile(join(file.parentPath, file.name))
     if (forms.some((form) => content.includes(form))) return true
   }
