@@ -13,6 +13,8 @@ import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
 import { type OwnerBrowse, ownerBrowse } from './owner-browse.ts'
+import { type OwnerEntries, ownerEntries } from './owner-entries.ts'
+import { type OwnerShared, ownerShared } from './owner-shared.ts'
 import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
@@ -109,6 +111,7 @@ const ownedKeys = z.object({ keys: z.array(ownedKey) })
 /** A key that handlers sign with, as its owner sees it. */
 export type OwnedKey = z.infer<typeof ownedKey>
 const peerInvitation = invitation.extend({ sharing: sharingSchema })
+const cut = z.object({ remains: z.array(z.string()) })
 const dialed = z.object({ connection: z.string() })
 
 /** An invitation to another vault, with what its owner would share. */
@@ -138,6 +141,10 @@ export interface SearchOptions {
 export type KeptPage = z.infer<typeof kept>
 
 export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
+  /** Accounts, devices and entries: what devices sign and seal. */
+  readonly entries: OwnerEntries
+  /** What other users share with this one. */
+  readonly shared: OwnerShared
   readonly conversation: Conversation
   /** How far the vault was when it last said so. */
   readonly anchor: Anchor | undefined
@@ -160,8 +167,11 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   /** `choice` is needed when the question offers choices, and is to be left out otherwise. */
   approve(question: Question, choice?: string): Promise<void>
   deny(question: Question): Promise<void>
-  /** `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. */
-  sever(connection: string, opaque?: 'keep' | 'discard'): Promise<void>
+  /**
+   * `opaque`: whether what it keeps unseen stays behind the owner's lock or goes; it stays unless it is said. Gives in
+   * words what cannot be taken back: nothing when no entry was shared over it.
+   */
+  sever(connection: string, opaque?: 'keep' | 'discard'): Promise<readonly string[]>
   putField(name: string, value: string): Promise<void>
   /**
    * Runs a handler's event on the own vault: JSON in, JSON out, `null` when there is nothing to say. `connection` is
@@ -301,7 +311,11 @@ function deviceOf(
     approve: ({ question }, choice) =>
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
-    sever: (connection, opaque = 'keep') => done(command('connection.sever', { connection, opaque })),
+    async sever(connection, opaque = 'keep') {
+      return check(cut, await command('connection.sever', { connection, opaque }), 'malformed', 'what remains').remains
+    },
+    entries: ownerEntries(command),
+    shared: ownerShared(conversation),
     ...belongings(command),
     ...ownerBrowse(command),
     ...ownerTrail(command, { conversation, vault, vaultKey }),

@@ -10,6 +10,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Bus, Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
 import type { Registry } from '#host/plugin/registry.ts'
+import { hearShared, isSharedEvent, relayShared, takeShared } from '#host/vault/account/shared.ts'
 import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
 import { checkNotBehind } from '#host/vault/anchor.ts'
 import { CATALOGUE, catalogue } from '#host/vault/catalogue.ts'
@@ -115,9 +116,10 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   if (party.party === 'device') return hearDevice(opened, party, { host, watch })
   checkNotBehind(opened.vault)
   if (event.type === PUBLISH) return watch.timed('present', present(opened, party, moment(host)))
-  const answered = takeRelayed(opened, party, moment(host))
+  const answered = takeRelayed(opened, party, moment(host)) ?? takeShared(opened, party, moment(host))
   if (answered) return answered
   if (isSandboxEvent(opened)) return watch.timed('sandbox', hearSandbox(opened, party, moment(host)))
+  if (isSharedEvent(opened)) return watch.timed('shared', hearShared(opened, party, moment(host)))
   if (event.type === CATALOGUE) {
     return watch.timed('catalogue', catalogue(opened, party, { registry: host.registry, ...moment(host) }))
   }
@@ -137,6 +139,7 @@ async function hearDevice(
   const opened = await takeRemembered(heard, device, moment(host))
   const elsewhere = relayed(opened)
   if (elsewhere) return watch.timed('relay', relay(opened, device, { ...elsewhere, ...moment(host) }))
+  if (isSharedEvent(opened)) return watch.timed('relay', relayShared(opened, device, moment(host)))
   return watch.timed('obey', command(opened, device, host))
 }
 

@@ -81,6 +81,15 @@ export const refusalCodes = [
   'challenge-stale',
   'secret-wrong',
   'move-refused',
+  // account: the owner's devices and what they sign
+  'sign-ups-closed',
+  'token-invalid',
+  'device-inactive',
+  'device-last',
+  'device-signs-current',
+  'device-vouches',
+  'recipients-stale',
+  'entry-full',
   // image: what may run
   'image-changed',
   'image-missing',

@@ -1,5 +1,6 @@
 /** Which subjects are kept until acknowledged: the delivery class of each event type, as subjects. */
 import type { Lanes } from './messaging/port.ts'
+import { sharedTypes } from './vault/account/shared.ts'
 import { sandboxTypes } from './vault/sandbox/hear.ts'
 
 /** Event types by delivery class, as the registry knows them. */
@@ -19,6 +20,7 @@ const own: Classes = {
     'contract.publish',
     'session.answer',
     'session.rekey',
+    ...sharedTypes,
     ...sandboxTypes.critical,
   ],
   bestEffort: ['profile.get', ...sandboxTypes.bestEffort],

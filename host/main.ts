@@ -7,6 +7,7 @@ import { addHandlerCommands } from './commands/handler.ts'
 import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addReleaseCommands } from './commands/release/commands.ts'
+import { addInstanceCommands } from './commands/instance.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
@@ -86,6 +87,7 @@ audit
   })
 
 addVaultCommands(program, columns)
+addInstanceCommands(program)
 addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)
@@ -98,9 +100,12 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 
 try {
   if (process.argv.length === 2)
-    program.error('error: type a command: demo, up, audit, vault, handler, image, release, attest or verify', {
-      exitCode: USAGE,
-    })
+    program.error(
+      'error: type a command: demo, up, audit, vault, instance, handler, image, release, attest or verify',
+      {
+        exitCode: USAGE,
+      },
+    )
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

@@ -5,6 +5,7 @@ import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
 import { commit, unkeptEvent } from './vault/commit.ts'
 import { erased, erasureDue } from './vault/erasure.ts'
+import { expireShared } from './vault/account/shared.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
@@ -101,7 +102,12 @@ export async function finish(vaults: Vaults, moment: Moment): Promise<void> {
 
 /** Events to peers that have no answer yet: again, sealed anew, until they expire. */
 async function resend(vault: Vault, { bus, now, random }: Moment): Promise<void> {
-  const letters = [...(await expirePosts(vault, { now, random })), ...expireRelays(vault, { now, random })]
+  const moment = { now, random }
+  const letters = [
+    ...(await expirePosts(vault, moment)),
+    ...expireRelays(vault, moment),
+    ...expireShared(vault, moment),
+  ]
   for (const { connection, event } of vault.posts.due(now)) {
     const to = vault.connections.get(connection)
     if (to?.session) letters.push(unkeptEvent(event, { to, random }))

@@ -74,6 +74,10 @@ export interface World extends AsyncDisposable {
   vault(): Promise<Vault>
   /** Pairs one of the devices anew; `store` is what it remembers. */
   pair(device: string, store?: ClientStore): Promise<OwnerDevice>
+  /** The signing key of one of the devices. */
+  signing(device: string): SigningKey
+  /** Pairs a device that the vault was told of later. */
+  enrol(device: string, signing: SigningKey, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
   hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
   /** One command of the phone, sealed and not sent; nobody waits for its answer. */
@@ -108,12 +112,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  async function pair(device: string, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
-    const signing = keys.get(device)
-    if (!signing) throw new Error(`${device} is no device of this world`)
+  function enrol(device: string, signing: SigningKey, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
     const transport = broker.connect()
     return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
   }
+  const pair = async (device: string, store?: ClientStore) => enrol(device, keyOf(keys, device), store)
   const alice = await pair('phone')
   alice.onOffer(offers.put)
   alice.onQuestion(questions.put)
@@ -131,6 +134,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     traces,
     warnings,
     pair,
+    signing: (device) => keyOf(keys, device),
+    enrol,
     get host() {
       return runner.host()
     },
@@ -159,6 +164,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     rows: async () => verifiedRows(await runner.vault()),
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
+}
+
+function keyOf(keys: ReadonlyMap<string, SigningKey>, device: string): SigningKey {
+  const key = keys.get(device)
+  if (!key) throw new Error(`${device} is no device of this world`)
+  return key
 }
 
 function verifiedRows({ store }: Vault): AuditRow[] {

@@ -40,6 +40,9 @@ test.concurrent.each([
   [['vault']],
   [['vault', 'export']],
   [['vault', 'create']],
+  [['instance']],
+  [['instance', 'set']],
+  [['instance', 'backup-key']],
   [['image']],
   [['image', 'diff']],
   [['attest']],
@@ -54,7 +57,7 @@ test.concurrent.each([
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up, audit, vault, handler, image, release, attest or verify/],
+  [[], /demo, up, audit, vault, instance, handler, image, release, attest or verify/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],
@@ -66,6 +69,9 @@ test.concurrent.each<[string[], RegExp]>([
   [['vault', 'export', 'alice', '--data', 'x', '--out', 'y'], /--recipient.*--passphrase-file/],
   [['vault', 'import', 'file', '--data', 'x'], /--identity-file.*--passphrase-file/],
   [['vault', 'create', 'bob', '--data', 'x'], /--device-key.*--new-device-key/],
+  [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
+  [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
+  [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],
 ])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
   const { code, out, errors } = await trellis(...args)
   expect({ code, out }).toEqual({ code: 2, out: '' })

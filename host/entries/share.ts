@@ -16,7 +16,7 @@ import type { DeviceOpener, EntryCrypto } from './port.ts'
 import { type Part, ZERO_NONCE } from './sealed.ts'
 
 /** Commitment, then two keys of 32 bytes with their tags. */
-const SHARE_BYTES = 128
+export const SHARE_BYTES = 128
 const HALF_BYTES = 48
 const OKM_BYTES = 96
 

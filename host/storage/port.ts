@@ -3,14 +3,26 @@
 export type Visibility = 'transparent' | 'opaque'
 export type Sensitivity = 'data' | 'secret' | 'critical'
 
-/** `personal`, `system`, `audit`, `connection/<id>`, `handler/<handler id>` or `sandbox/<id>`. */
+/**
+ * `personal`, `system`, `audit`, what an owner's devices sign and seal (`directory`, `channels`, `entries`, `versions`,
+ * `shares`), `connection/<id>`, `handler/<handler id>` or `sandbox/<id>`.
+ */
 export type NamespaceName =
   | 'personal'
   | 'system'
   | 'audit'
+  | DeviceNamespace
   | `connection/${string}`
   | `handler/${string}`
   | `sandbox/${string}`
+
+/** What an owner's devices sign and seal: their vault can neither make nor read it. */
+export const deviceNamespaces = ['directory', 'channels', 'entries', 'versions', 'shares'] as const
+export type DeviceNamespace = (typeof deviceNamespaces)[number]
+
+export function isDeviceNamespace(name: NamespaceName): name is DeviceNamespace {
+  return deviceNamespaces.some((known) => known === name)
+}
 
 export interface Item {
   readonly value: Uint8Array

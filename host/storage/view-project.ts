@@ -6,7 +6,7 @@ import { SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { pack } from '#host/wire/pack.ts'
 import { readTrail } from './audit.ts'
 import { VIEW_TEXT_BYTES_MAX } from './limits.ts'
-import type { Item, Namespace, NamespaceName, VaultStore } from './port.ts'
+import { isDeviceNamespace, type Item, type Namespace, type NamespaceName, type VaultStore } from './port.ts'
 
 type Cell = string | number | null
 
@@ -19,7 +19,7 @@ export function* projectStore(
   aliasOf: (namespace: NamespaceName) => string | null,
 ): Generator<Uint8Array> {
   for (const name of store.namespaces()) {
-    if (name === 'system' || name === 'audit') continue
+    if (name === 'system' || name === 'audit' || isDeviceNamespace(name)) continue
     const alias = aliasOf(name)
     const space = store.namespace(name)
     let cursor: { after?: string } | undefined = {}

@@ -5,7 +5,14 @@
  */
 import { pack, unpack } from '#host/wire/pack.ts'
 import type { PackWriter } from './pack-writer.ts'
-import type { Item, NamespaceName, Restored, Sensitivity, Visibility } from './port.ts'
+import {
+  deviceNamespaces,
+  type Item,
+  type NamespaceName,
+  type Restored,
+  type Sensitivity,
+  type Visibility,
+} from './port.ts'
 import type { Write } from './state.ts'
 
 const visibilities: readonly (Visibility | undefined)[] = [undefined, 'transparent', 'opaque']
@@ -183,9 +190,12 @@ function decodeParts(value: unknown): SealedPart[] {
   return parts
 }
 
-/** `personal`, `system`, `audit`, or `connection/`, `handler/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
+const single = ['personal', 'system', 'audit', ...deviceNamespaces].join('|')
+const namespacePattern = new RegExp(`^(?:${single}|(?:connection|handler|sandbox)/[a-z0-9_-]{1,64})$`)
+
+/** One of a fixed name, or `connection/`, `handler/` or `sandbox/` with an id of 1 to 64 of a-z 0-9 _ -. */
 export function isNamespaceName(name: string): name is NamespaceName {
-  return /^(?:personal|system|audit|(?:connection|handler|sandbox)\/[a-z0-9_-]{1,64})$/.test(name)
+  return namespacePattern.test(name)
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -7,7 +7,7 @@
 import { Refusal } from '#host/errors.ts'
 import { BEST_EFFORT_AGE_MS_MAX, COMMIT_BYTES_MAX, EVENT_LIFE_MS_MAX, OUTGOING_LIFE_MS } from '#host/limits.ts'
 import type { AuditEntry } from '#host/storage/audit-row.ts'
-import type { Change, Expectation } from '#host/storage/port.ts'
+import { type Change, type Expectation, isDeviceNamespace } from '#host/storage/port.ts'
 import type { Lane } from '#host/wire/envelope.ts'
 import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
@@ -123,7 +123,9 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
 
 /** By whoever sent the event, if it names nobody and is somebody's: the vault's own books are not. */
 function authored(change: Change, opened: Opened | undefined): Change {
-  const isBook = change.namespace === 'system' || change.namespace === 'audit'
+  const { namespace } = change
+  // What devices sign says itself who wrote it.
+  const isBook = namespace === 'system' || namespace === 'audit' || isDeviceNamespace(namespace)
   return isBook || !opened || change.author !== undefined ? change : { ...change, author: opened.party.key }
 }
 

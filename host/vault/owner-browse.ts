@@ -1,7 +1,7 @@
 /** Every namespace as the owner sees it: what is there, who put it there and when; values where they may be seen. */
 import { ITEMS_PAGE_BYTES, KEY_BYTES_MAX, SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
-import type { Item, NamespaceName } from '#host/storage/port.ts'
+import { isDeviceNamespace, type Item, type NamespaceName } from '#host/storage/port.ts'
 import { isNamespaceName } from '#host/storage/writes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { type Command, type Done, readCommand } from './command.ts'
@@ -63,7 +63,7 @@ function shownValue(
   { value, visibility, sensitivity }: Item,
   isUnlocked: boolean,
 ): Uint8Array | null {
-  if (namespace === 'system' || namespace === 'audit') return null
+  if (namespace === 'system' || namespace === 'audit' || isDeviceNamespace(namespace)) return null
   if (sensitivity === 'secret' || (sensitivity === 'critical' && !isUnlocked)) return null
   const isOpen = namespace === 'personal' || visibility === 'transparent'
   return isOpen && value.length <= ITEMS_PAGE_BYTES ? value : null

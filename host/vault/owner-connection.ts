@@ -6,6 +6,8 @@ import { sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
 import type { Change } from '#host/storage/port.ts'
 import type { Connection } from './party.ts'
 import { entries } from './read.ts'
+import { forgotten, usersOf } from './account/directory.ts'
+import { remains } from './account/remains.ts'
 import { fieldChange, fingerprint, type Vault } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { dialChange } from './dial.ts'
@@ -77,7 +79,9 @@ export function severConnection(command: Command): Done {
   const over = new Refusal('connection-inactive', 'the connection has ended')
   const shared = endSandboxes(vault, connection, now)
   const last = farewell(vault, connection)
+  const users = usersOf(vault, connection.id)
   return {
+    body: { remains: users.length > 0 ? remains : [] },
     apply: () => {
       connection.record = record
       connection.offered = undefined
@@ -93,6 +97,7 @@ export function severConnection(command: Command): Done {
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),
       ...discarded,
+      ...forgotten(vault, connection.id),
     ],
     rows: [
       eventRow(device, opened.event, { at: now, result: 'changed', connection: connection.id, reason: 'severed' }),

@@ -11,6 +11,7 @@ import { encodeCbor } from '#host/wire/cbor.ts'
 import { decodeEnvelope } from '#host/wire/envelope.ts'
 import { parseEventType } from '#host/wire/id.ts'
 import type { Answer } from './commit.ts'
+import { forgotten } from './account/directory.ts'
 import { rememberGreeting } from './greet.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
 import { answerLane, type Connection } from './party.ts'
@@ -98,6 +99,7 @@ export function rejectContract(command: Command): Done {
       ...shared.changes,
       ...ended.flatMap(({ changes }) => changes),
       ...(last.changes ?? []),
+      ...forgotten(vault, connection.id),
     ],
     rows: [
       eventRow(device, opened.event, {

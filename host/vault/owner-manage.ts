@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { ALIAS_CHARS_MAX, CREDENTIAL_LABEL_BYTES_MAX, KEY_BYTES_MAX } from '#host/limits.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import { z } from '#host/schema.ts'
-import type { NamespaceName } from '#host/storage/port.ts'
+import { isDeviceNamespace, type NamespaceName } from '#host/storage/port.ts'
 import { type Command, type Done, knownConnection, readCommand } from './command.ts'
 import { credentialChange, storedCredentials } from './credentials.ts'
 import { namespaceName } from './owner-browse.ts'
@@ -37,7 +37,8 @@ export function remove(command: Command): Done {
   const { vault, device, opened, registry, now } = command
   const { namespace, key, confirm = false } = readCommand(removed, command)
   // A sandbox is two people's: what leaves it leaves by its rules, and its history stays.
-  if (namespace === 'system' || namespace === 'audit' || namespace.startsWith('sandbox/')) {
+  const isBook = namespace === 'system' || namespace === 'audit' || isDeviceNamespace(namespace)
+  if (isBook || namespace.startsWith('sandbox/')) {
     throw new Refusal('command-invalid', `${namespace} is the vault’s own: use the command for what it holds`)
   }
   if (!vault.store.namespace(namespace).get(key)) throw new Refusal('command-invalid', 'no such item: list them first')

@@ -10,6 +10,11 @@ import { renewKeys } from './erasure.ts'
 import { approveRequest, denyRequest } from './owner-consent.ts'
 import { addCredential, listCredentials, removeCredential } from './owner-credential.ts'
 import { listPending } from './owner-pending.ts'
+import { accountCommands } from './owner-account.ts'
+import { backfillCommands } from './owner-backfill.ts'
+import { directoryCommands } from './owner-directory.ts'
+import { entryCommands } from './owner-entry.ts'
+import { shareCommands } from './owner-share.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys, protectKey } from './owner-key.ts'
 import { inviteConnection, putField, severConnection } from './owner-connection.ts'
@@ -45,6 +50,11 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
   'handler.run': runHandler,
   'peer.connect': connectPeer,
   ...sandboxCommands,
+  ...accountCommands,
+  ...directoryCommands,
+  ...entryCommands,
+  ...backfillCommands,
+  ...shareCommands,
   'namespace.list': listNamespaces,
   'namespace.items': browse,
   'item.remove': remove,
@@ -69,6 +79,10 @@ const repeatable: ReadonlySet<unknown> = new Set([
   severConnection,
   rejectContract,
   ...Object.values(sandboxCommands),
+  ...Object.values(entryCommands),
+  ...Object.values(directoryCommands),
+  ...Object.values(backfillCommands),
+  ...Object.values(shareCommands),
 ])
 
 /** @throws Refusal `unsupported-event`, `command-invalid`, or the command's own */

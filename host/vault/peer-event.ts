@@ -4,6 +4,7 @@ import { bytesOf, check, z } from '#host/schema.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
 import { parseEventType } from '#host/wire/id.ts'
 import { decodeReply, type Reply } from '#host/wire/reply.ts'
+import { forgotten } from './account/directory.ts'
 import { commit, type Leaving, type Outgoing } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
@@ -156,6 +157,7 @@ async function ended(opened: Opened, connection: Connection, moment: Moment): Pr
       ...shared.changes,
       ...denied.flatMap(({ changes }) => changes),
       ...vault.posts.endAll(connection.id),
+      ...forgotten(vault, connection.id),
     ],
     expected: shared.expected,
     answers: [...answers, ...denied.flatMap((one) => one.answers)],

@@ -12,6 +12,8 @@ import type { Change, Namespace, VaultStore } from '#host/storage/port.ts'
 import type { ConnectionId, VaultId } from '#host/wire/id.ts'
 import type { Views } from '#host/storage/view.ts'
 import { lazily } from '#host/wire/lazily.ts'
+import type { Instance } from './account/instance.ts'
+import { type AccountLive, emptyAccount } from './account/live.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -47,6 +49,9 @@ export interface Vault extends AsyncDisposable {
   readonly prover: Prover
   /** Who watches the sandboxes here, and who waits for an answer of the vault that hosts one. */
   readonly sandboxes: SandboxesLive
+  /** What is the same for all vaults of this host. */
+  readonly instance: Instance
+  readonly account: AccountLive
   /** Answers the owner's searches, off this thread. */
   readonly views: Views
   /** Counts refusals so that a flood of them cannot fill the trail. */
@@ -103,13 +108,15 @@ export function readVault(
     handlers: string
     prover: Prover
     views: Views
+    instance: Instance
     bytesMax: number
     diskBytesMax: number
     commitDeadlineMs: number
     refusals?: RefusalMeter | undefined
   },
 ): Vault {
-  const { id, handlers, prover, views, bytesMax, diskBytesMax, commitDeadlineMs, refusals = refusalMeter() } = options
+  const { id, handlers, prover, views, instance, bytesMax, diskBytesMax, commitDeadlineMs } = options
+  const { refusals = refusalMeter() } = options
   const system = store.namespace('system')
   const seeds = { signing: required(system, 'identity/signing'), prekey: required(system, 'identity/prekey') }
   // Whoever opens a vault waits for neither: most events need them never.
@@ -156,6 +163,8 @@ export function readVault(
     factor: openFactor(system),
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     views,
+    instance,
+    account: emptyAccount(),
     refusals,
     bytesMax,
     diskBytesMax,

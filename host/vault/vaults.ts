@@ -19,6 +19,7 @@ import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { flush } from '#host/storage/flush.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
+import { type Instance, openInstance } from './account/instance.ts'
 import { type Backup, fill } from './backup.ts'
 import type { Published } from './published.ts'
 import { type Guard, openGuard } from './sealing/guard.ts'
@@ -29,6 +30,8 @@ import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
 import type { WakeTimes } from './wake.ts'
 
 export interface Vaults extends AsyncDisposable {
+  /** What is the same for all of them. */
+  readonly instance: Instance
   /**
    * The vault, opened now if need be; `undefined` when this installation has no key for it. It may be closed by the
    * next `makeRoom`: who works with it takes a lease.
@@ -115,12 +118,14 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   const blobs = options.keys ?? (await fileBlobs(folder))
   const { log, sealer, openBytesMax = VAULTS_OPEN_BYTES, random, enclaved } = options
   const guard = openGuard({ blobs, sealer, nameOf: (id) => id + KEY_FILE, random })
-  const parts: Parts = { ...options, views, keyFile: (id) => join(folder, id + KEY_FILE), guard }
+  const instance = await openInstance({ blobs, sealer, random })
+  const parts: Parts = { ...options, views, instance, keyFile: (id) => join(folder, id + KEY_FILE), guard }
   const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
   const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
   const rooms = { find: (id: VaultId) => shelf.find(id), drop: (id: VaultId) => shelf.drop(id) }
   return {
     sealing: enclaved && openSealing({ ...enclaved, ...rooms, guard, sealer, random }),
+    instance,
     find: (text) => shelf.find(parseVaultId(text)),
     hold: (text) => shelf.hold(parseVaultId(text)),
     holdOpen: (id) => shelf.holdOpen(id),
@@ -153,6 +158,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
 
 interface Parts extends VaultsOptions {
   readonly views: Views
+  readonly instance: Instance
   readonly keyFile: (id: VaultId) => string
   readonly guard: Guard
 }
@@ -213,7 +219,7 @@ function vaultOf(
   store: VaultStore,
   { id, refusals }: { id: VaultId; refusals?: RefusalMeter | undefined },
 ): Vault {
-  const { published, prover, views } = parts
+  const { published, prover, views, instance } = parts
   const { vaultBytesMax: bytesMax = VAULT_BYTES_MAX, commitDeadlineMs = COMMIT_DEADLINE_MS } = parts
   const { vaultDiskBytesMax: diskBytesMax = VAULT_DISK_BYTES_MAX } = parts
   return readVault(store, {
@@ -221,6 +227,7 @@ function vaultOf(
     handlers: published?.text ?? '[]',
     prover,
     views,
+    instance,
     bytesMax,
     diskBytesMax,
     commitDeadlineMs,

@@ -1,0 +1,178 @@
+/**
+ * How a vault keeps what its owner's devices sign and seal. Ciphertext, signatures and names alone; `docs/visible.md`
+ * lists what they show.
+ *
+ * | namespace | key | value |
+ * |---|---|---|
+ * | `directory` | `head` | user, seq and hash of the last statement |
+ * | | `statement/<seq>` | a statement as it was signed |
+ * | | `heads/<seq>` | where every entry stood at that revocation |
+ * | | `user/<user>` | another user: over which connection |
+ * | | `user-statement/<user>/<seq>` | a statement of theirs |
+ * | `channels` | `<recipient>/<sharer>/<epoch>` | an X-Wing ciphertext |
+ * | `entries` | `head/<entry>` | the latest version's place, and the first one kept |
+ * | | `prune/<entry>` | the last permission to forget |
+ * | | `turn`, `count` | written with each version, with each new entry |
+ * | `versions` | `header/<entry>/<seq>` | header, signature, outline, recipients |
+ * | | `content/<entry>/<seq>` | sealed content |
+ * | `shares` | `<version>/<device>` | a share |
+ *
+ * Ids are hexadecimal, in `shares` base64url; numbers have ten digits, so that keys are in order.
+ */
+import {
+  type DeviceId,
+  type EntryId,
+  type Hash,
+  parseDeviceId,
+  parseEntryId,
+  type VersionId,
+} from '#host/entries/ids.ts'
+import type { Channel, Operation, Share } from '#host/entries/model.ts'
+import type { Change, Expectation } from '#host/storage/port.ts'
+import { joinBytes } from '#host/wire/bytes.ts'
+import { pack, unpack } from '#host/wire/pack.ts'
+import { entries } from '../read.ts'
+import type { Vault } from '../vault.ts'
+
+/** Where one entry stands. */
+export interface EntryRecord {
+  readonly seq: number
+  readonly hash: Hash
+  readonly version: VersionId
+  /** The earliest version that is kept. */
+  readonly first: number
+  readonly operation: Operation
+  /** Who signed the latest version. */
+  readonly by: DeviceId
+}
+
+/** A version without its content. */
+export interface HeldVersion {
+  readonly version: VersionId
+  readonly hash: Hash
+  readonly header: Uint8Array
+  readonly signature: Uint8Array
+  readonly outline: Uint8Array | null
+  /** Who got a share with it, 32 bytes each, in a row. */
+  readonly recipients: Uint8Array
+}
+
+const SEALED_BYTES = 128
+const EPOCH_BYTES = 4
+
+export const digits = (number: number): string => number.toString().padStart(10, '0')
+const short = (id: Uint8Array): string => id.toBase64({ alphabet: 'base64url', omitPadding: true })
+
+export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefined {
+  const item = vault.store.namespace('entries').get(headKey(entry))
+  return item && decodeEntryRecord(item.value)
+}
+
+function decodeEntryRecord(value: Uint8Array): EntryRecord {
+  return unpack(value) as EntryRecord
+}
+
+export function entryChange(entry: EntryId, record: EntryRecord): Change {
+  return { namespace: 'entries', key: headKey(entry), value: pack(record), visibility: 'opaque' }
+}
+
+const HEAD_PREFIX = 'head/'
+export const headKey = (entry: EntryId): string => HEAD_PREFIX + entry.toHex()
+export const pruneKey = (entry: EntryId): string => `prune/${entry.toHex()}`
+export const headerKey = (entry: EntryId, seq: number): string => `header/${entry.toHex()}/${digits(seq)}`
+export const contentKey = (entry: EntryId, seq: number): string => `content/${entry.toHex()}/${digits(seq)}`
+export const shareKey = (version: VersionId, device: DeviceId): string => `${short(version)}/${short(device)}`
+export const channelKey = ({ recipient, sharer, epoch }: Omit<Channel, 'ciphertext'>): string =>
+  `${recipient.toHex()}/${sharer.toHex()}/${digits(epoch)}`
+
+export function heldVersion(vault: Vault, entry: EntryId, seq: number): HeldVersion | undefined {
+  const item = vault.store.namespace('versions').get(headerKey(entry, seq))
+  return item && decodeHeldVersion(item.value)
+}
+
+function decodeHeldVersion(value: Uint8Array): HeldVersion {
+  return unpack(value) as HeldVersion
+}
+
+export function heldContent(vault: Vault, entry: EntryId, seq: number): Uint8Array | null {
+  return vault.store.namespace('versions').get(contentKey(entry, seq))?.value ?? null
+}
+
+export function versionChanges(
+  entry: EntryId,
+  { seq, content, ...held }: HeldVersion & { readonly seq: number; readonly content: Uint8Array | null },
+): Change[] {
+  const opaque = { namespace: 'versions', visibility: 'opaque' } as const
+  const header: Change = { ...opaque, key: headerKey(entry, seq), value: pack(held) }
+  return content ? [header, { ...opaque, key: contentKey(entry, seq), value: content }] : [header]
+}
+
+/** `u32 epoch | sealed 128 | sharer 32`. */
+export function shareChange(version: VersionId, { sharer, recipient, epoch, sealed }: Share): Change {
+  const number = new Uint8Array(EPOCH_BYTES)
+  new DataView(number.buffer).setUint32(0, epoch)
+  const key = shareKey(version, recipient)
+  return { namespace: 'shares', key, value: joinBytes([number, sealed, sharer]), visibility: 'opaque' }
+}
+
+export function heldShare(vault: Vault, version: VersionId, recipient: DeviceId): Share | null {
+  const value = vault.store.namespace('shares').get(shareKey(version, recipient))?.value
+  if (!value) return null
+  const epoch = new DataView(value.buffer, value.byteOffset).getUint32(0)
+  const sealed = value.subarray(EPOCH_BYTES, EPOCH_BYTES + SEALED_BYTES)
+  const sharer = parseDeviceId(value.subarray(EPOCH_BYTES + SEALED_BYTES))
+  return { sharer, recipient, epoch, sealed }
+}
+
+/** The keys of all shares of a version. */
+export function sharesOf(vault: Vault, version: VersionId): string[] {
+  return entries(vault.store.namespace('shares'), `${short(version)}/`).map(([device]) => `${short(version)}/${device}`)
+}
+
+export function channelChange({ ciphertext, ...place }: Channel): Change {
+  return { namespace: 'channels', key: channelKey(place), value: ciphertext, visibility: 'opaque' }
+}
+
+export function heldChannel(vault: Vault, place: Omit<Channel, 'ciphertext'>): Channel | null {
+  const item = vault.store.namespace('channels').get(channelKey(place))
+  const { sharer, recipient, epoch } = place
+  return item ? { sharer, recipient, epoch, ciphertext: item.value } : null
+}
+
+/** Written with each version, so that who relies on where all entries stand sees that one moved. */
+export const TURN = 'turn'
+const COUNT = 'count'
+
+export function entriesCount(vault: Vault): number {
+  const value = vault.store.namespace('entries').get(COUNT)?.value
+  return value ? Number(unpack(value)) : 0
+}
+
+/** What every version leaves, and what relies on how many entries there are when it is an entry's first. */
+export function counted(
+  vault: Vault,
+  isFirst: boolean,
+): { changes: readonly Change[]; expected: readonly Expectation[] } {
+  const put = { namespace: 'entries', visibility: 'opaque' } as const
+  const turn: Change = { ...put, key: TURN, value: new Uint8Array(0) }
+  if (!isFirst) return { changes: [turn], expected: [] }
+  const count: Change = { ...put, key: COUNT, value: pack(entriesCount(vault) + 1) }
+  return { changes: [turn, count], expected: [entriesUnchanged(vault, COUNT)] }
+}
+
+export function entriesUnchanged(vault: Vault, key: string): Expectation {
+  return { namespace: 'entries', key, revision: vault.store.namespace('entries').get(key)?.revision ?? 0 }
+}
+
+/** All entries there ever were and are not forgotten, with where they stand, in the order of their ids. */
+export function* entryRecords(vault: Vault, after?: EntryId): Generator<readonly [EntryId, EntryRecord]> {
+  const space = vault.store.namespace('entries')
+  let from = after && headKey(after)
+  do {
+    const page = space.scan({ prefix: HEAD_PREFIX, limit: 256, ...(from !== undefined && { after: from }) })
+    for (const [key, { value }] of page.items) {
+      yield [parseEntryId(Uint8Array.fromHex(key.slice(HEAD_PREFIX.length))), decodeEntryRecord(value)]
+    }
+    from = page.next
+  } while (from !== undefined)
+}
