@@ -75,6 +75,13 @@ export async function attach(world: World, by: Rig, label: string): Promise<Rig>
   return rig
 }
 
+/** The vault's own device, as its owner's first device vouches for it once it checked the evidence. */
+export async function attachVault(by: Rig): Promise<void> {
+  const { vault: keys } = await by.owner.entries.directory()
+  await by.owner.entries.attach(by.book.attach({ keys, label: 'the vault', role: 'vault', expires: null }))
+  await by.learn()
+}
+
 interface RigParts {
   readonly owner: OwnerDevice
   readonly user: UserId

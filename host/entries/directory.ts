@@ -30,6 +30,14 @@ interface Walk {
   backup: Uint8Array | null
 }
 
+/** A directory as far as it was walked. It never changes: what goes on from it is another. */
+export interface DirectoryWalk {
+  /** With what comes after: only that is verified. @throws Refusal `directory-invalid` when it is too long then */
+  and(statements: readonly Uint8Array[]): DirectoryWalk
+  /** `now`: milliseconds since the epoch; what has expired by then is not active. */
+  at(now: number): Directory
+}
+
 /**
  * A statement is taken for the next of the chain when it names the one before and its device's signature is right;
  * whether it then has an effect is another matter, so that all devices agree on the chain.
@@ -37,20 +45,48 @@ interface Walk {
  * @throws Refusal `directory-invalid` when the first statement is not this user's root
  */
 export function walkDirectory(crypto: EntryCrypto, { user, statements, now }: DirectoryInput): Directory {
-  if (statements.length > STATEMENTS_MAX) {
-    throw new Refusal('directory-invalid', `directory: ${statements.length} statements, at most ${STATEMENTS_MAX}`)
-  }
+  return openWalk(crypto, { user, statements }).at(now)
+}
+
+/** The walk of `walkDirectory`, to be gone on with. @throws Refusal as there */
+export function openWalk(
+  crypto: EntryCrypto,
+  { user, statements }: Pick<DirectoryInput, 'user' | 'statements'>,
+): DirectoryWalk {
+  checkCount(statements.length)
   const [first, ...rest] = statements
-  const walk = startWalk(crypto, user, first)
-  const ignored: Ignored[] = []
-  for (const [index, bytes] of rest.entries()) {
-    const verdict = take(walk, bytes)
-    if (verdict !== undefined) ignored.push({ index: index + 1, ...verdict })
+  return walkFrom({ walk: startWalk(crypto, user, first), ignored: [], count: 1 }).and(rest)
+}
+
+interface Walked {
+  readonly walk: Walk
+  readonly ignored: readonly Ignored[]
+  /** Statements so far, ignored ones included. */
+  readonly count: number
+}
+
+function walkFrom({ walk, ignored, count }: Walked): DirectoryWalk {
+  return {
+    and(statements) {
+      checkCount(count + statements.length)
+      const next = { ...walk, devices: new Map(walk.devices), hashes: walk.hashes.slice() }
+      const found = statements.flatMap((bytes, index) => {
+        const verdict = take(next, bytes)
+        return verdict === undefined ? [] : [{ index: count + index, ...verdict }]
+      })
+      return walkFrom({ walk: next, ignored: [...ignored, ...found], count: count + statements.length })
+    },
+    at(now) {
+      const devices = new Map([...walk.devices].map(([key, device]) => [key, expireAt(device, now)]))
+      const { user, hashes, root, backup } = walk
+      return { user, head: { seq: hashes.length - 1, hash: hashes.at(-1) as Hash }, hashes, devices, root, backup, ignored }
+    },
   }
-  const devices = new Map([...walk.devices].map(([key, device]) => [key, expireAt(device, now)]))
-  const hash = walk.hashes.at(-1) as Hash
-  const { hashes, root, backup } = walk
-  return { user, head: { seq: hashes.length - 1, hash }, hashes, devices, root, backup, ignored }
+}
+
+function checkCount(count: number): void {
+  if (count <= STATEMENTS_MAX) return
+  throw new Refusal('directory-invalid', `directory: ${count} statements, at most ${STATEMENTS_MAX}`)
 }
 
 /** The devices that a version of this moment is shared with; the vault's only when it is asked for. */

@@ -12,6 +12,7 @@ import type { Lane } from '#host/wire/envelope.ts'
 import { encodeEvent, type VineEvent } from '#host/wire/event.ts'
 import { newEventId, type EventId, type EventType } from '#host/wire/id.ts'
 import { encodeReply, type Reply } from '#host/wire/reply.ts'
+import { distrusted } from './account/own-distrust.ts'
 import { checkCaps } from './caps.ts'
 import { type Facts, factRows } from './rows.ts'
 import type { Opened } from './open.ts'
@@ -83,10 +84,12 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   checkQuota(vault, changes)
   if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
   const answers = (leaving.answers ?? []).filter(({ to }) => to.session).map((answer) => sealedAnswer(leaving, answer))
-  const outgoing = (leaving.outgoing ?? []).filter(({ to }) => to.session).map((item) => sealed(leaving, item))
+  const found = distrusted(vault, now)
+  const outgoing = [...(leaving.outgoing ?? []), ...found.outgoing].filter(({ to }) => to.session).map((item) => sealed(leaving, item))
 
   // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()
+  found.taken()
   leaving.apply?.()
   const record: Change[] = changes.map((change) => authored(guarded(vault, change), opened))
   const letters: Letter[] = []
@@ -111,7 +114,7 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   }
   record.push(...vault.outbox.settle(), ...vault.inbox.prune(now))
   if (leaving.numbered) record.push(leaving.numbered(vault.audit.head.sequence + 1))
-  const [first] = rows.map((entry) => {
+  const [first] = [...rows, ...found.rows].map((entry) => {
     const { row, changes } = vault.audit.append(entry)
     record.push(...changes)
     return row

@@ -2,11 +2,15 @@
 import { type Credential, decodeCredential, issuerName } from '#host/crypto/credential.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { disclosureOf, encodePresentation } from '#host/crypto/presentation.ts'
+import { Refusal } from '#host/errors.ts'
+import { CREDENTIALS_MAX } from '#host/limits.ts'
 import type { HeldCredential } from '#host/plugin/grant.ts'
 import type { CredentialMetadata, ProofRequest } from '#host/plugin/port.ts'
-import type { Change } from '#host/storage/port.ts'
+import type { Change, Expectation } from '#host/storage/port.ts'
+import { unusable } from './account/own-content.ts'
 import type { Gate } from './factor.ts'
 import type { Connection } from './party.ts'
+import { credentialEntries } from './personal.ts'
 import { entries } from './read.ts'
 import { type CredentialRecord, decodeRecord, encodeRecord } from './records.ts'
 import type { Vault } from './vault.ts'
@@ -43,9 +47,7 @@ export function storedCredentials(vault: Vault): readonly StoredCredential[] {
   return entries(personal, PREFIX).map(([alias, bytes]) => {
     const critical = personal.get(PREFIX + alias)?.sensitivity === 'critical'
     const { record, credential } = read(bytes)
-    const { kind, names, expires } = credential
-    const metadata = { alias, kind, issuer: issuerName(credential.issuer), label: record.label, claims: names, expires }
-    return { alias, record, credential, metadata, critical }
+    return { alias, record, credential, metadata: shown(alias, credential, record.label), critical }
   })
 }
 
@@ -55,27 +57,69 @@ export function credentialChange(alias: string, record: CredentialRecord | null)
   return { namespace: 'personal', key: PREFIX + alias, value, visibility: 'opaque', sensitivity: 'secret' }
 }
 
+/** What counts for one event, and what the commit of whatever was proven must find unchanged. */
+export interface HeldCredentials {
+  readonly credentials: ReadonlyMap<string, HeldCredential>
+  readonly expected: readonly Expectation[]
+}
+
 /**
  * Those that count now, for proofs to one connection: each is bound to the identity of the other side, so that it
- * cannot show ours to somebody else as if it were the owner.
+ * cannot show ours to somebody else as if it were the owner. An entry takes the place of a plain one of its alias.
  */
 export function heldCredentials(
   vault: Vault,
   options: { connection: Connection | undefined; needed: boolean; now: number; gate: Gate },
-): ReadonlyMap<string, HeldCredential> {
+): HeldCredentials {
   const { connection, needed, now, gate } = options
   const peerKey = connection?.record.peerKey
-  if (!needed || !peerKey) return new Map()
+  if (!needed || !peerKey) return { credentials: new Map(), expected: [] }
   const audience = identityId(peerKey)
-  const valid = storedCredentials(vault).filter(({ metadata: { expires } }) => expires === null || now < expires)
+  const { all, expected } = allCredentials(vault, now)
+  const valid = all.filter(({ metadata: { expires } }) => expires === null || now < expires)
   const prove = async (credential: Credential, { disclose, nonce }: ProofRequest): Promise<Uint8Array> => {
     const disclosure = disclosureOf(credential, { names: disclose, audience, nonce })
     return encodePresentation(credential, { ...disclosure, proof: await vault.prover.prove(disclosure) })
   }
-  return new Map(
-    valid.map(({ alias, credential, metadata, critical }): [string, HeldCredential] => [
-      alias,
-      { metadata, prove: (request) => (critical && !gate.pass() ? undefined : prove(credential, request)) },
-    ]),
-  )
+  const credentials = valid.map(({ alias, credential, metadata, critical }): [string, HeldCredential] => [
+    alias,
+    { metadata, prove: (request) => (critical && !gate.pass() ? undefined : prove(credential, request)) },
+  ])
+  return { credentials: new Map(credentials), expected }
+}
+
+type Usable = Pick<StoredCredential, 'alias' | 'credential' | 'metadata' | 'critical'>
+
+function allCredentials(vault: Vault, now: number): { all: readonly Usable[]; expected: readonly Expectation[] } {
+  const plain = storedCredentials(vault)
+  const entries = credentialEntries(vault, now).slice(0, CREDENTIALS_MAX)
+  const aliases = new Set(entries.map(({ alias }) => alias))
+  const critical = new Set(plain.flatMap((stored) => (stored.critical ? [stored.alias] : [])))
+  const opened = entries.flatMap(({ alias, entry, content }): Usable[] => {
+    const credential = content && readContent(vault, entry, content)
+    return credential ? [{ alias, credential, metadata: shown(alias, credential), critical: critical.has(alias) }] : []
+  })
+  const expected = entries.map(({ place }) => place)
+  return { all: [...plain.filter(({ alias }) => !aliases.has(alias)), ...opened], expected }
+}
+
+/** By the content as it was opened, which is wiped when it is dropped. */
+const decoded = new WeakMap<Uint8Array, Credential>()
+
+function readContent(vault: Vault, entry: string, content: Uint8Array): Credential | undefined {
+  const before = decoded.get(content)
+  if (before) return before
+  try {
+    const credential = decodeCredential(content)
+    decoded.set(content, credential)
+    return credential
+  } catch (cause) {
+    if (!(cause instanceof Refusal)) throw cause
+    unusable(vault, entry, 'entry-invalid')
+    return undefined
+  }
+}
+
+function shown(alias: string, { kind, issuer, names, expires }: Credential, label = alias): CredentialMetadata {
+  return { alias, kind, issuer: issuerName(issuer), label, claims: names, expires }
 }

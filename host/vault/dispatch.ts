@@ -12,7 +12,8 @@ import { reachable } from './reach.ts'
 import { storeCap } from './caps.ts'
 import { factorNeeded, type Gate, gateFor, withoutCritical } from './factor.ts'
 import type { Vault } from './vault.ts'
-import { heldCredentials } from './credentials.ts'
+import { type HeldCredentials, heldCredentials } from './credentials.ts'
+import { readPersonal } from './personal.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
@@ -77,8 +78,14 @@ export function grantedTo(given: Given): Granted {
   const { opened, now } = given
   const { factor, store } = opened.vault
   const gate = gateFor(factor, { event: opened.event.id, now })
-  const sources = sourcesOf(given, gate)
-  if (factor.isWide(now)) return { sources, settled: (running) => running }
+  const names = given.fields.map(({ name }) => name)
+  const fields = readPersonal(opened.vault, names, { gate, now })
+  const held = heldFor(given, gate)
+  const sources = sourcesOf(given, { gate, fields: fields.values, credentials: held.credentials })
+  const relied = (effects: Effects): Effects => {
+    return { ...effects, expected: [...effects.expected, ...fields.expected(), ...held.expected] }
+  }
+  if (factor.isWide(now)) return { sources, settled: async (running) => relied(await running) }
   const overwrites = ({ namespace, key }: Change): boolean =>
     store.namespace(namespace).get(key)?.sensitivity === 'critical' && !gate.pass()
   return {
@@ -90,7 +97,7 @@ export function grantedTo(given: Given): Granted {
       )
       if (gate.missed || ('effects' in ended && ended.effects.changes.some(overwrites))) throw factorNeeded()
       if ('error' in ended) throw ended.error
-      return ended.effects
+      return relied(ended.effects)
     },
   }
 }
@@ -104,7 +111,18 @@ function closed(namespaces: Sources['namespaces'], gate: Gate): Sources['namespa
   )
 }
 
-function sourcesOf({ opened, connection, registered, fields, now }: Given, gate: Gate): Sources {
+interface Read {
+  readonly gate: Gate
+  readonly fields: ReadonlyMap<string, string>
+  readonly credentials: HeldCredentials['credentials']
+}
+
+function heldFor({ opened, connection, registered, now }: Given, gate: Gate): HeldCredentials {
+  const needed = registered.manifest.needs.credentials !== undefined
+  return heldCredentials(opened.vault, { connection, needed, now, gate })
+}
+
+function sourcesOf({ opened, connection, registered, fields }: Given, read: Read): Sources {
   const { vault } = opened
   const permissions = connection?.contract?.contract.permissions
   return grantFor({
@@ -114,31 +132,14 @@ function sourcesOf({ opened, connection, registered, fields, now }: Given, gate:
       messages: permissions?.messages ?? false,
       authentication: permissions?.authentication ?? false,
     },
-    fields: valuesOf(vault, fields, gate),
+    fields: read.fields,
     connection: connection && vault.store.namespace(`connection/${connection.id}`),
     reaches: (to, type) => reachable(vault, to, type) !== undefined,
     handler: vault.store.namespace(`handler/${registered.name}`),
-    keys: { get: (alias) => keyFor(alias, { vault, connection, gate }) },
-    credentials: heldCredentials(vault, {
-      connection,
-      needed: registered.manifest.needs.credentials !== undefined,
-      now,
-      gate,
-    }),
+    keys: { get: (alias) => keyFor(alias, { vault, connection, gate: read.gate }) },
+    credentials: read.credentials,
     admitted: fields.map(({ name }) => name),
   })
-}
-
-function valuesOf(vault: Vault, fields: Given['fields'], gate: Gate): Map<string, string> {
-  const personal = vault.store.namespace('personal')
-  const text = new TextDecoder()
-  const values = new Map<string, string>()
-  for (const { name } of fields) {
-    const item = personal.get(`field/${name}`)
-    if (item?.sensitivity === 'critical' && !gate.pass()) throw factorNeeded()
-    if (item) values.set(name, text.decode(item.value))
-  }
-  return values
 }
 
 function keyFor(

@@ -10,6 +10,7 @@ import { askerOf } from './account/asker.ts'
 import { tellOthers } from './account/apply.ts'
 import { appended, crypto, deviceOfKey, ownDirectory } from './account/directory.ts'
 import { inactive } from './account/judge.ts'
+import { forgetOwn } from './account/own.ts'
 import {
   AUDIENCE_CHARS_MAX,
   CHALLENGE_BYTES,
@@ -190,7 +191,12 @@ async function end(command: Command): Promise<Done> {
   const isOver = left === 0
   return {
     body: { removed: changes.length, left, remains: isOver ? remains : [] },
-    apply: () => void (isOver && vault.account.walked.clear()),
+    apply() {
+      forgetOwn(vault.account.own)
+      if (!isOver) return
+      vault.account.walked.clear()
+      vault.account.walks.clear()
+    },
     changes: isOver ? [...changes, dueErasure] : changes,
     rows: [told(command, 'changed', isOver ? 'account deleted' : 'account: a step of its deletion')],
   }

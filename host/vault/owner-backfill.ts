@@ -18,6 +18,7 @@ import {
   shareChange,
 } from './account/held.ts'
 import { inactive } from './account/judge.ts'
+import { forgetOwn } from './account/own.ts'
 import { BACKFILL_MAX } from './account/limits.ts'
 import { audienceAt, audienceOf, pageFor } from './account/served.ts'
 import { channelSchema, shareSchema } from './account/write.ts'
@@ -100,7 +101,14 @@ function backfill(command: Command): Done {
     changes.push(shareChange(held.version, share))
     added++
   }
-  return { body: { added }, changes, expected, rows: [told(command, 'changed', `${added} shares`)] }
+  return {
+    body: { added },
+    // A share for the vault's own device may be of what it looked at before, and had none of.
+    apply: () => forgetOwn(vault.account.own),
+    changes,
+    expected,
+    rows: [told(command, 'changed', `${added} shares`)],
+  }
 }
 
 function lacks(vault: Vault, entry: EntryId, { seq, device }: { seq: number; device: DeviceId }): boolean {

@@ -3,6 +3,7 @@ import { hashPin, isPin, PIN_SALT_BYTES } from '#host/crypto/pin.ts'
 import { Refusal } from '#host/errors.ts'
 import { KEY_BYTES_MAX, PIN_CHARS_MAX, PIN_CHARS_MIN, UNLOCK_WINDOW_MS_MAX } from '#host/limits.ts'
 import { z } from '#host/schema.ts'
+import { forgetOwn } from './account/own.ts'
 import { type Command, type Done, readCommand } from './command.ts'
 import { commit } from './commit.ts'
 import { counted, factorChange, factorNeeded } from './factor.ts'
@@ -50,7 +51,14 @@ export async function unlock(command: Command): Promise<Done> {
 
 export function lock(command: Command): Done {
   readCommand(nothing, command)
-  return { apply: () => command.vault.factor.lock(), rows: [told(command)] }
+  const { factor, account } = command.vault
+  return {
+    apply() {
+      factor.lock()
+      forgetOwn(account.own)
+    },
+    rows: [told(command)],
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Views } from '#host/storage/view.ts'
 import { lazily } from '#host/wire/lazily.ts'
 import type { Instance } from './account/instance.ts'
 import { type AccountLive, emptyAccount } from './account/live.ts'
+import { forgetOwn } from './account/own.ts'
 import { entries, readConnection, readDevice, required } from './read.ts'
 import { identityKey, readSigningKeys, type SigningKeyEntry } from './signing-keys.ts'
 import { type Factor, openFactor } from './factor.ts'
@@ -136,6 +137,7 @@ export function readVault(
   const profile = lazily(() => {
     return makeProfile({ vault: id, signing: signing(), prekey: prekey(), documents, handlers })
   })
+  const account = emptyAccount()
   const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
   return {
     id,
@@ -164,12 +166,15 @@ export function readVault(
     writer: openWriter(store, { deadlineMs: commitDeadlineMs }),
     views,
     instance,
-    account: emptyAccount(),
+    account,
     refusals,
     bytesMax,
     diskBytesMax,
     toldFullAt: undefined,
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]() {
+      forgetOwn(account.own)
+      return store[Symbol.asyncDispose]()
+    },
   }
 }
 

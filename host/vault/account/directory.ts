@@ -4,9 +4,9 @@ import { parseUserId } from '#host/entries/ids.ts'
 import type { Device, Directory, StatementBody } from '#host/entries/model.ts'
 import { nativeCrypto } from '#host/entries/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
-import { walkDirectory } from '#host/entries/directory.ts'
+import { type DirectoryWalk, openWalk } from '#host/entries/directory.ts'
 import { Refusal } from '#host/errors.ts'
-import type { Change, Expectation } from '#host/storage/port.ts'
+import type { Change, Expectation, Item } from '#host/storage/port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import type { ConnectionId } from '#host/wire/id.ts'
 import { pack, unpack } from '#host/wire/pack.ts'
@@ -37,9 +37,7 @@ const put = { namespace: 'directory', visibility: 'opaque' } as const
 /** The owner's own, as it stands; `undefined` before the sign-up. */
 export function ownDirectory(vault: Vault, now: number): Directory | undefined {
   const head = vault.store.namespace('directory').get(HEAD)
-  if (!head) return undefined
-  const user = parseUserId(decodeHead(head.value).user)
-  return walked(vault, { user, prefix: OWN, revision: head.revision, now })
+  return head && walked(vault, { userOf: () => parseUserId(decodeHead(head.value).user), prefix: OWN, head, now })
 }
 
 /** @throws Refusal `command-invalid` before the sign-up */
@@ -52,7 +50,7 @@ export function knownDirectory(vault: Vault, now: number): Directory {
 /** Another user's, if the owner shares with them. */
 export function userDirectory(vault: Vault, user: UserId, now: number): Directory | undefined {
   const item = vault.store.namespace('directory').get(userKey(user))
-  return item && walked(vault, { user, prefix: userStatements(user), revision: item.revision, now })
+  return item && walked(vault, { userOf: () => user, prefix: userStatements(user), head: item, now })
 }
 
 /** Over which connection a user is served. */
@@ -119,7 +117,7 @@ export function appended(vault: Vault, bytes: Uint8Array, now: number): Appended
     ? statement.seq === head.seq + 1 && statement.prev !== null && equalBytes(statement.prev, head.hash)
     : statement.seq === 0
   if (!isNext) throw new Refusal('conflict', 'the directory has moved on: fetch it and sign again')
-  const directory = judged(statement.user, [...ownStatements(vault), bytes], now)
+  const directory = judged(vault, { user: statement.user, prefix: OWN, more: [bytes] }, now)
   return {
     directory,
     body: statement.body,
@@ -142,15 +140,16 @@ export function learned(
   now: number,
 ): { readonly directory: Directory; readonly changes: readonly Change[] } {
   const { user, connection, statements } = given
-  const directory = judged(user, statements, now)
   const known = entries(vault.store.namespace('directory'), userStatements(user))
   const goesOn = known.every(([, bytes], seq) => equalBytes(bytes, statements[seq] ?? new Uint8Array(0)))
   if (!goesOn) throw new Refusal('conflict', 'this is not a later state of the directory that is known')
+  const more = statements.slice(known.length)
+  const directory = judged(vault, { user, prefix: userStatements(user), more }, now)
   const record: UserRecord = { user, seq: directory.head.seq, connection }
   return {
     directory,
     changes: [
-      ...statements.slice(known.length).map((value, index): Change => {
+      ...more.map((value, index): Change => {
         const key = userStatements(user) + digits(known.length + index)
         return { namespace: 'directory', key, value, visibility: 'opaque' }
       }),
@@ -174,22 +173,58 @@ export function deviceOfKey(directory: Directory, signing: Uint8Array): Device |
   return directory.devices.values().find(({ keys }) => equalBytes(keys.signing, signing))
 }
 
-/** A walk that ignores nothing: what is kept must count. */
-function judged(user: UserId, statements: readonly Uint8Array[], now: number): Directory {
-  const directory = walkDirectory(crypto, { user, statements, now })
+interface Kept {
+  readonly user: UserId
+  /** Where its statements are. */
+  readonly prefix: string
+}
+
+/** With what is to be kept as well, which must count: a walk that ignores nothing. */
+function judged(vault: Vault, { more, ...kept }: Kept & { readonly more: readonly Uint8Array[] }, now: number) {
+  const known = keptWalk(vault, kept)
+  const statements = [...known.statements, ...more]
+  const walk = known.walk?.and(more) ?? openWalk(crypto, { user: kept.user, statements })
+  const directory = walk.at(now)
   const [ignored] = directory.ignored
   if (ignored) throw new Refusal('entry-invalid', `statement ${ignored.index} counts for nothing: ${ignored.reason}`)
+  // Once it is kept, it need not be verified again.
+  vault.account.walks.set(kept.prefix, [{ statements, walk }, ...(known.walk ? [{ ...known, walk: known.walk }] : [])])
   return directory
 }
 
-function walked(
-  vault: Vault,
-  { user, prefix, revision, now }: { user: UserId; prefix: string; revision: number; now: number },
-): Directory {
+/** What is kept, and its walk: of what was verified before, only what is new since. */
+function keptWalk(vault: Vault, { user, prefix }: Kept): { statements: Uint8Array[]; walk: DirectoryWalk | undefined } {
+  const statements = entries(vault.store.namespace('directory'), prefix).map(([, value]) => value)
+  if (statements.length === 0) return { statements, walk: undefined }
+  const known = vault.account.walks.get(prefix)?.find((one) => isStart(one.statements, statements))
+  const walk = known
+    ? known.walk.and(statements.slice(known.statements.length))
+    : openWalk(crypto, { user, statements })
+  return { statements, walk }
+}
+
+function isStart(start: readonly Uint8Array[], all: readonly Uint8Array[]): boolean {
+  return start.every((bytes, seq) => {
+    const other = all[seq]
+    return other !== undefined && (other === bytes || equalBytes(other, bytes))
+  })
+}
+
+interface Stands extends Omit<Kept, 'user'> {
+  readonly userOf: () => UserId
+  readonly head: Pick<Item, 'revision'>
+  readonly now: number
+}
+
+function walked(vault: Vault, { userOf, prefix, head: { revision }, now }: Stands): Directory {
   const known = vault.account.walked.get(prefix)
   if (known?.revision === revision && now < known.until) return known.directory
-  const statements = entries(vault.store.namespace('directory'), prefix).map(([, value]) => value)
-  const directory = walkDirectory(crypto, { user, statements, now })
+  const { statements, walk = openWalk(crypto, { user: userOf(), statements: [] }) } = keptWalk(vault, {
+    user: userOf(),
+    prefix,
+  })
+  const directory = walk.at(now)
+  vault.account.walks.set(prefix, [{ statements, walk }])
   vault.account.walked.set(prefix, { revision, until: holdsUntil(directory), directory })
   return directory
 }

@@ -68,7 +68,7 @@ export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefin
   return item && decodeEntryRecord(item.value)
 }
 
-function decodeEntryRecord(value: Uint8Array): EntryRecord {
+export function decodeEntryRecord(value: Uint8Array): EntryRecord {
   return unpack(value) as EntryRecord
 }
 
@@ -76,7 +76,7 @@ export function entryChange(entry: EntryId, record: EntryRecord): Change {
   return { namespace: 'entries', key: headKey(entry), value: pack(record), visibility: 'opaque' }
 }
 
-const HEAD_PREFIX = 'head/'
+export const HEAD_PREFIX = 'head/'
 export const headKey = (entry: EntryId): string => HEAD_PREFIX + entry.toHex()
 export const pruneKey = (entry: EntryId): string => `prune/${entry.toHex()}`
 export const headerKey = (entry: EntryId, seq: number): string => `header/${entry.toHex()}/${digits(seq)}`

@@ -52,3 +52,14 @@ export const REMOVED_PER_STEP = 8_192
 export const SHARED_RELAY_MS = 60_000
 /** Requests of one vault's devices that are with other vaults. */
 export const SHARED_RELAYS_MAX = 64
+
+// what the vault's own device opens --------------------------------------------------------------------------------
+
+/** Contents kept open for handlers: what the contracts of many connections ask for. */
+export const OWN_OPENED_MAX = 256
+/** The same in bytes: a credential is a few KiB. */
+export const OWN_OPENED_BYTES_MAX = 1_024 * KiB
+/** Hashes of versions that were verified: as many as entries. */
+export const OWN_VERIFIED_MAX = 16_384
+/** Versions that the owner was told of: past this they are told of again. */
+export const OWN_TOLD_MAX = 1_024

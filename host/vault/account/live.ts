@@ -1,8 +1,10 @@
 /** What an open vault holds of accounts in memory alone. */
+import type { DirectoryWalk } from '#host/entries/directory.ts'
 import type { Directory } from '#host/entries/model.ts'
 import type { VineEvent } from '#host/wire/event.ts'
 import type { ConnectionId, EventId } from '#host/wire/id.ts'
 import type { Device } from '../party.ts'
+import { emptyOwn, type OwnLive } from './own.ts'
 
 /** A challenge that waits for its answer. */
 export interface Challenge {
@@ -28,15 +30,24 @@ export interface Walked {
   readonly directory: Directory
 }
 
+/** Statements that were verified, as far as they went. */
+export interface KnownWalk {
+  readonly statements: readonly Uint8Array[]
+  readonly walk: DirectoryWalk
+}
+
 export interface AccountLive {
   /** By hexadecimal bytes. A restart forgets them, and their devices ask again. */
   readonly challenges: Map<string, Challenge>
   /** Directories by where their statements are kept. */
   readonly walked: Map<string, Walked>
+  /** What each goes on from: with the statement that is about to be kept, and without. */
+  readonly walks: Map<string, readonly KnownWalk[]>
   /** By the id of the device's event, which is that of the event to the other vault too. */
   readonly relays: Map<EventId, SharedRelay>
+  readonly own: OwnLive
 }
 
 export function emptyAccount(): AccountLive {
-  return { challenges: new Map(), walked: new Map(), relays: new Map() }
+  return { challenges: new Map(), walked: new Map(), walks: new Map(), relays: new Map(), own: emptyOwn() }
 }
