@@ -79,7 +79,15 @@ function walkFrom({ walk, ignored, count }: Walked): DirectoryWalk {
     at(now) {
       const devices = new Map([...walk.devices].map(([key, device]) => [key, expireAt(device, now)]))
       const { user, hashes, root, backup } = walk
-      return { user, head: { seq: hashes.length - 1, hash: hashes.at(-1) as Hash }, hashes, devices, root, backup, ignored }
+      return {
+        user,
+        head: { seq: hashes.length - 1, hash: hashes.at(-1) as Hash },
+        hashes,
+        devices,
+        root,
+        backup,
+        ignored,
+      }
     },
   }
 }

@@ -85,7 +85,9 @@ export async function commit(leaving: Leaving): Promise<readonly Letter[]> {
   if (sizeOf(changes) > COMMIT_BYTES_MAX) throw new Refusal('handler-output', 'the writes of this event are too large')
   const answers = (leaving.answers ?? []).filter(({ to }) => to.session).map((answer) => sealedAnswer(leaving, answer))
   const found = distrusted(vault, now)
-  const outgoing = [...(leaving.outgoing ?? []), ...found.outgoing].filter(({ to }) => to.session).map((item) => sealed(leaving, item))
+  const outgoing = [...(leaving.outgoing ?? []), ...found.outgoing]
+    .filter(({ to }) => to.session)
+    .map((item) => sealed(leaving, item))
 
   // Nothing below refuses: what is marked, applied and numbered here is in the record.
   opened?.mark()

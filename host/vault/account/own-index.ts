@@ -96,9 +96,10 @@ function lookAt(
     return bytes ? { revision, entry, name: servedName(decodeOutline(bytes)) ?? null } : nothing
   } catch (cause) {
     if (!(cause instanceof Refusal)) throw cause
+    // What it was called before it is called still, and judged when it is asked for: nothing older takes its place.
+    if (known?.name) return { ...known, revision }
     distrust(vault, { entry, seq, code: cause.code === 'unopenable' ? 'share-swapped' : 'version-malformed' })
-    // What it was called before it is called still: nothing older takes its place.
-    return { ...nothing, name: known?.name ?? null }
+    return nothing
   }
 }
 
