@@ -1,6 +1,7 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
 import { measuredBoot } from './boot.ts'
 import { manyConnections } from './connections.ts'
+import { entriesDevice, entriesHost } from './entries.ts'
 import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
 import { jcoGlue } from './glue.ts'
@@ -42,6 +43,8 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   handlers: manyHandlers,
   vaults: manyVaults,
   sealing: sealedVault,
+  'entries-device': entriesDevice,
+  'entries-host': entriesHost,
 }
 
 const asked = process.argv.slice(2)

@@ -13,7 +13,7 @@ import { readImage } from '#host/commands/image.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey } from '#host/crypto/sign.ts'
+import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
 import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
 import { HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
@@ -31,6 +31,8 @@ export interface Asker {
 
 export interface Scene extends AsyncDisposable {
   readonly host: Host
+  /** The owner's device, and what it signs with. */
+  readonly owner: { readonly alice: OwnerDevice; readonly signing: SigningKey }
   /** Told of every delivery from here on. */
   watch(tell: (trace: Trace) => void): void
   /** A new connection whose contract permits these event types. */
@@ -79,6 +81,7 @@ export async function openScene(options: { fixture?: Fixture } = {}): Promise<Sc
   const owned = parts.move()
   return {
     host,
+    owner: { alice, signing },
     watch: (listener) => void (tell = listener),
     connect: (name, events) => connectService({ name, events, alice, transport }),
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
@@ -119,6 +122,7 @@ function contractOf(name: string, events: readonly string[], verifyKey: Uint8Arr
         purpose: 'delivery of your order',
         retention: { kind: 'until-revoked' },
       },
+      { name: 'email', tier: 'on-demand', purpose: 'your receipt', retention: { kind: 'until-revoked' } },
     ],
     permissions: { events: [...events], store: null, messages: false, authentication: false, payment: false },
     limits: { requestsPerHour: REQUESTS_PER_HOUR_MAX, storageBytes: 0 },

@@ -20,6 +20,7 @@ import { type ComparingBook, comparingBook } from './compare.ts'
 import { type DirectoryBook, directoryBook } from './directories.ts'
 import { encodeMemory, recall } from './memory.ts'
 import { examine, keysOf, type OpenedVersion, type ReadingBook, readingBook } from './reading.ts'
+import { dropContents } from './seen.ts'
 import { activeDevice, type BookOptions, type BookState, directoryOf, newState } from './state.ts'
 import { confirmChannels, type Recipient, shareWith, type WritingBook, writingBook } from './writing.ts'
 
@@ -41,6 +42,8 @@ export interface Book extends DirectoryBook, WritingBook, ReadingBook, Comparing
   backfill(served: ServedEntry, to: { readonly owner: UserId; readonly device: DeviceId }): Backfill
   /** To be called when a host took a backfill. */
   confirmChannels(channels: readonly Channel[]): void
+  /** Wipes what was opened: when a screen is locked. */
+  forget(): void
   /** What is to be kept, sealed, for the next run. It is secret. */
   memory(): Uint8Array
 }
@@ -63,6 +66,7 @@ export function openBook(options: BookOptions): Book {
     },
     backfill: (served, to) => backfill(state, served, to),
     confirmChannels: (channels) => confirmChannels(state, channels),
+    forget: () => dropContents(state),
     memory: () => encodeMemory(state),
   }
 }

@@ -8,6 +8,9 @@ export const MEMORY_BYTES_MAX = 4 * MiB
 export const MEMORY_ITEMS_MAX = 262_144
 /** Outlines kept open, by the hash of their version: a list is drawn again without opening them again. */
 export const OUTLINES_KEPT_MAX = 16_384
+/** Contents kept open, and their bytes: an entry that is shown again is not opened again. */
+export const CONTENTS_KEPT_MAX = 32
+export const CONTENTS_KEPT_BYTES_MAX = MiB
 /** Versions whose signature was verified, by their hash: a history of hundreds for hundreds of entries. */
 export const VERIFIED_MAX = 131_072
 

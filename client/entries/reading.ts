@@ -22,6 +22,7 @@ import { Refusal } from '#host/errors.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
 import { OUTLINES_KEPT_MAX, VERIFIED_MAX } from './limits.ts'
+import { isRemembered, keptContent, markSeen, seenBefore, standing } from './seen.ts'
 import { type BookState, directoryOf, keep } from './state.ts'
 
 /** A version that was judged and found right. */
@@ -30,7 +31,7 @@ export interface OpenedVersion {
   /** Null for a tombstone, and for a version that this device has no share of. */
   readonly outline: Outline | null
   /**
-   * Opened at each call; null where there is none, or it was not served.
+   * Opened when it is first asked for, a copy at each call; null where there is none, or it was not served.
    *
    * @throws Refusal `entry-distrusted` when it does not open: the host swapped the share
    */
@@ -69,19 +70,37 @@ export interface ReadingBook {
 }
 
 export function readingBook(state: BookState): ReadingBook {
+  function judge(owner: UserId, served: ServedEntry, by: string): ReadEntry {
+    const known = state.entries.get(served.entry.toHex()) ?? null
+    const { findings, versions } = examine(state, { owner, served, known })
+    if (findings.length > 0) return { versions: [], findings }
+    remember(state, versions)
+    const last = versions.at(-1)
+    if (last !== undefined) markSeen(state, by, last.opened)
+    return { versions: versions.map(({ opened }) => opened), findings }
+  }
   return {
     read(owner, served) {
-      const known = state.entries.get(served.entry.toHex()) ?? null
-      const { findings, versions } = examine(state, { owner, served, known })
-      if (findings.length > 0) return { versions: [], findings }
-      remember(state, versions)
-      return { versions: versions.map(({ opened }) => opened), findings }
+      const by = standing(state, owner)
+      const seen = seenBefore(state, served, by)
+      const kept = () => seen && state.contents.get(seen.version.hash.toHex())?.slice()
+      if (seen === undefined || kept() === undefined) return judge(owner, served, by)
+      const { version, outline } = seen
+      // What was wiped meanwhile is opened from what is served here, which is judged then.
+      const content = () => kept() ?? judge(owner, served, by).versions[0]?.content() ?? null
+      return { versions: [{ version, outline, content }], findings: [] }
     },
     list(owner, served, { complete }) {
       const entries: ListedEntry[] = []
       const unlinked: EntryId[] = []
       const findings = complete ? withheld(state, owner, served) : []
+      const by = standing(state, owner)
       for (const one of served) {
+        const seen = seenBefore(state, one, by)
+        if (seen !== undefined) {
+          entries.push({ entry: one.entry, version: seen.version, outline: seen.outline })
+          continue
+        }
         const known = state.entries.get(one.entry.toHex()) ?? null
         const decoded = decode(state, one)
         const isApart = known !== null && firstSeq(decoded) > known.seq + 1
@@ -90,8 +109,12 @@ export function readingBook(state: BookState): ReadingBook {
         const last = examined.versions.at(-1)
         if (examined.findings.length > 0 || last === undefined) continue
         entries.push({ entry: one.entry, version: last.opened.version, outline: last.opened.outline })
-        if (isApart) unlinked.push(one.entry)
-        else remember(state, examined.versions)
+        if (isApart) {
+          unlinked.push(one.entry)
+          continue
+        }
+        remember(state, examined.versions)
+        markSeen(state, by, last.opened)
       }
       return { entries, unlinked, findings }
     },
@@ -136,7 +159,7 @@ export function examine(
     prune,
     known,
     heads: (hash) => state.places.get(hash.toHex()),
-    isVerified: (version) => state.verified.has(version.hash.toHex()),
+    isVerified: (version) => state.verified.has(version.hash.toHex()) || isRemembered(state, version),
   })
   const opened = versions.map((version, index) => {
     const parts = served.versions[index] as ServedVersion
@@ -222,7 +245,7 @@ function open(
   }
   const content = () => {
     try {
-      return openPartOf('content')
+      return keptContent(state, version, () => openPartOf('content'))
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause
       throw new Refusal('entry-distrusted', `share-swapped: version ${seq}: its content does not open`, { cause })

@@ -1,6 +1,6 @@
 /** What a device's book knows: its own keys, the directories it walked, and where each entry was. */
 import type { DeviceId, EntryId, Hash, UserId, VersionId } from '#host/entries/ids.ts'
-import type { Device, DeviceKeys, Directory, EntryHead, Outline } from '#host/entries/model.ts'
+import type { Device, DeviceKeys, Directory, EntryHead, Outline, SignedVersion } from '#host/entries/model.ts'
 import type { DeviceOpener, DeviceSigner, EntryCrypto } from '#host/entries/port.ts'
 import type { ChannelKey } from '#host/entries/share.ts'
 import { createUlids } from '#host/entries/ulid.ts'
@@ -20,6 +20,14 @@ export interface KnownEntry extends EntryHead {
 export interface OwnChannel extends ChannelKey {
   /** Whether a host is known to have it. */
   readonly isKept: boolean
+}
+
+/** A version that was judged right. */
+export interface SeenVersion {
+  readonly version: SignedVersion
+  readonly outline: Outline | null
+  /** `standing` of what it was judged by. */
+  readonly by: string
 }
 
 export interface DeviceSecrets {
@@ -56,6 +64,10 @@ export interface BookState extends BookOptions {
   readonly verified: Set<string>
   /** Opened outlines, by the hexadecimal hash of their version. */
   readonly outlines: Map<string, Outline>
+  /** Current versions that were judged right, by the hexadecimal hash. */
+  readonly seen: Map<string, SeenVersion>
+  /** Opened contents, by the hexadecimal hash of their version, the one longest here first. Secret. */
+  readonly contents: Map<string, Uint8Array>
   newEntryId(): EntryId
   newVersionId(): VersionId
 }
@@ -76,6 +88,8 @@ export function newState(options: BookOptions): BookState {
     incoming: new Map(),
     verified: new Set(),
     outlines: new Map(),
+    seen: new Map(),
+    contents: new Map(),
     newEntryId: () => parseEntryId(ulids({ now: now(), random })),
     newVersionId: () => parseVersionId(ulids({ now: now(), random })),
   }

@@ -66,7 +66,8 @@ export function hashRecipients(crypto: EntryCrypto, recipients: readonly DeviceI
   return parseHash(crypto.digest(RECIPIENTS_LABEL, ...recipients.toSorted(compareBytes)))
 }
 
-function contentHash(crypto: EntryCrypto, header: Uint8Array): Hash {
+/** SHA-256 of `entries/1 content hash` and a header's bytes: what names a version. */
+export function contentHash(crypto: EntryCrypto, header: Uint8Array): Hash {
   return parseHash(crypto.digest(HASH_LABEL, header))
 }
 
