@@ -45,7 +45,11 @@ export function newFamily(others: number): Family {
 
 export function draftOf(title: string, handlers = false) {
   const outline = { title, kind: handlers ? 'profile-field' : 'login', urls: ['https://login.example'] }
-  return { outline, content: random(CONTENT_BYTES), audience: { handlers, users: [] } }
+  return {
+    outline,
+    content: handlers ? new Uint8Array(CONTENT_BYTES).fill(97) : random(CONTENT_BYTES),
+    audience: { handlers, users: [] },
+  }
 }
 
 /** New entries, each taken by a host that is not there. */

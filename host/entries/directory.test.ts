@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
-import { activeDevices, descendantsOf, walkDirectory } from './directory.ts'
+import { activeDevices, descendantsOf, openWalk, walkDirectory } from './directory.ts'
 import { parseUserId } from './ids.ts'
 import { attestation, newDevice, newFamily, noHeads, random, reasons, statuses } from './family.fixture.ts'
 import { ATTESTATION_DEPTH_MAX, DEVICES_MAX, STATEMENTS_MAX } from './limits.ts'
@@ -54,6 +54,40 @@ describe('a walk', () => {
     expect(walk(Array.from({ length: STATEMENTS_MAX + 1 }, () => first as Uint8Array))).toBe('directory-invalid')
   })
 })
+
+describe('a walk that goes on', () => {
+  test('finds what a whole one finds, verifies only what is new, and leaves what it goes on from as it was', () => {
+    const { root, user, said, attest, revoke, walk } = newFamily()
+    const [tablet, watch] = [newDevice(), newDevice()]
+    attest(root, tablet)
+    const forged = flipLast((said[1] as (typeof said)[0]).bytes)
+    let verified = 0
+    const counting = {
+      ...crypto,
+      verify: (signed: Parameters<typeof crypto.verify>[0]) => (verified++, crypto.verify(signed)),
+    }
+    const first = openWalk(counting, { user, statements: [...said.map(({ bytes }) => bytes), forged] })
+    const before = first.at(2_000)
+    attest(tablet, watch)
+    revoke(root, tablet)
+    const more = said.slice(2).map(({ bytes }) => bytes)
+    const whole = walkDirectory(crypto, {
+      user,
+      statements: [...said.slice(0, 2).map(({ bytes }) => bytes), forged, ...more],
+      now: 2_000,
+    })
+    verified = 0
+    expect(first.and(more).at(2_000)).toEqual(whole)
+    expect(verified).toBe(more.length)
+    expect(first.at(2_000)).toEqual(before)
+    expect(whole.ignored).toMatchObject([{ index: 2, reason: 'unchained' }])
+    expect(walk().head).toEqual(whole.head)
+    const many = Array.from({ length: STATEMENTS_MAX }, () => forged)
+    expect(refusalOf(() => first.and(many))).toBe('directory-invalid')
+  })
+})
+
+const flipLast = (bytes: Uint8Array) => bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte))
 
 describe('an edge is ignored and reported', () => {
   test('when it is forged: signed by another, or by a device of nobody', () => {

@@ -6,7 +6,7 @@
 import { Packr } from 'msgpackr/pack'
 
 // No records: they compile code from data. No structured clone: it revives cycles and shared references.
-const packr = new Packr({
+const options = {
   useRecords: false,
   structuredClone: false,
   moreTypes: false,
@@ -14,7 +14,9 @@ const packr = new Packr({
   useBigIntExtension: true,
   int64AsType: 'bigint',
   copyBuffers: true,
-})
+} as const
+const packr = new Packr(options)
+const viewing = new Packr({ ...options, copyBuffers: false })
 
 /**
  * Plain data (null, booleans, numbers, text, bigints, arrays, plain objects, Uint8Array) to bytes of its own. A key
@@ -28,4 +30,9 @@ export function pack(value: unknown): Uint8Array {
 export function unpack(bytes: Uint8Array): unknown {
   // From a Buffer it would make Buffers.
   return packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+}
+
+/** The same where byte strings are views of `bytes`: for bytes that nobody writes over. */
+export function unpackViews(bytes: Uint8Array): unknown {
+  return viewing.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }

@@ -30,7 +30,7 @@ import {
 import type { Channel, Operation, Share } from '#host/entries/model.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { joinBytes } from '#host/wire/bytes.ts'
-import { pack, unpack } from '#host/wire/pack.ts'
+import { pack, unpack, unpackViews } from '#host/wire/pack.ts'
 import { entries } from '../read.ts'
 import type { Vault } from '../vault.ts'
 
@@ -69,7 +69,7 @@ export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefin
 }
 
 export function decodeEntryRecord(value: Uint8Array): EntryRecord {
-  return unpack(value) as EntryRecord
+  return unpackViews(value) as EntryRecord
 }
 
 export function entryChange(entry: EntryId, record: EntryRecord): Change {
@@ -91,7 +91,8 @@ export function heldVersion(vault: Vault, entry: EntryId, seq: number): HeldVers
 }
 
 function decodeHeldVersion(value: Uint8Array): HeldVersion {
-  return unpack(value) as HeldVersion
+  // What is stored is replaced, never written over.
+  return unpackViews(value) as HeldVersion
 }
 
 export function heldContent(vault: Vault, entry: EntryId, seq: number): Uint8Array | null {
