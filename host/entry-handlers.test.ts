@@ -171,15 +171,17 @@ async function runsOf(meanwhile: () => Promise<unknown>, value: string): Promise
   return steps.filter(({ name }) => name === 'dispatch').length
 }
 
+/** Everything secret that is kept open. */
+async function opened(): Promise<Uint8Array[]> {
+  const { own } = (await world.vault()).account
+  const secrets = [...own.contents.values()].flatMap(({ content }) => content ?? [])
+  return [...secrets, ...[...own.channels.values()].map(({ key }) => key)]
+}
+
+const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
+
 describe('what was opened', () => {
   beforeEach(() => attachVault(phone))
-
-  async function opened(): Promise<Uint8Array[]> {
-    const { own } = (await world.vault()).account
-    const secrets = [...own.contents.values()].flatMap(({ content }) => content ?? [])
-    return [...secrets, ...[...own.channels.values()].map(({ key }) => key)]
-  }
-  const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
 
   test('is verified once, and kept', async () => {
     await putEntry('shipping_address', '1 Entry Road')
@@ -238,6 +240,10 @@ test('a statement that is new is verified once, and none before it again', async
   expect(verify).toHaveBeenCalledTimes(1)
 })
 
+function putCredential(content: Uint8Array): Promise<EntryId> {
+  return phone.create('', { outline: outlineOf('car', 'credential'), content, audience: handlers })
+}
+
 describe('a credential that is an entry', () => {
   const issuer = openIssuer(new Uint8Array(32).fill(1))
   const expires = Date.UTC(2029, 5)
@@ -255,8 +261,6 @@ describe('a credential that is an entry', () => {
     const asked = { nonce, issuers: [issuer.name], claims: ['age_over_21'] }
     return shop.connected.verifyProof(proof, asked).claims.get('age_over_21')
   }
-  const putCredential = (content: Uint8Array) =>
-    phone.create('', { outline: outlineOf('car', 'credential'), content, audience: handlers })
 
   beforeEach(() => attachVault(phone))
 

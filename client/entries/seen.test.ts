@@ -58,7 +58,7 @@ test('a device that remembers verifies what is new, and nothing else', () => {
   const changed = host.serve(one.entry, root.device)
   const { entries, findings } = again.list(user, [...served.slice(1), changed], { complete: true })
   expect(findings).toEqual([])
-  expect(entries.map(({ outline }) => outline?.title).toSorted()).toEqual(['changed', 'entry 1', 'entry 2'])
+  expect(new Set(entries.map(({ outline }) => outline?.title))).toEqual(new Set(['changed', 'entry 1', 'entry 2']))
   expect(count.verified).toBe(1)
 })
 

@@ -3,7 +3,7 @@ import { FIELD_NAME_CHARS_MAX } from '#host/limits.ts'
 
 import type { Outline } from './model.ts'
 
-/** Kinds that handlers ask for. The title is the name: of the field as contracts name it, of the credential its alias. */
+/** Kinds that handlers ask for. The title is the name: a field’s as contracts name it, a credential’s alias. */
 export const servedKinds = ['profile-field', 'credential'] as const
 export type ServedKind = (typeof servedKinds)[number]
 
