@@ -300,6 +300,24 @@ function deviceOf(
       const body = { alias, invitation: invited, name, sharing: sharingCbor(sharing) }
       return check(dialed, await command('peer.connect', body), 'malformed', 'connection').connection
     },
+    ...decisions(command, { signing, now }),
+    async sever(connection, opaque = 'keep') {
+      return check(cut, await command('connection.sever', { connection, opaque }), 'malformed', 'what remains').remains
+    },
+    entries: ownerEntries(command),
+    shared: ownerShared(conversation),
+    ...belongings(command),
+    ...ownerBrowse(command),
+    ...ownerTrail(command, { conversation, vault, vaultKey }),
+  }
+}
+
+/** What an owner says to offers and questions. */
+function decisions(
+  command: (type: string, body: Cbor) => Promise<Cbor>,
+  { signing, now }: Pick<DeviceOptions, 'signing' | 'now'>,
+): Pick<OwnerDevice, 'accept' | 'reject' | 'approve' | 'deny'> {
+  return {
     async accept(offer, declined) {
       const acceptance = signAcceptance(
         { contract: offer.signed, connection: offer.connection, declined, acceptedAt: now() },
@@ -311,14 +329,6 @@ function deviceOf(
     approve: ({ question }, choice) =>
       done(command('consent.approve', choice === undefined ? { question } : { question, choice })),
     deny: ({ question }) => done(command('consent.deny', { question })),
-    async sever(connection, opaque = 'keep') {
-      return check(cut, await command('connection.sever', { connection, opaque }), 'malformed', 'what remains').remains
-    },
-    entries: ownerEntries(command),
-    shared: ownerShared(conversation),
-    ...belongings(command),
-    ...ownerBrowse(command),
-    ...ownerTrail(command, { conversation, vault, vaultKey }),
   }
 }
 

@@ -55,7 +55,10 @@ export function proveConsistency(entries: readonly Uint8Array[], first: number):
   return subproof(entries, { first, isWhole: true })
 }
 
-/** Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its size. */
+/**
+ * Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its
+ * size.
+ */
 export function isConsistent({
   first,
   second,

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { signHandler } from '#enclave/author.ts'
 import { buildImage, openImage, writeImage } from '#enclave/image.ts'
-import { Refusal } from '#host/errors.ts'
 import { makeIdleImage, trellis } from './images.fixture.ts'
 import { readKeyFile } from './release/key-files.ts'
 import { openReleases, RELEASES_FILE } from './releases.ts'
@@ -155,7 +154,7 @@ describe('a host beside a release log', () => {
     const log = await folderOf('strange')
     const others = ['--key', at('stranger.key'), '--key', at('other.key')]
     await trellis('release', 'revoke', 'bad', '--log', at(log), '--reason', 'no', ...others)
-    await expect(opened('strange')).rejects.toThrow(Refusal)
+    await expect(opened('strange')).rejects.toMatchObject({ code: 'release-refused' })
     const { releases, lines } = await opened('strange', 'plain')
     expect(releases.revoked.size).toBe(0)
     expect(lines).toEqual([expect.stringContaining('the image lists no release keys')])

@@ -1,7 +1,7 @@
 /**
- * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and from
- * the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and nothing
- * in it can add a handler.
+ * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and
+ * from the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and
+ * nothing in it can add a handler.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** What no installation's key shows (`sealer.test.ts`): nothing is replaced, and a folder that is not there is named. */
+/** Beside `sealer.test.ts`: nothing is replaced, and a folder that is not there is named. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
