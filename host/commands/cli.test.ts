@@ -45,6 +45,8 @@ test.concurrent.each([
   [['instance', 'backup-key']],
   [['image']],
   [['image', 'diff']],
+  [['image', 'eif', 'build']],
+  [['release']],
   [['attest']],
   [['verify']],
 ])('trellis %s --help says what there is', async (command) => {
@@ -72,6 +74,12 @@ test.concurrent.each<[string[], RegExp]>([
   [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],
+  [['image', 'build', '--out', 'x', '--release', 'one'], /whole number.*trellis image build --help/],
+  [['image', 'eif', 'measure'], /file.*trellis image eif measure --help/],
+  [['release', 'show', 'log'], /--release-key <hex>.*trellis release show --help/],
+  [['release', 'retire', '-1', '--log', 'x', '--reason', 'y'], /trellis release retire --help/],
+  [['release', 'revoke', 'a', '--log', 'x', '--reason', 'y'], /--key <file>/],
+  [['attest', '--out', 'x', '--nonce', 'zz'], /hex.*trellis attest --help/],
 ])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
   const { code, out, errors } = await trellis(...args)
   expect({ code, out }).toEqual({ code: 2, out: '' })
