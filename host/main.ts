@@ -23,6 +23,8 @@ const program = new Command('trellis')
   .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
   .version('0.1.0')
   .configureOutput(usageLine('trellis --help lists the commands'))
+  // Its own `--version` is not that of `image sign`.
+  .enablePositionalOptions()
   .exitOverride()
 
 program
@@ -56,6 +58,8 @@ program
 
 const audit = program
   .command('audit')
+  // `--vault` may stand behind a subcommand.
+  .enablePositionalOptions(false)
   .description('Print the audit trail of a vault and verify its chain; exit 1 names the first bad row.')
   .argument('[dir]', 'the data folder; no host may be running on it')
   .option('--vault <id>', 'the vault to read')

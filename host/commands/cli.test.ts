@@ -75,6 +75,7 @@ test.concurrent.each<[string[], RegExp]>([
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],
   [['image', 'build', '--out', 'x', '--release', 'one'], /whole number.*trellis image build --help/],
+  [['image', 'sign', 'x', '--log', 'y', '--version', '1'], /--key <file>/],
   [['image', 'eif', 'measure'], /file.*trellis image eif measure --help/],
   [['release', 'show', 'log'], /--release-key <hex>.*trellis release show --help/],
   [['release', 'retire', '-1', '--log', 'x', '--reason', 'y'], /trellis release retire --help/],
