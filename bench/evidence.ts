@@ -2,6 +2,7 @@
 import { AT_MS, makeDocument, makePki, POLICY } from '../enclave/pki.fixture.ts'
 import { judgeEvidence } from '../enclave/policy.ts'
 import { decodeEvidence, verifyEvidence } from '../enclave/verify.ts'
+import { nativeEvidence } from '../host/crypto/p384.ts'
 import { measure } from './measure.ts'
 import { judged, type Report } from './report.ts'
 
@@ -12,7 +13,8 @@ export async function evidenceCheck(): Promise<Report> {
   const document = makeDocument(pki)
   const { nitro } = await measure({
     nitro: {
-      run: async () => judgeEvidence(verifyEvidence(decodeEvidence(document), pki.roots), POLICY, { nowMs: AT_MS }),
+      run: async () =>
+        judgeEvidence(verifyEvidence(nativeEvidence, decodeEvidence(document), pki.roots), POLICY, { nowMs: AT_MS }),
       ms: MS,
     },
   })
