@@ -76,12 +76,12 @@ test('a signature has whole bytes and two integers', () => {
   expect(rejectionOf(() => parseCertificate(Uint8Array.fromHex(odd)))).toBe('certificate-malformed')
 })
 
+const isKey = (bytes: Uint8Array) => onBoth((crypto) => crypto.p384(bytes) !== undefined)
 const spki = (namedCurve: string) =>
   new Uint8Array(generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' }))
 
 test('a key is a point of P-384 and of no curve that looks like it', () => {
   const good = spki('P-384')
-  const isKey = (bytes: Uint8Array) => onBoth((crypto) => crypto.p384(bytes) !== undefined)
   expect(isKey(good)).toBe(true)
   expect(isKey(spki('P-256'))).toBe(false)
   // A hybrid point (X9.62): the same point and size, which OpenSSL takes.

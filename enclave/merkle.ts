@@ -55,7 +55,10 @@ export function proveConsistency(crypto: Sha384, entries: readonly Uint8Array[],
   return subproof(crypto, entries, { first, isWhole: true })
 }
 
-/** Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its size. */
+/**
+ * Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its
+ * size.
+ */
 export function isConsistent(
   crypto: Sha384,
   { first, second, path }: { readonly first: Tree; readonly second: Tree; readonly path: readonly Uint8Array[] },

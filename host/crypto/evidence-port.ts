@@ -21,7 +21,7 @@ export interface EvidenceCrypto {
   sha256(bytes: Uint8Array): Uint8Array
   /** 48 bytes, of the parts one after the other. */
   sha384(...parts: readonly Uint8Array[]): Uint8Array
-  /** ECDSA with SHA-384 by the key in a DER SubjectPublicKeyInfo; undefined unless it is an uncompressed point of P-384. */
+  /** ECDSA with SHA-384 by a DER SubjectPublicKeyInfo; undefined unless that is an uncompressed point of P-384. */
   p384(spki: Uint8Array): Verifies | undefined
   /** Ed25519 by a key of 32 bytes. @throws Refusal `malformed` for a key of another length */
   ed25519(key: Uint8Array): Verifies

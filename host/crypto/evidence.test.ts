@@ -76,9 +76,10 @@ test('digests are the same bytes, whatever the parts', () => {
   }
 })
 
+const der = (namedCurve: string) =>
+  new Uint8Array(generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' }))
+
 test('a key of another curve, form or place is none for either', () => {
-  const der = (namedCurve: string) =>
-    new Uint8Array(generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' }))
   const good = der('P-384')
   const beyond = good.slice()
   // x is the field's prime, which stands for 0.
