@@ -25,7 +25,7 @@ const hexOf = (bytes: number) =>
 const text = z.string().max(RELEASE_TEXT_CHARS_MAX)
 const handlerId = z.string().regex(/^[a-z0-9-]{1,64}$/u, 'must be a handler id')
 /** Three numbers: what a manifest's version is. */
-export const handlerVersion = z.string().regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}$/u, 'must be a version as 1.2.3')
+const handlerVersion = z.string().regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}$/u, 'must be a version as 1.2.3')
 
 /** Where it stands in its log. */
 const place = {

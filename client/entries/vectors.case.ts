@@ -1,6 +1,6 @@
 /**
- * What every provider makes of the vectors in `spec/vectors/entries/`. Checks without a test runner: vitest runs them in
- * Node, a page runs them in a browser.
+ * What every provider makes of the vectors in `spec/vectors/entries/`. Checks without a test runner: vitest runs them
+ * in Node, a page runs them in a browser.
  */
 import { deviceId, parseDeviceKeys, userId } from '#host/entries/device.ts'
 import { walkDirectory } from '#host/entries/directory.ts'
@@ -69,14 +69,14 @@ export interface Vectors {
 export interface Provider {
   readonly crypto: EntryCrypto
   readonly hashPassphrase: HashPassphrase
-  signer(seed: Uint8Array): DeviceSigner
-  opener(seed: Uint8Array): DeviceOpener
+  readonly signer: (seed: Uint8Array) => DeviceSigner
+  readonly opener: (seed: Uint8Array) => DeviceOpener
 }
 
 export interface VectorCheck {
   readonly name: string
   /** @throws Error that says what is not what was published */
-  run(provider: Provider, vectors: Vectors): void | Promise<void>
+  readonly run: (provider: Provider, vectors: Vectors) => void | Promise<void>
 }
 
 const hex = (text: string) => Uint8Array.fromHex(text)
