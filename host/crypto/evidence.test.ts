@@ -87,7 +87,10 @@ test('a key of another curve, form or place is none for either', () => {
   const compressed = Uint8Array.of(...good.slice(0, 23), 2, ...good.slice(24, 72))
   for (const [, crypto] of providers) {
     expect(crypto.p384(good)).toBeDefined()
-    for (const bad of [der('P-256'), der('P-521'), beyond, compressed, good.with(119, (good[119] ?? 0) ^ 1)]) {
+    // Another algorithm's identifier before a point that is one; a hybrid point (X9.62), which OpenSSL takes.
+    const [otherHead, hybrid] = [good.with(10, 0), good.with(23, 6 | ((good[119] ?? 0) & 1))]
+    const offCurve = good.with(119, (good[119] ?? 0) ^ 1)
+    for (const bad of [der('P-256'), der('P-521'), beyond, compressed, otherHead, hybrid, offCurve]) {
       expect(crypto.p384(bad)).toBeUndefined()
     }
   }
