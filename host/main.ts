@@ -8,6 +8,7 @@ import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addReleaseCommands } from './commands/release/commands.ts'
 import { addInstanceCommands } from './commands/instance.ts'
+import { addOwnerCommands } from './commands/owner.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
@@ -89,6 +90,7 @@ audit
 addVaultCommands(program, columns)
 addInstanceCommands(program)
 addHandlerCommands(program, columns)
+addOwnerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)
 addTrustCommands(program)
@@ -101,7 +103,7 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
 try {
   if (process.argv.length === 2)
     program.error(
-      'error: type a command: demo, up, audit, vault, instance, handler, image, release, attest or verify',
+      'error: type a command: demo, up, audit, vault, instance, owner, handler, image, release, attest or verify',
       {
         exitCode: USAGE,
       },

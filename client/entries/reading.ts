@@ -66,10 +66,13 @@ export interface ReadingBook {
    * one that was seen before and is absent was withheld.
    */
   list(owner: UserId, served: readonly ServedEntry[], options: { readonly complete: boolean }): ListedEntries
+  /** How far an entry was when this device saw it last, also in an earlier run; null when it never did. */
+  seen(entry: EntryId): EntryHead | null
 }
 
 export function readingBook(state: BookState): ReadingBook {
   return {
+    seen: (entry) => state.entries.get(entry.toHex()) ?? null,
     read(owner, served) {
       const known = state.entries.get(served.entry.toHex()) ?? null
       const { findings, versions } = examine(state, { owner, served, known })

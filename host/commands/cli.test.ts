@@ -57,7 +57,7 @@ test.concurrent.each([
 test.concurrent.each<[string[], RegExp]>([
   [['dance'], /dance.*trellis --help/],
   [['up'], /--data <dir>/],
-  [[], /demo, up, audit, vault, instance, handler, image, release, attest or verify/],
+  [[], /demo, up, audit, vault, instance, owner, handler, image, release, attest or verify/],
   [['up', '--data'], /--data <dir>/],
   [['audit'], /--vault <id>/],
   [['audit', '--vault', 'alice'], /dir/],
