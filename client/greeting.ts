@@ -44,7 +44,12 @@ export async function exchange<T>(
   const send = () => transport.publish(buildSubject(message.outward), message.data, { durable: message.durable })
   const over = message.patienceMs === undefined ? undefined : setTimeout(giveUp, message.patienceMs)
   function giveUp(): void {
-    reject(new Refusal('bus-unavailable', `vault ${message.outward.vault} does not answer: is its host running?`))
+    reject(
+      new Refusal(
+        'bus-unavailable',
+        `vault ${message.outward.vault} does not answer: no host runs it, or it does not know this device`,
+      ),
+    )
   }
   const again = message.durable ? undefined : setInterval(() => void send(), AGAIN_MS)
   try {

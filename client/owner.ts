@@ -221,8 +221,10 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
   const offer = encodeCbor({ device, ...(known && { anchor: known }) })
   const { message, state } = hello({ signing, profile, offer, random })
   const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
-  const { session, decision } = await exchange(transport, { ...options, ...between, data: message, durable: true }, (data) =>
-    finish(state, data, { now: now() }),
+  const { session, decision } = await exchange(
+    transport,
+    { ...options, ...between, data: message, durable: true },
+    (data) => finish(state, data, { now: now() }),
   )
   const { anchor, refused } = check(paired, decodeCbor(decision), 'handshake-failed', 'the answer to this device')
   if (refused !== null) throw behind(vault)

@@ -164,9 +164,10 @@ async function takeOver(state: AccountState, device: DeviceId, progress: Progres
     await resign(state, entry, ({ version }) => equalBytes(version.header.by, device))
   }
   progress(signs.length, signs.length)
-  // Whom these vouch for themselves comes along.
-  const children = activeDevices(book.directory(), { vault: true }).filter(
-    ({ id, parent }) => parent !== null && equalBytes(parent, device) && !equalBytes(id, book.device),
+  // Those that the root vouches for go to its heir. Whom a child vouches for itself comes along with it.
+  const isRoot = equalBytes(book.directory().root, device)
+  const children = activeDevices(book.directory(), { vault: !isRoot }).filter(
+    ({ id, parent }) => !isRoot && parent !== null && equalBytes(parent, device) && !equalBytes(id, book.device),
   )
   for (const { keys, label, role, expires } of children) {
     await entries.attach(book.attach({ keys, label, role, expires }))

@@ -54,7 +54,8 @@ export async function joinAccount(
   await using folder = await openDevice(device)
   if (folder.card?.user) throw new Refusal('conflict', `${device}: has an account already: choose another folder`)
   const card = newCard({ ...typed, name: '', user: parseHex32('--user', typed.user) })
-  await atVault(folder, card, async (owner) => {
+  const at = { ...card, ...(typed.wait !== undefined && { wait: typed.wait }) }
+  await atVault(folder, at, async (owner) => {
     const options = { ...surroundings, ...folder.secrets, crypto: nativeCrypto, owner, store: folder.account }
     const account = await openAccount({ ...options, user: parseUserId(Uint8Array.fromHex(typed.user)) })
     await folder.keepCard(card)

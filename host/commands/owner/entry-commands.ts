@@ -77,13 +77,14 @@ function addWriting(owner: Command, screen: Screen): void {
     .action(async (entry: string, typed: At) => (await import('./entries.ts')).remove(entry, typed, screen))
 }
 
-function placeOf({ device, nats, space, data, image }: At): At {
+function placeOf({ device, nats, space, data, image, wait }: At): At {
   return {
     device,
     ...(nats !== undefined && { nats }),
     ...(space !== undefined && { space }),
     ...(data !== undefined && { data }),
     ...(image !== undefined && { image }),
+    ...(wait !== undefined && { wait }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** What every owner's command takes: the device, and the way to its vault. */
 import { type Command, Option } from 'commander'
 
+import { parseCount } from './input.ts'
 import type { Place } from './reach.ts'
 
 export const DEVICE = ['--device <dir>', 'the device: its keys and what it remembers'] as const
@@ -16,4 +17,5 @@ export function placed(command: Command): Command {
     .option('--space <name>', 'the prefix that the host was started with')
     .option('--data <dir>', 'a data folder that no host runs on: it is hosted for this command')
     .option('--image <dir>', 'what that host runs; the image of trellis up if it is not said')
+    .addOption(new Option('--wait <seconds>', 'how long the vault may take to answer').argParser(parseCount))
 }

@@ -23,6 +23,8 @@ export interface Place {
   readonly data?: string
   /** What the folder's host runs. */
   readonly image?: string
+  /** Seconds that the vault may take to answer at all. */
+  readonly wait?: number
 }
 
 /** What a command works with. */
@@ -38,7 +40,7 @@ export interface AtAccount extends AtVault {
 /** Opens the device and its account for one piece of work. What is typed comes before what the device remembers. */
 export async function withAccount<T>(device: string, typed: Place, work: (at: AtAccount) => Promise<T>): Promise<T> {
   await using folder = await openDevice(device)
-  const card = placed(cardOf(folder), typed)
+  const card = { ...placed(cardOf(folder), typed), ...(typed.wait !== undefined && { wait: typed.wait }) }
   const { user } = card
   if (user === null) throw new Refusal('command-invalid', `${device}: no account yet: trellis owner sign-up`)
   return atVault(folder, card, async (owner) => {
@@ -82,7 +84,7 @@ export function cardOf({ card, path }: DeviceFolder): DeviceCard {
 /** Pairs with the vault, works, and lets go of it. */
 export async function atVault<T>(
   { id, signing, client }: DeviceFolder,
-  card: DeviceCard,
+  card: DeviceCard & Pick<Place, 'wait'>,
   work: (owner: OwnerDevice) => Promise<T>,
 ): Promise<T> {
   await using parts = new AsyncDisposableStack()
@@ -90,7 +92,15 @@ export async function atVault<T>(
   const device = card.name === '' ? id.toHex() : card.name
   const { vault } = card
   const identity = Uint8Array.fromHex(card.identity)
-  const to = { vault, identity, device, signing, transport, store: client, patienceMs: PATIENCE_MS }
+  const to = {
+    vault,
+    identity,
+    device,
+    signing,
+    transport,
+    store: client,
+    patienceMs: card.wait === undefined ? PATIENCE_MS : card.wait * 1_000,
+  }
   const owner = await pairDevice({ ...surroundings, ...to })
   parts.defer(() => owner.conversation.close())
   return await work(owner)
