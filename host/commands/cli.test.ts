@@ -43,6 +43,8 @@ test.concurrent.each([
   [['instance']],
   [['instance', 'set']],
   [['instance', 'backup-key']],
+  [['owner']],
+  [['owner', 'edit']],
   [['image']],
   [['image', 'diff']],
   [['attest']],
@@ -72,6 +74,12 @@ test.concurrent.each<[string[], RegExp]>([
   [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],
+  [['owner', 'list'], /--device <dir>.*trellis owner list --help/],
+  [['owner', 'dance'], /dance.*trellis owner --help/],
+  [['owner', 'list', '--device', 'x', '--nats', 'y', '--data', 'z'], /--nats.*--data/],
+  [['owner', 'restore', 'entry', 'first', '--device', 'x'], /number from 1/],
+  [['owner', 'backup', 'sideways', '--device', 'x'], /in or out/],
+  [['owner', 'recover', 'file', '--device', 'x'], /--passphrase-file/],
 ])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
   const { code, out, errors } = await trellis(...args)
   expect({ code, out }).toEqual({ code: 2, out: '' })

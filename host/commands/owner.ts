@@ -15,6 +15,8 @@ export function addOwnerCommands(program: Command, columns: number): void {
   const owner = program
     .command('owner')
     .description('Be an owner’s device: sign up, attach devices, write and share entries, recover.')
+    // What each takes is in its own help: so a line of the list fits 80 columns.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
   addFirst(owner, columns)
   addDevices(owner, columns)
   addLeaving(owner, columns)

@@ -8,7 +8,7 @@ import { attach, attachVault, backfill, compare, forget, listDevices, rename, re
 import { add, edit, list, show } from './entries.ts'
 import { type Owners, page, startOwners } from './owner.fixture.ts'
 
-const COMMAND_MS_MAX = 60_000
+const COMMAND_MS_MAX = 240_000
 
 let owners: Owners
 let alice: { user: string; identity: string }

@@ -27,6 +27,7 @@ interface Json {
 }
 
 const DEFAULT_KIND = 'note'
+const ULID_CHARS = 26
 const lineSchema = z.strictObject({
   title: z.string(),
   kind: z.string(),
@@ -282,15 +283,19 @@ function tellList({ entries, findings }: EntryList, isJson: boolean, screen: Scr
   if (isJson) for (const row of rows) screen.print(JSON.stringify(row))
   else if (rows.length === 0) screen.print('no entries')
   else {
-    const lines = rows.map(({ entry, version, kind, title, urls, at }) => [
-      entry,
+    const lines = rows.map(({ version, kind, title, urls, at }) => [
       kind ?? '',
       title ?? '(not shared with this device yet)',
       urls.join(' '),
       `${version}`,
       minute(at),
     ])
-    screen.print(table([['entry', 'kind', 'title', 'urls', 'version', 'at'], ...lines], screen.columns))
+    const facts = table([['kind', 'title', 'urls', 'version', 'at'], ...lines], screen.columns - ULID_CHARS - 2)
+    // Ids are typed into other commands: they stay whole.
+    const ids = ['entry', ...rows.map(({ entry }) => entry)]
+    for (const [index, line] of facts.split('\n').entries()) {
+      screen.print(`${(ids[index] ?? '').padEnd(ULID_CHARS)}  ${line}`)
+    }
   }
   screen.wrong(findings)
 }
