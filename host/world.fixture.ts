@@ -8,7 +8,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import type { Patience } from '#client/greeting.ts'
 import { type Offer, type OwnerDevice, pairDevice, type Question } from '#client/owner.ts'
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
@@ -78,7 +77,7 @@ export interface World extends AsyncDisposable {
   /** The signing key of one of the devices. */
   signing(device: string): SigningKey
   /** Pairs a device that the vault was told of later. */
-  enrol(device: string, signing: SigningKey, store?: ClientStore, patience?: Patience): Promise<OwnerDevice>
+  enrol(device: string, signing: SigningKey, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
   hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
   /** One command of the phone, sealed and not sent; nobody waits for its answer. */
@@ -113,14 +112,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  function enrol(
-    device: string,
-    signing: SigningKey,
-    store: ClientStore = forgetfulStore(),
-    patience: Patience = {},
-  ): Promise<OwnerDevice> {
+  function enrol(device: string, signing: SigningKey, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
     const transport = broker.connect()
-    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random, ...patience })
+    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
   }
   const pair = async (device: string, store?: ClientStore) => enrol(device, keyOf(keys, device), store)
   const alice = await pair('phone')

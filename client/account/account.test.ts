@@ -1,7 +1,8 @@
 /** An account as an app uses it, on a host in this process. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
-import type { OwnerDevice } from '#client/owner.ts'
+import { type OwnerDevice, pairDevice } from '#client/owner.ts'
+import { forgetfulStore } from '#client/transport.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { DeviceId } from '#host/entries/ids.ts'
@@ -221,7 +222,9 @@ test('what is remembered is of one device, and nothing else is taken for it', as
 
 test('a vault that does not answer is given up, when patience was said', async () => {
   await world.kill()
-  const silent = world.enrol('phone', generateSigningKey(), undefined, { patienceMs: 100 })
+  const { identity, now } = world
+  const keys = { signing: generateSigningKey(), transport: world.broker.connect(), store: forgetfulStore() }
+  const silent = pairDevice({ vault: 'alice', identity, device: 'phone', ...keys, now, random, patienceMs: 100 })
   await expect(silent).rejects.toMatchObject({ code: 'bus-unavailable' })
   await world.start()
 })

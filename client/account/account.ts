@@ -87,14 +87,19 @@ function inTurn(state: AccountState): Account {
     user: book.user,
     device: book.device,
     directory: () => book.directory(),
-    refresh: () => turn(() => state.refresh().then(state.save)),
-    ...turned(accountReading(state), (work) => turn(() => work().finally(state.save))),
+    refresh: () => turn(() => refreshed(state)),
+    ...turned(accountReading(state), (work) => turn(() => work().finally(() => state.save()))),
     ...turned(accountWriting(state), turn),
     ...turned(accountUsers(state), turn),
     ...turned(accountSessions(state), turn),
     ...turned(accountComparison(state), turn),
     devices: turned(accountDevices(state), turn),
   }
+}
+
+async function refreshed(state: AccountState): Promise<void> {
+  await state.refresh()
+  await state.save()
 }
 
 type Work = () => Promise<unknown>

@@ -1,7 +1,6 @@
 /** Writing entries: each write follows the version that its writer believed current, and is told when it is not. */
 import type { OpenedVersion } from '#client/entries/reading.ts'
 import type { Draft } from '#client/entries/writing.ts'
-import type { OwnerEntries } from '#client/owner-entries.ts'
 import { type EntryId, parseEntryId, type UserId } from '#host/entries/ids.ts'
 import type { Audience, VersionWrite } from '#host/entries/model.ts'
 import { decodeVersion } from '#host/entries/version.ts'

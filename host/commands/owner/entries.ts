@@ -265,7 +265,7 @@ function tell(opened: OpenedVersion, isJson: boolean, screen: Screen): void {
 function textOf(content: Uint8Array): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(content)
-    return /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u.test(text) ? content.toBase64() : text
+    return /[^\P{Cc}\t\n]/u.test(text) ? content.toBase64() : text
   } catch {
     return content.toBase64()
   }

@@ -134,10 +134,9 @@ export async function openDevice(path: string): Promise<DeviceFolder> {
 function anchorStore(first: Uint8Array | null, keep: (anchor: Uint8Array) => void): ClientStore {
   const rest = forgetfulStore()
   let anchor = first ?? undefined
-  const isAnchor = (key: string): boolean => key.endsWith('/anchor')
   return {
     get: (key) => (isAnchor(key) ? anchor : rest.get(key)),
-    under: rest.under,
+    under: (prefix) => rest.under(prefix),
     async put(changes) {
       for (const [key, value] of changes) {
         if (!isAnchor(key) || value === null) continue
@@ -147,6 +146,10 @@ function anchorStore(first: Uint8Array | null, keep: (anchor: Uint8Array) => voi
       await rest.put(changes)
     },
   }
+}
+
+function isAnchor(key: string): boolean {
+  return key.endsWith('/anchor')
 }
 
 async function readSeeds(file: string): Promise<DeviceSeeds> {
@@ -165,7 +168,7 @@ async function readSeeds(file: string): Promise<DeviceSeeds> {
 }
 
 function decodeCard(bytes: Uint8Array, path: string): DeviceCard {
-  const what = `${join(path, CARD_FILE)}`
+  const what = join(path, CARD_FILE)
   try {
     return check(cardSchema, JSON.parse(new TextDecoder().decode(bytes)), 'malformed', what)
   } catch (cause) {

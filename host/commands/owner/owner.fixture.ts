@@ -18,7 +18,7 @@ import { openDevice } from './folder.ts'
 import type { Screen } from './screen.ts'
 
 const SHARING: Sharing = { events: [], store: null, messages: false, authentication: false, requestsPerHour: 1_000 }
-export const PASSPHRASE = 'correct horse battery staple'
+const PASSPHRASE = 'correct horse battery staple'
 
 /** What was printed, and what was found wrong. */
 export interface Page extends Screen {

@@ -69,7 +69,11 @@ export function placed(card: DeviceCard, { nats, space, data, image }: Place): D
     : { ...(card.nats !== undefined && { nats: card.nats }), ...(card.data !== undefined && { data: card.data }) }
   const [inSpace, from] = [space ?? card.space, image ?? card.image]
   return {
-    ...{ vault, name, identity, user, ...place },
+    vault,
+    name,
+    identity,
+    user,
+    ...place,
     ...(inSpace !== undefined && { space: inSpace }),
     ...(from !== undefined && { image: from }),
   }

@@ -131,10 +131,9 @@ function readCopy(text: string, file: string): BackupCopy {
   const what = `${file}: a copy made by owner backup-fetch`
   try {
     const [first = '', ...rest] = text.split('\n').filter((line) => line !== '')
-    const read = (line: string) => decodeCbor(Uint8Array.fromBase64(line))
-    const [, user, statements, heads] = check(headSchema, read(first), 'malformed', what)
+    const [, user, statements, heads] = check(headSchema, lineBytes(first), 'malformed', what)
     const entries = rest.map((line) => {
-      const [id, page] = check(entrySchema, read(line), 'malformed', what)
+      const [id, page] = check(entrySchema, lineBytes(line), 'malformed', what)
       return servedEntry(parseEntryId(id), entryPage(page))
     })
     return { user: parseUserId(user), statements, heads, entries }
@@ -142,6 +141,10 @@ function readCopy(text: string, file: string): BackupCopy {
     if (cause instanceof Refusal) throw cause
     throw new Refusal('malformed', `${what}: it is none`, { cause })
   }
+}
+
+function lineBytes(line: string): unknown {
+  return decodeCbor(Uint8Array.fromBase64(line))
 }
 
 /** Where an account is, as a recovery file says it: whose vault, what its key is, and the way to it. */
