@@ -6,7 +6,7 @@ import { Refusal } from '#host/errors.ts'
 import type { AccountState, Progress } from './state.ts'
 
 export interface AccountSessions {
-  /** A token for an audience, the vault itself unless one is named: 15 minutes, checked against the device each time. */
+  /** A token for an audience, the vault itself unless one is named: 15 minutes, checked at each use. */
   token(audience?: string): Promise<{ readonly token: string; readonly expires: number }>
   /** Whose a token is. */
   session(token: string, audience?: string): ReturnType<OwnerEntries['session']>

@@ -54,7 +54,7 @@ export function accountUsers(state: AccountState): AccountUsers {
   }
 }
 
-/** Learns and tells the vault every user of an audience that this run has not met. @throws Refusal `directory-invalid` */
+/** Meets every user of an audience that this run has not met. @throws Refusal `directory-invalid` */
 export async function meetAll(state: AccountState, users: readonly UserId[]): Promise<void> {
   for (const user of users) {
     if (!state.met.has(user.toHex())) await find(state, user)

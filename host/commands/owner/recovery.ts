@@ -107,7 +107,7 @@ export async function fetchBackup(
   screen.print(`${lines.length - 1} entries, sealed: trellis owner backup-open opens them where the key is`)
 }
 
-/** Opens a copy with the operator's offline key, away from the host: for the user, who imports it into a new account. */
+/** Opens a copy with the operator's offline key, away from the host: its user imports it into a new account. */
 export async function openBackupCopy(
   file: string,
   { key, out }: { readonly key: string; readonly out: string },
