@@ -28,6 +28,8 @@ interface Json {
 
 const DEFAULT_KIND = 'note'
 const ULID_CHARS = 26
+/** Addresses and numbers are for terminals with room. */
+const WIDE_COLUMNS = 100
 const lineSchema = z.strictObject({
   title: z.string(),
   kind: z.string(),
@@ -283,14 +285,15 @@ function tellList({ entries, findings }: EntryList, isJson: boolean, screen: Scr
   if (isJson) for (const row of rows) screen.print(JSON.stringify(row))
   else if (rows.length === 0) screen.print('no entries')
   else {
+    const isWide = screen.columns >= WIDE_COLUMNS
     const lines = rows.map(({ version, kind, title, urls, at }) => [
       kind ?? '',
       title ?? '(not shared with this device yet)',
-      urls.join(' '),
-      `${version}`,
+      ...(isWide ? [urls.join(' '), `${version}`] : []),
       minute(at),
     ])
-    const facts = table([['kind', 'title', 'urls', 'version', 'at'], ...lines], screen.columns - ULID_CHARS - 2)
+    const names = ['kind', 'title', ...(isWide ? ['urls', 'version'] : []), 'at']
+    const facts = table([names, ...lines], screen.columns - ULID_CHARS - 2)
     // Ids are typed into other commands: they stay whole.
     const ids = ['entry', ...rows.map(({ entry }) => entry)]
     for (const [index, line] of facts.split('\n').entries()) {
