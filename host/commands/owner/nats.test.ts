@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { type Host, startHost } from '#host/host.ts'
+import { startHost } from '#host/host.ts'
 import { type NatsServer, startNatsServer } from '../../../scripts/nats-server.ts'
 import { connectNats } from '../bus.ts'
 import { surroundings } from '../surroundings.ts'
@@ -11,23 +11,19 @@ import { type Owners, page, startOwners } from './owner.fixture.ts'
 const COMMAND_MS_MAX = 240_000
 const SPACE = 'owner-test'
 
+const parts = new AsyncDisposableStack()
 let owners: Owners
 let server: NatsServer
-let host: Host
 
 beforeAll(async () => {
-  owners = await startOwners()
+  owners = parts.use(await startOwners())
   await owners.signUp('alice', 'phone')
-  server = await startNatsServer()
-  const bus = await connectNats(server.url, { name: 'trellis-host', space: SPACE })
+  server = parts.use(await startNatsServer())
+  const bus = parts.use(await connectNats(server.url, { name: 'trellis-host', space: SPACE }))
   const quiet = { warn: () => {}, cells: 1, pid: process.pid, handlers: [] }
-  host = await startHost({ ...surroundings, ...quiet, folder: owners.data, bus })
+  parts.use(await startHost({ ...surroundings, ...quiet, folder: owners.data, bus }))
 }, COMMAND_MS_MAX)
-afterAll(async () => {
-  await host[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  await owners[Symbol.asyncDispose]()
-})
+afterAll(() => parts.disposeAsync())
 
 test(
   'a host that runs is reached over NATS; a folder that it holds is not hosted twice',
