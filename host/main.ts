@@ -92,8 +92,8 @@ audit
 
 addVaultCommands(program, columns)
 addInstanceCommands(program)
-addHandlerCommands(program, columns)
 addOwnerCommands(program, columns)
+addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)
 addTrustCommands(program)
