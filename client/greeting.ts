@@ -13,16 +13,23 @@ export interface Invitation {
   readonly identity: Uint8Array
 }
 
+/** How long a vault may stay silent, in milliseconds; for ever if it is not said. */
+export interface Patience {
+  readonly patienceMs?: number
+}
+
 /** How long an unsealed question may go unanswered before it is asked again. */
 const AGAIN_MS = 1_000
 
 /**
  * Sends `data` on `outward` until `accept` takes what comes on `inward`. Bytes that `accept` throws a Refusal for are
  * somebody else's noise.
+ *
+ * @throws Refusal `bus-unavailable` when patience was said and is over
  */
 export async function exchange<T>(
   transport: Transport,
-  message: { outward: Subject; inward: Subject; data: Uint8Array; durable: boolean },
+  message: { outward: Subject; inward: Subject; data: Uint8Array; durable: boolean } & Patience,
   accept: (data: Uint8Array) => T,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
@@ -35,19 +42,35 @@ export async function exchange<T>(
     }
   })
   const send = () => transport.publish(buildSubject(message.outward), message.data, { durable: message.durable })
+  const over = message.patienceMs === undefined ? undefined : setTimeout(giveUp, message.patienceMs)
+  function giveUp(): void {
+    reject(
+      new Refusal(
+        'bus-unavailable',
+        `vault ${message.outward.vault} does not answer: no host runs it, or it does not know this device`,
+      ),
+    )
+  }
   const again = message.durable ? undefined : setInterval(() => void send(), AGAIN_MS)
   try {
     await send()
     return await promise
   } finally {
     clearInterval(again)
+    clearTimeout(over)
     await subscription.drain()
   }
 }
 
 /** The vault's signed profile, checked against the fingerprint. */
-export function fetchProfile(transport: Transport, lanes: Lanes, identity: Uint8Array): Promise<Profile> {
+export function fetchProfile(
+  transport: Transport,
+  lanes: Lanes,
+  identity: Uint8Array,
+  patience: Patience = {},
+): Promise<Profile> {
   const type = 'profile.get'
-  const message = { outward: lanes.outward(type), inward: lanes.inward(type), data: new Uint8Array(0), durable: false }
+  const between = { outward: lanes.outward(type), inward: lanes.inward(type) }
+  const message = { ...patience, ...between, data: new Uint8Array(0), durable: false }
   return exchange(transport, message, (data) => verifyProfile(data, identity))
 }

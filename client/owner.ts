@@ -9,7 +9,7 @@ import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind } from './anchor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
-import { exchange, fetchProfile, type Invitation } from './greeting.ts'
+import { exchange, fetchProfile, type Invitation, type Patience } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
 import { type OwnerBelongings, ownerBelongings } from './owner-belongings.ts'
 import { type OwnerBrowse, ownerBrowse } from './owner-browse.ts'
@@ -18,7 +18,7 @@ import { type OwnerShared, ownerShared } from './owner-shared.ts'
 import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
 
-export interface DeviceOptions extends Surroundings {
+export interface DeviceOptions extends Surroundings, Patience {
   readonly vault: string
   /** 32 bytes: the vault's fingerprint, noted when the vault was made. */
   readonly identity: Uint8Array
@@ -125,14 +125,16 @@ const COMMAND_LIFE_MS = 3_600_000
 export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
   const { vault, identity, device, signing, transport, store, now, random } = options
   const lanes = ownerLanes(vault)
-  const profile = await fetchProfile(transport, lanes, identity)
+  const profile = await fetchProfile(transport, lanes, identity, options)
   const anchors = anchorMemory(store, vault)
   const known = anchors.newest
   const offer = encodeCbor({ device, ...(known && { anchor: known }) })
   const { message, state } = hello({ signing, profile, offer, random })
   const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
-  const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
-    finish(state, data, { now: now() }),
+  const { session, decision } = await exchange(
+    transport,
+    { ...options, ...between, data: message, durable: true },
+    (data) => finish(state, data, { now: now() }),
   )
   const { anchor, refused } = check(paired, decodeCbor(decision), 'handshake-failed', 'the answer to this device')
   if (refused !== null) throw behind(vault)

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import type { Patience } from '#client/greeting.ts'
 import { type Offer, type OwnerDevice, pairDevice } from '#client/owner.ts'
 import { forgetfulStore } from '#client/transport.ts'
 import { openMemoryBroker } from '#host/commands/bus.ts'
@@ -11,7 +12,7 @@ import { readImage } from '#host/commands/image.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { warn } from '#host/commands/warn.ts'
-import { generateSigningKey } from '#host/crypto/sign.ts'
+import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
@@ -22,6 +23,8 @@ export interface Person extends AsyncDisposable {
   readonly vault: string
   readonly broker: MemoryBroker
   readonly phone: OwnerDevice
+  /** What the phone signs with. */
+  readonly signing: SigningKey
   /** Light contracts and others that wait for a yes. */
   readonly offers: Mailbox<Offer>
   /** Notices of one type, as they come. */
@@ -29,6 +32,8 @@ export interface Person extends AsyncDisposable {
   /** The host goes away, as when a machine is switched off; the bus keeps what comes. */
   leave(): Promise<void>
   comeBack(): Promise<void>
+  /** Another device of theirs, or the phone anew, paired with the vault. */
+  pair(device: string, signing: SigningKey, patience?: Patience): Promise<OwnerDevice>
 }
 
 /** Without an image the host runs no handlers: what vaults do among themselves needs none. */
@@ -45,9 +50,11 @@ export async function startPerson(vault: string, options: { folder: string; imag
   }
   let host: Host | undefined = await start()
   parts.defer(() => host?.[Symbol.asyncDispose]())
-  const transport = broker.connect()
-  const store = forgetfulStore()
-  const phone = await pairDevice({ ...surroundings, vault, identity, device: 'phone', signing, transport, store })
+  const pair = (device: string, signing: SigningKey, patience: Patience = {}): Promise<OwnerDevice> => {
+    const to = { vault, identity, device, signing, transport: broker.connect(), store: forgetfulStore() }
+    return pairDevice({ ...surroundings, ...to, ...patience })
+  }
+  const phone = await pair('phone', signing)
   const offers = mailbox<Offer>()
   phone.onOffer(offers.put)
   const owned = parts.move()
@@ -62,6 +69,8 @@ export async function startPerson(vault: string, options: { folder: string; imag
     vault,
     broker,
     phone,
+    signing,
+    pair,
     offers,
     notices(type) {
       const box = mailbox<Uint8Array>()

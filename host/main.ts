@@ -7,6 +7,7 @@ import { addHandlerCommands } from './commands/handler.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addReleaseCommands } from './commands/release/commands.ts'
 import { addInstanceCommands } from './commands/instance.ts'
+import { addOwnerCommands } from './commands/owner.ts'
 import { addTrustCommands } from './commands/trust.ts'
 import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
@@ -32,7 +33,7 @@ program
   .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
-  .addOption(new Option('--story <name>', 'play a shared sandbox instead').choices(storyNames))
+  .addOption(new Option('--story <name>', 'play a story of two people instead').choices(storyNames))
   .action(async ({ story, ...options }: { nats?: string; data?: string; story?: string }) => {
     if (story !== undefined) {
       return playStory(story)
@@ -91,6 +92,7 @@ audit
 
 addVaultCommands(program, columns)
 addInstanceCommands(program)
+addOwnerCommands(program, columns)
 addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)

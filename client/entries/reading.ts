@@ -67,6 +67,8 @@ export interface ReadingBook {
    * one that was seen before and is absent was withheld.
    */
   list(owner: UserId, served: readonly ServedEntry[], options: { readonly complete: boolean }): ListedEntries
+  /** How far an entry was when this device saw it last, also in an earlier run; null when it never did. */
+  seen(entry: EntryId): EntryHead | null
 }
 
 export function readingBook(state: BookState): ReadingBook {
@@ -80,6 +82,7 @@ export function readingBook(state: BookState): ReadingBook {
     return { versions: versions.map(({ opened }) => opened), findings }
   }
   return {
+    seen: (entry) => state.entries.get(entry.toHex()) ?? null,
     read(owner, served) {
       const by = standing(state, owner)
       const seen = seenBefore(state, served, by)

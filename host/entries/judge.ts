@@ -68,7 +68,7 @@ export function finding(code: FindingCode, entry: EntryId | null, message: strin
   return { code, entry, message: entry === null ? message : `entry ${ulidText(entry)}: ${message}` }
 }
 
-function judgeOrder({ entry, versions, known }: ChainInput): Finding[] {
+function judgeOrder({ entry, versions, known, prune }: ChainInput): Finding[] {
   const seqs = versions.map(({ header }) => header.seq)
   const sorted = seqs.toSorted((a, b) => a - b)
   const last = sorted.at(-1) ?? 0
@@ -86,16 +86,19 @@ function judgeOrder({ entry, versions, known }: ChainInput): Finding[] {
     return before !== undefined && (header.prev === null || !equalBytes(header.prev, before.hash))
   })
   if (broken) return [finding('entry-forked', entry, 'a version does not follow the one before it')]
-  return known === null ? [] : judgeKnown({ entry, versions, known, first: sorted[0] ?? 0 })
+  return known === null ? [] : judgeKnown({ entry, versions, known, prune, first: sorted[0] ?? 0 })
 }
 
+/** What is between was dropped, unless a device's word is there that it may be forgotten: that is judged by itself. */
 function judgeKnown(input: {
   readonly entry: EntryId
   readonly versions: readonly SignedVersion[]
   readonly known: EntryHead
+  readonly prune: SignedPrune | null
   readonly first: number
 }): Finding[] {
-  const { entry, versions, known, first } = input
+  const { entry, versions, known, prune, first } = input
+  if (first > known.seq + 1 && prune !== null) return []
   if (first > known.seq + 1) {
     return [finding('version-dropped', entry, `versions ${known.seq + 1} to ${first - 1} are missing`)]
   }
