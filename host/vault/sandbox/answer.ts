@@ -7,7 +7,9 @@ import {
   maySee,
   type Outcome,
   type Place,
+  type SandboxRefusal,
   type SandboxState,
+  type SandboxVerdict,
   seen,
   areaOf,
 } from '#host/contracts/sandbox-rules.ts'
@@ -89,21 +91,34 @@ function act(vault: Vault, sandbox: Sandbox, { state, deed, doer }: Act): Answer
   const left = applied(vault, sandbox, verdict)
   if (verdict.kind === 'refused') throw new Error('a refusal that was not thrown')
   const about = { ...left, what: summary(deed, doer), isChange: true, ...('key' in deed && { key: deed.key }) }
+  const outgoing = tidings(vault, sandbox, { state, verdict, doer })
   if (verdict.kind === 'asks') {
-    const outgoing = tell(vault, sandbox, other(doer.by), {
-      type: 'sandbox.asked',
-      body: { sandbox: sandbox.id, proposal: verdict.change },
-    })
     return { ...about, body: { change: verdict.change, proposal: verdict.change }, outgoing }
   }
-  const outgoing = [
-    ...news(vault, sandbox, { state, verdict, doer }),
-    ...(verdict.ended ? farewells(vault, sandbox, doer.now) : []),
-    ...outcomeNews(vault, sandbox, { state, verdict }),
-  ]
   const refused = verdict.settled?.refused ?? null
   return { ...about, body: { change: verdict.change, proposal: null, refused }, outgoing }
 }
+
+/** Whom a verdict concerns, besides whoever caused it: `byHandler`, its owner's devices too. */
+export function tidings(
+  vault: Vault,
+  sandbox: Sandbox,
+  { state, verdict, doer, byHandler }: Pick<Act, 'state' | 'doer'> & { verdict: Allowed; byHandler?: boolean },
+): Outgoing[] {
+  if (verdict.kind === 'asks') {
+    return tell(vault, sandbox, other(doer.by), {
+      type: 'sandbox.asked',
+      body: { sandbox: sandbox.id, proposal: verdict.change },
+    })
+  }
+  return [
+    ...news(vault, sandbox, { state, verdict, doer, isUnseen: doer.by === 'guest' || byHandler === true }),
+    ...(verdict.ended ? farewells(vault, sandbox, doer.now) : []),
+    ...outcomeNews(vault, sandbox, { state, verdict }),
+  ]
+}
+
+type Allowed = Exclude<SandboxVerdict, SandboxRefusal>
 
 /** Who asked is told how it ended. */
 function outcomeNews(
@@ -123,7 +138,7 @@ function outcomeNews(
 function news(
   vault: Vault,
   sandbox: Sandbox,
-  { state, verdict, doer }: { state: SandboxState; verdict: Outcome; doer: Doer },
+  { state, verdict, doer, isUnseen }: { state: SandboxState; verdict: Outcome; doer: Doer; isUnseen: boolean },
 ): Outgoing[] {
   const sees = (side: 'creator' | 'guest'): boolean =>
     verdict.writes.some(({ area, key, item }) => {
@@ -136,7 +151,7 @@ function news(
   if ((vault.sandboxes.watches.get(sandbox.id) ?? 0) > doer.now && sees('guest')) {
     told.push(...tell(vault, sandbox, 'guest', { type: CHANGED, body, delivery: 'best-effort' }))
   }
-  if (doer.by === 'guest' && sees('creator')) {
+  if (isUnseen && sees('creator')) {
     told.push(...tell(vault, sandbox, 'creator', { type: CHANGED, body, delivery: 'best-effort' }))
   }
   return told

@@ -35,11 +35,28 @@ export function findSandbox(vault: Vault, id: string): Sandbox | undefined {
   return item && { id, record: decodeRecord('sandbox', item.value) }
 }
 
-/** Those of one connection, or all. */
-export function sandboxes(vault: Vault, connection?: ConnectionId): Sandbox[] {
-  return entries(vault.system, 'sandbox/')
-    .map(([id, value]) => ({ id, record: decodeRecord('sandbox', value) }))
-    .filter(({ record }) => connection === undefined || record.connection === connection)
+export function allSandboxes(vault: Vault): Sandbox[] {
+  return entries(vault.system, 'sandbox/').map(([id, value]) => ({ id, record: decodeRecord('sandbox', value) }))
+}
+
+/** Those of one connection, at a cost that the others do not add to. */
+export function sandboxes(vault: Vault, connection: ConnectionId): Sandbox[] {
+  const ids = index(vault).get(connection) ?? []
+  return [...ids].flatMap((id) => findSandbox(vault, id) ?? [])
+}
+
+/** Takes note of one that is about to be committed; one that never is, is not found later. */
+export function listSandbox(vault: Vault, { id, record }: Sandbox): void {
+  const known = index(vault)
+  known.set(record.connection, (known.get(record.connection) ?? new Set()).add(id))
+}
+
+function index(vault: Vault): Map<ConnectionId, Set<string>> {
+  const { sandboxes: live } = vault
+  if (live.ofConnection) return live.ofConnection
+  live.ofConnection = new Map()
+  for (const sandbox of allSandboxes(vault)) listSandbox(vault, sandbox)
+  return live.ofConnection
 }
 
 export function sandboxChange(id: string, record: SandboxRecord): Change {
