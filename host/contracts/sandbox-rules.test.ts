@@ -16,6 +16,7 @@ import {
   type SandboxState,
   type SandboxVerdict,
   seen,
+  shownName,
 } from './sandbox-rules.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
@@ -52,6 +53,7 @@ function held(clauses: SandboxClauses): Held {
         return open.size
       },
       item: (area, key) => items[area].get(key),
+      shown: (name) => [...items.guest].find(([key, item]) => shownName(key, item) === name)?.[0],
       proposal: (number) => open.get(number),
     },
     act(deed, by) {

@@ -90,7 +90,7 @@ function act(vault: Vault, sandbox: Sandbox, { state, deed, doer }: Act): Answer
   const verdict = decide(state, deed, doer)
   const left = applied(vault, sandbox, verdict)
   if (verdict.kind === 'refused') throw new Error('a refusal that was not thrown')
-  const about = { ...left, what: summary(deed, doer), isChange: true, ...('key' in deed && { key: deed.key }) }
+  const about = { ...left, what: summary(deed, doer), isChange: true, ...('key' in deed && { key: saidName(deed) }) }
   const outgoing = tidings(vault, sandbox, { state, verdict, doer })
   if (verdict.kind === 'asks') {
     return { ...about, body: { change: verdict.change, proposal: verdict.change }, outgoing }
@@ -179,12 +179,14 @@ function listed(
 ): Readonly<Record<string, Cbor>> {
   const { place, prefix, after, limit } = request
   visible(state, doer, place)
-  const space = partOf(vault, sandbox, areaOf(place, doer.by))
+  // The guest's own keys are sealed: the creator goes by the names of those that are shared.
+  const isShown = place === 'theirs' && doer.by === 'creator'
+  const space = partOf(vault, sandbox, isShown ? 'shown' : areaOf(place, doer.by))
   const page = space.scan({ prefix, limit, ...(after !== undefined && { after }) })
   const items = page.items.flatMap(([key]): Cbor[] => {
     const item = seen(state, doer.by, { place, key })
     if (!item) return []
-    const { value, ...about } = item
+    const { value, name: _name, ...about } = item
     return [{ key, ...about, size: value.length }]
   })
   return { items, next: page.next ?? null, change: state.change }
@@ -215,12 +217,19 @@ function proposalsOf(vault: Vault, sandbox: Sandbox): Cbor[] {
   let room = SANDBOX_PAGE_BYTES
   return entries(partOf(vault, sandbox, 'proposals'), '').map(([number, bytes]): Cbor => {
     const { deed, by, at } = decodeRecord('sandbox-proposal', bytes)
-    const { kind, key } = deed
+    const { kind } = deed
     const asked = 'value' in deed ? deed.value : null
     room -= asked?.length ?? 0
     const isShown = asked !== null && room >= 0
+    const key = saidName(deed)
     return { proposal: Number(number), by, at, kind, key, value: isShown ? asked : null, size: asked?.length ?? 0 }
   })
+}
+
+/** Of the two names of an item that leaves the guest's sealed side, or goes there, the one that both sides know. */
+function saidName(deed: Extract<Deed, { key: string }>): string {
+  const isOutward = deed.kind === 'share' || (deed.kind === 'move' && deed.to === 'mutual')
+  return isOutward ? (deed.name ?? deed.key) : deed.key
 }
 
 /** For the audit trail: a deed in a few words, without what was written. */

@@ -1,5 +1,12 @@
 /** A sandbox in the vault that hosts it: one namespace for each area, its history and what waits for an answer. */
-import type { Area, Outcome, SandboxState, SandboxVerdict } from '#host/contracts/sandbox-rules.ts'
+import {
+  type Area,
+  type Outcome,
+  type SandboxItem,
+  type SandboxState,
+  type SandboxVerdict,
+  shownName,
+} from '#host/contracts/sandbox-rules.ts'
 import { SANDBOX_PROPOSALS_MAX } from '#host/contracts/limits.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Change, Expectation, Namespace, NamespaceName } from '#host/storage/port.ts'
@@ -19,7 +26,8 @@ export interface Applied {
   readonly expected: readonly Expectation[]
 }
 
-type Part = Area | 'history' | 'proposals'
+/** `shown`: names under which the guest's items are shared, each with its key. */
+type Part = Area | 'history' | 'proposals' | 'shown'
 
 /** A map of its own behind a handle, and under a key of its own in the log. */
 function partName(id: string, part: Part): NamespaceName {
@@ -92,11 +100,17 @@ export function stateOf(vault: Vault, sandbox: Sandbox): SandboxState {
       const item = partOf(vault, sandbox, area).get(key)
       return item && decodeRecord('sandbox-item', item.value)
     },
+    shown: (name) => shownKey(vault, sandbox, name),
     proposal(number) {
       const item = proposals.get(numberKey(number))
       return item && decodeRecord('sandbox-proposal', item.value)
     },
   }
+}
+
+function shownKey(vault: Vault, sandbox: Pick<Sandbox, 'id'>, name: string): string | undefined {
+  const item = partOf(vault, sandbox, 'shown').get(name)
+  return item && new TextDecoder().decode(item.value)
 }
 
 /** @throws Refusal with the rules' own reason */
@@ -124,6 +138,7 @@ function changesOf(vault: Vault, sandbox: Sandbox, outcome: Outcome): Change[] {
     const value = item && encodeRecord('sandbox-item', item)
     const visibility = area === 'guest' ? 'opaque' : 'transparent'
     changes.push({ namespace: partName(id, area), key, value, visibility })
+    if (area === 'guest') changes.push(...renamed(vault, sandbox, { key, item }))
   }
   if (history) {
     const value = encodeRecord('sandbox-history', history)
@@ -131,8 +146,27 @@ function changesOf(vault: Vault, sandbox: Sandbox, outcome: Outcome): Change[] {
   }
   if (settled) changes.push({ namespace: partName(id, 'proposals'), key: numberKey(settled.proposal), value: null })
   if (ended) changes.push(...cleared(vault, sandbox, 'proposals'))
-  if (ended && record.terms.purge) changes.push(...cleared(vault, sandbox, 'guest'))
+  if (ended && record.terms.purge) {
+    changes.push(...cleared(vault, sandbox, 'guest'), ...cleared(vault, sandbox, 'shown'))
+  }
   return changes
+}
+
+/** The name under which an item of the guest's is shared: taken away, given or left. */
+function renamed(
+  vault: Vault,
+  sandbox: Sandbox,
+  { key, item }: { readonly key: string; readonly item: SandboxItem | null },
+): Change[] {
+  const namespace = partName(sandbox.id, 'shown')
+  const before = shownName(key, stateOf(vault, sandbox).item('guest', key))
+  const after = shownName(key, item)
+  if (before === after) return []
+  const value = new TextEncoder().encode(key)
+  return [
+    ...(before === undefined ? [] : [{ namespace, key: before, value: null }]),
+    ...(after === undefined ? [] : [{ namespace, key: after, value }]),
+  ]
 }
 
 function cleared(vault: Vault, sandbox: Sandbox, part: Part): Change[] {

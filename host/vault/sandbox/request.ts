@@ -30,6 +30,8 @@ const key = text.min(1)
 const expected = z.int().min(0)
 const number = z.int().min(0)
 const carried = value.nullable().default(null)
+/** From a guest, whose own keys are sealed. */
+const name = key.nullable().default(null)
 
 const schemas = {
   'sandbox.read': z.strictObject({ sandbox, place, key }),
@@ -42,13 +44,14 @@ const schemas = {
   }),
   'sandbox.write': z.strictObject({ sandbox, place, key, value, expected, open: z.boolean().default(false) }),
   'sandbox.remove': z.strictObject({ sandbox, place, key, expected }),
-  'sandbox.move': z.strictObject({ sandbox, to: z.enum(['mutual', 'mine']), key, expected, value: carried }),
+  'sandbox.move': z.strictObject({ sandbox, to: z.enum(['mutual', 'mine']), key, expected, value: carried, name }),
   'sandbox.share': z.strictObject({
     sandbox,
     key,
     grant: z.enum(['none', 'visible', 'writable']),
     expected,
     value: carried,
+    name,
   }),
   'sandbox.decide': z.strictObject({ sandbox, proposal: number, approve: z.boolean() }),
   'sandbox.history': z.strictObject({ sandbox, after: number.default(0) }),
