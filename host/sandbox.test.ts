@@ -310,8 +310,14 @@ test('severing ends its sandboxes with that commit, and the guest takes the copy
   expect(await one.guest.copy(other.id)).toEqual([])
   const { signing, store } = await one.peers.alice.vault()
   const kept = await one.guest.signedCopy(id, 0)
-  expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual(['offer', expect.not.stringContaining('draft')])
-  expect(readCopy([kept], signing.verifyKey.raw).map(({ key }) => key)).toEqual(['offer', expect.not.stringContaining('draft')])
+  expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+    'offer',
+    expect.not.stringContaining('draft'),
+  ])
+  expect(readCopy([kept], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+    'offer',
+    expect.not.stringContaining('draft'),
+  ])
   expect(Buffer.from(kept).includes('his draft')).toBe(false)
   expect(() => readCopy([kept], one.peers.bob.identity)).toThrow()
   expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)

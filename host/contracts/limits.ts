@@ -53,3 +53,8 @@ export const OFFER_TEXT_CHARS_MAX = 32 * KiB
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
 /** The answer to a challenge, evidence included. */
 export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB
+
+/** A vault's word on a session it does not know: one composite signature (3,373 bytes) and a few numbers. */
+export const UNKNOWN_BYTES_MAX = 4 * KiB
+/** How often a vault gives that word: a signature each, which anybody on the bus can ask for. */
+export const UNKNOWN_PER_HOUR_MAX = 60
