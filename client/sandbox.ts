@@ -3,7 +3,7 @@
  * with the same words; a service works as the guest of a vault.
  */
 import { type CopiedItem, verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
-import type { Grant, HistoryEntry, Place, SandboxItem } from '#host/contracts/sandbox-rules.ts'
+import type { Grant, HistoryEntry, Place, SandboxItem } from '#host/contracts/sandbox-deed.ts'
 import { openSandboxItem, openSandboxName, sealSandboxItem, sealSandboxName } from '#host/contracts/sandbox-seal.ts'
 import {
   type SandboxClauses,

@@ -18,7 +18,7 @@ export const SANDBOXES_PER_CONNECTION_MAX = 16
 export const SANDBOX_VALUE_BYTES_MAX = 256 * KiB
 /** Sealed names come in steps of so many bytes: a short name says of its length only that it is short. */
 export const SANDBOX_NAME_STEP_BYTES = 32
-/** A key of the guest's own side: sealed (padded to 352 bytes, nonce, tag, base64url) it is still a key, of 507 bytes. */
+/** A key of the guest's own side: sealed (352 bytes padded, nonce, tag, base64url) it is still a key, of 507 bytes. */
 export const SANDBOX_OWN_KEY_BYTES_MAX = 351
 /** What an item counts for beside its key and its value: about what its record and its line in a copy take. */
 export const SANDBOX_ITEM_BYTES = 128

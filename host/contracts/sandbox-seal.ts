@@ -3,8 +3,8 @@
  * nonce, then ciphertext and tag; bound to the sandbox, the key and the revision it was based on. Values are padded, so
  * that the host sees of their sizes what an eavesdropper sees of a message's.
  *
- * Keys are sealed too, each always to the same name, by which the host keeps its item: AES-256-GCM under a key of its own
- * and a nonce that is derived from the key itself, so that equal names alone seal equally (as in RFC 5297's SIV).
+ * Keys are sealed too, each always to the same name, by which the host keeps its item: AES-256-GCM under a key of its
+ * own and a nonce that is derived from the name itself, so that equal names alone seal equally (as in RFC 5297's SIV).
  */
 import { AEAD_KEY_BYTES, NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
 import { Refusal } from '#host/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * What a vault says, unsealed, of a device's message that is of no session it has: how far it is itself. A vault that was
- * put back to an older copy knows no session that was begun or renewed since, and could answer in none:
+ * What a vault says, unsealed, of a device's message that is of no session it has: how far it is itself. A vault that
+ * was put back to an older copy knows no session that was begun or renewed since, and could answer in none:
  * `['vine/1 session unknown', payload, signature]`.
  *
  * It names the message, so that it says nothing of any other; the device that sent it compares, and nobody else can.

@@ -69,9 +69,10 @@ test('the connection’s namespace: writable when the manifest and the contract 
   expect(grant({ namespaces: { connection: 'rw' } }).namespaces.get('connection')?.cap).toBe(cap)
 })
 
-test('shared sandboxes: the areas it needs of those there are, writable when the manifest and the terms both say so', () => {
-  const rights = (needs: Manifest['needs']['namespaces']) =>
-    [...grant({ namespaces: needs }).namespaces].map(([label, { writable }]) => [label, writable])
+const rights = (needs: Manifest['needs']['namespaces']) =>
+  [...grant({ namespaces: needs }).namespaces].map(([label, { writable }]) => [label, writable])
+
+test('shared sandboxes: the areas it needs, writable when the manifest and the terms both say so', () => {
   expect(rights({ 'sandbox/mutual': 'rw', 'sandbox/own': 'r' })).toEqual([
     ['sandbox/s-1/mutual', true],
     ['sandbox/s-1/own', false],

@@ -53,7 +53,7 @@ export interface LabelGrant {
   readonly cap?: Room
 }
 
-/** The key of a manifest's `needs.namespaces` that a label falls under: `sandbox/<sandbox>/mutual` is `sandbox/mutual`. */
+/** The manifest's name for a label: `sandbox/<sandbox>/mutual` is needed as `sandbox/mutual`. */
 export function needOf(label: string): string {
   return label.replace(/^sandbox\/[^/]+\/(mutual|own)$/u, 'sandbox/$1')
 }

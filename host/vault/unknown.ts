@@ -10,7 +10,7 @@ import type { Vault } from './vault.ts'
 
 const UNKNOWN = parseEventType('session.unknown')
 
-/** Signed and not sealed, since there is nothing to seal it with. Anybody may cause one: so many an hour, and no more. */
+/** Signed and not sealed, since there is nothing to seal it with. Anybody may cause one: so many an hour. */
 export function unknownSession({
   vault,
   subject,

@@ -1,18 +1,14 @@
 /** The vault that hosts answers either side: its own owner's devices, and the guest over its connection. */
-import {
-  type Deed,
-  decide,
-  type Doer,
-  itemSize,
-  maySee,
-  type Outcome,
-  type Place,
-  type SandboxRefusal,
-  type SandboxState,
-  type SandboxVerdict,
-  seen,
-  areaOf,
-} from '#host/contracts/sandbox-rules.ts'
+import type {
+  Deed,
+  Doer,
+  Outcome,
+  Place,
+  SandboxRefusal,
+  SandboxState,
+  SandboxVerdict,
+} from '#host/contracts/sandbox-deed.ts'
+import { decide, itemSize, maySee, seen, areaOf } from '#host/contracts/sandbox-rules.ts'
 import { SANDBOX_PAGE_BYTES, SANDBOX_PAGE_ITEMS_MAX, SANDBOX_WATCH_MS } from '#host/contracts/limits.ts'
 import { other } from '#host/contracts/sandbox-rules.ts'
 import { Refusal } from '#host/errors.ts'

@@ -23,7 +23,7 @@ export function copyParts(
   const items = areas.flatMap((area): CopiedItem[] =>
     entries(partOf(vault, sandbox, area), '').map(([key, value]) => {
       const { name: _name, ...item } = decodeRecord('sandbox-item', value)
-      return { area, key, ...item }
+      return Object.assign(item, { area, key })
     }),
   )
   return signSandboxCopy({ sandbox: sandbox.id, terms: hash, change, at: now, items }, vault.signing, only)

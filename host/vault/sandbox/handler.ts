@@ -1,14 +1,6 @@
 /** A handler at work in a sandbox that its asker shares and this vault hosts: as this vault's own side, no wider. */
-import {
-  areaOf,
-  decide,
-  type Deed,
-  type Doer,
-  maySee,
-  type Place,
-  type SandboxItem,
-  type SandboxState,
-} from '#host/contracts/sandbox-rules.ts'
+import type { Deed, Doer, Place, SandboxItem, SandboxState } from '#host/contracts/sandbox-deed.ts'
+import { areaOf, decide, maySee } from '#host/contracts/sandbox-rules.ts'
 import type { Effects, GrantedNamespace, SharedSandbox } from '#host/plugin/port.ts'
 import type { Change, Expectation, Item, Namespace } from '#host/storage/port.ts'
 import type { Outgoing } from '../commit.ts'
@@ -51,10 +43,6 @@ function areaOfHandler(
   { area, writable }: { readonly area: HandlerArea; readonly writable: boolean },
 ): GrantedNamespace {
   const space = partOf(vault, sandbox, area)
-  const shown = (item: Item): Item => {
-    const { value, revision } = decodeRecord('sandbox-item', item.value)
-    return { ...item, value, revision }
-  }
   const namespace: Namespace = {
     name: space.name,
     bytes: sandbox.record.bytes,
@@ -70,6 +58,15 @@ function areaOfHandler(
   return { namespace, writable, cap: { categories: [], bytesMax: sandbox.record.terms.bytesMax } }
 }
 
+function shown(item: Item): Item {
+  const { value, revision } = decodeRecord('sandbox-item', item.value)
+  return { ...item, value, revision }
+}
+
+function isShared({ namespace }: { readonly namespace: string }): boolean {
+  return namespace.startsWith('sandbox/')
+}
+
 /**
  * A handler's effects with what it wrote to sandboxes judged, as deeds of this vault's side. What it did not read it
  * takes to be absent: compare-and-swap holds for handlers too.
@@ -81,7 +78,6 @@ export function judged(
   effects: Effects,
   { connection, now }: { readonly connection: Connection; readonly now: number },
 ): { readonly effects: Effects; readonly deeds: Deeds } {
-  const isShared = ({ namespace }: { readonly namespace: string }): boolean => namespace.startsWith('sandbox/')
   const touched = Map.groupBy([...effects.changes, ...effects.expected].filter(isShared), sandboxOf)
   const left = [...touched.keys()].map((id) => {
     const sandbox = findSandbox(vault, id)

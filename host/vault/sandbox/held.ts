@@ -1,12 +1,6 @@
 /** A sandbox in the vault that hosts it: one namespace for each area, its history and what waits for an answer. */
-import {
-  type Area,
-  type Outcome,
-  type SandboxItem,
-  type SandboxState,
-  type SandboxVerdict,
-  shownName,
-} from '#host/contracts/sandbox-rules.ts'
+import type { Area, Outcome, SandboxItem, SandboxState, SandboxVerdict } from '#host/contracts/sandbox-deed.ts'
+import { shownName } from '#host/contracts/sandbox-rules.ts'
 import { SANDBOX_PROPOSALS_MAX } from '#host/contracts/limits.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Change, Expectation, Namespace, NamespaceName } from '#host/storage/port.ts'

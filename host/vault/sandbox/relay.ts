@@ -187,8 +187,12 @@ function openedList(
   { id, record: { key: secret } }: Sandbox,
 ): Cbor {
   const { items, ...rest } = check(listReply, decodeCbor(body), 'malformed', 'the host’s answer')
-  const named = items.map((found) => ({ ...found, key: secret ? openSandboxName(secret, id, found.key) : found.key }))
-  return { ...rest, items: named.filter(({ key }) => key.startsWith(prefix)) }
+  const named: Cbor[] = []
+  for (const found of items) {
+    const key = secret ? openSandboxName(secret, id, found.key) : found.key
+    if (key.startsWith(prefix)) named.push({ ...found, key })
+  }
+  return { ...rest, items: named }
 }
 
 /** A reason of the host's in the guest's own words. */

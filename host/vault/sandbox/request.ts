@@ -1,6 +1,6 @@
 /** What either side asks of a sandbox: the same words from a device, a service or another vault. */
 import { SANDBOX_PAGE_ITEMS_MAX, SANDBOX_VALUE_BYTES_MAX } from '#host/contracts/limits.ts'
-import type { Deed, Place } from '#host/contracts/sandbox-rules.ts'
+import type { Deed, Place } from '#host/contracts/sandbox-deed.ts'
 import { Refusal, unreachable } from '#host/errors.ts'
 import { KEY_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
