@@ -12,7 +12,7 @@ import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind, forgets
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
-import { type OwnerBrowse, ownerBrowse } from './owner-browse.ts'
+import { type OwnerBrowse, ownerBrowse, type Stops, stopsOf } from './owner-browse.ts'
 import { type OwnerEntries, ownerEntries } from './owner-entries.ts'
 import { type OwnerShared, ownerShared } from './owner-shared.ts'
 import { type OwnerTrail, ownerTrail } from './owner-trail.ts'
@@ -180,7 +180,8 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   run(type: string, body: unknown, connection?: string): Promise<unknown>
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
-  removeItem(connection: string, key: string): Promise<void>
+  /** Says what stops working without it; `remove` says so before. */
+  removeItem(connection: string, key: string): Promise<Stops>
   /**
    * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
    * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque, secret or critical is found by its key
@@ -201,7 +202,8 @@ export interface OwnerDevice extends OwnerTrail, OwnerBrowse {
   credentials(): Promise<readonly CredentialEntry[]>
   /** Makes a credential critical: a proof from it needs the PIN from now on. */
   protectCredential(alias: string): Promise<void>
-  removeCredential(alias: string): Promise<void>
+  /** Says what stops working without it; `remove` says so before. */
+  removeCredential(alias: string): Promise<Stops>
 }
 
 /** How long a command may be on its way. */
@@ -353,7 +355,7 @@ function belongings(
     async report(name, filter = '') {
       return check(found, await command('vault.report', { name, filter }), 'malformed', 'the report')
     },
-    removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
+    removeItem: (connection, key) => stopsOf(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
     async createKey(alias, algorithm) {
       return check(ownedKey, await command('key.create', { alias, algorithm }), 'malformed', 'key')
@@ -367,7 +369,7 @@ function belongings(
       return check(credentialEntries, await command('credential.list', {}), 'malformed', 'the credentials').credentials
     },
     protectCredential: (alias) => done(command('item.protect', { namespace: 'personal', key: `credential/${alias}` })),
-    removeCredential: (alias) => done(command('credential.remove', { alias })),
+    removeCredential: (alias) => stopsOf(command('credential.remove', { alias })),
     async run(type, body, connection) {
       const about = connection === undefined ? {} : { connection }
       const request = { type, body: new TextEncoder().encode(JSON.stringify(body)), ...about }
