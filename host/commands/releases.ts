@@ -1,7 +1,7 @@
 /**
- * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and from
- * the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and nothing
- * in it can add a handler.
+ * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and
+ * from the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and
+ * nothing in it can add a handler.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { followLog, type ReleaseLog } from '#enclave/release-log.ts'
 import { Rejection } from '#enclave/errors.ts'
 import { revocationOf } from '#enclave/revoked.ts'
 import type { Releases as PublishedReleases } from '#host/crypto/enclave.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { readLogFile } from './release/log-file.ts'
 
@@ -67,8 +68,10 @@ export async function openReleases(
     const read = await readLogFile(file, keys)
     if (read === undefined) throw new Refusal('release-refused', `${file} is gone: what it revoked stays revoked`)
     // A log that got shorter or was exchanged may have lost a revocation.
-    if (log)
-      followLog(log.tree, { tree: read.tree, path: read.tree.size < log.tree.size ? [] : read.prove(log.tree.size) })
+    if (log) {
+      const path = read.tree.size < log.tree.size ? [] : read.prove(log.tree.size)
+      followLog(nativeEvidence, log.tree, { tree: read.tree, path })
+    }
     log = read
     apply(read)
     return true
