@@ -52,6 +52,12 @@ export function behind(vault: string): Refusal {
   return new Refusal('journal-behind', `${what}, have its host restore the newest, or pair anew after your own restore`)
 }
 
+/** Whether a vault that is there has forgotten what this command of ours showed that it knew. */
+export function forgets(command: Uint8Array, anchor: Anchor): boolean {
+  const { anchor: known } = check(anchored, decodeCbor(command), 'malformed', 'a command of this device')
+  return known !== undefined && isBefore(anchor, known)
+}
+
 function isBefore(anchor: Anchor, known: Anchor): boolean {
   if (anchor.sequence < known.sequence || anchor.epoch < known.epoch) return true
   return anchor.sequence === known.sequence && !equalBytes(anchor.chain, known.chain)

@@ -5,6 +5,7 @@
  * A request is stored before it leaves and forgotten when its final answer is there: the sender's outbox is what makes
  * a critical event durable, the broker is not (`DESIGN` §12).
  */
+import { type UnknownSession, verifyUnknown } from '#host/contracts/unknown.ts'
 import { exportSession, type Session } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import type { DataEnvelope } from '#host/wire/envelope.ts'
@@ -26,6 +27,13 @@ export interface ConversationOptions extends Surroundings {
   readonly store: ClientStore
   readonly transport: Transport
   readonly lanes: Lanes
+  /** How a device takes its vault's word that it does not know the session of a message. Others are never told. */
+  readonly unknown?: {
+    /** Raw composite verify key of the vault. */
+    readonly vaultKey: Uint8Array
+    /** Whether it has forgotten what this request relied on: then it is another copy, and will not answer. */
+    readonly isBehind: (request: Uint8Array, anchor: UnknownSession['anchor']) => boolean
+  }
   /** The contract version that requests are made under. */
   readonly contractVersion: () => number
 }
@@ -70,6 +78,8 @@ class SealedConversation implements Conversation {
   readonly #listeners = new Map<string, (event: VineEvent) => void>()
   /** Sent, and not finally answered. */
   readonly #unanswered: Map<EventId, VineEvent>
+  /** The ids of envelopes that requests left in. */
+  readonly #sent = new Map<string, EventId>()
   #subscription: { drain(): Promise<void> } | undefined
 
   constructor(options: ConversationOptions) {
@@ -80,6 +90,7 @@ class SealedConversation implements Conversation {
     this.#inlet = openInlet(
       (envelope) => session.owns(envelope.cid),
       (subject, envelope) => this.#receive(subject, envelope),
+      (statement) => this.#isUnknown(statement),
     )
     this.#epochs = openEpochs({
       ...options,
@@ -131,16 +142,18 @@ class SealedConversation implements Conversation {
     await this.#inlet.idle()
   }
 
-  #seal(type: EventType, encoded: Uint8Array): { subject: string; data: Uint8Array } {
+  #seal(type: EventType, encoded: Uint8Array, id?: EventId): { subject: string; data: Uint8Array } {
     const { session, lanes, random } = this.#options
     const subject = lanes.outward(type)
-    const data = session.seal(encoded, { bind: bindOf(subject), lane: 0, mid: random(16) })
+    const mid = random(16)
+    if (id !== undefined && this.#options.unknown) this.#sent.set(mid.toHex(), id)
+    const data = session.seal(encoded, { bind: bindOf(subject), lane: 0, mid })
     return { subject: buildSubject(subject), data }
   }
 
   async #send(event: VineEvent): Promise<void> {
     const encoded = encodeEvent(event)
-    const { subject, data } = this.#seal(event.type, encoded)
+    const { subject, data } = this.#seal(event.type, encoded, event.id)
     await this.#save([[outboxKey(this.#options.name, event.id), encoded]])
     await this.#options.transport.publish(subject, data, { durable: true })
     await this.#epochs.turn()
@@ -161,13 +174,24 @@ class SealedConversation implements Conversation {
     if (event.type !== subject.type) throw new Refusal('misrouted', 'not the type of its lane')
     // A handler may send events of other types about the same request: the answer has the request's own type.
     const asked = event.causation === null ? undefined : this.#unanswered.get(event.causation)
-    if (asked && asked.type === event.type) return this.#settle(asked.id, event)
+    if (asked && asked.type === event.type) return this.#settle(asked.id, decodeReply(event.body))
     await this.#save()
     this.#listeners.get(event.type)?.(event)
   }
 
-  async #settle(request: EventId, { body }: VineEvent): Promise<void> {
-    const reply = decodeReply(body)
+  /** The vault does not know the session: when it has forgotten more than that, nobody will answer. */
+  async #isUnknown(statement: Uint8Array): Promise<void> {
+    const { unknown } = this.#options
+    if (!unknown) return
+    const { mid, anchor } = verifyUnknown(statement, unknown.vaultKey)
+    const id = this.#sent.get(mid.toHex())
+    const request = id === undefined ? undefined : this.#unanswered.get(id)
+    if (!request || !unknown.isBehind(request.body, anchor)) return
+    const message = 'the vault knows nothing of this session: an older or another copy is in its place'
+    await this.#settle(request.id, { status: 'refused', code: 'journal-behind', message, retry: false })
+  }
+
+  async #settle(request: EventId, reply: Reply): Promise<void> {
     const waiting = this.#waiting.get(request)
     if (reply.status === 'pending') {
       await this.#save()
@@ -175,6 +199,7 @@ class SealedConversation implements Conversation {
       return
     }
     this.#unanswered.delete(request)
+    for (const [mid, id] of this.#sent) if (id === request) this.#sent.delete(mid)
     this.#waiting.delete(request)
     await this.#save([[outboxKey(this.#options.name, request), null]])
     waiting?.answer.resolve(reply)

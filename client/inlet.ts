@@ -17,11 +17,14 @@ export interface Inlet {
 export function openInlet(
   isMine: (envelope: DataEnvelope) => boolean,
   receive: (subject: Subject, envelope: DataEnvelope) => Promise<void>,
+  /** Takes what a vault says unsealed, of a message that it could not open. */
+  unknown: (statement: Uint8Array) => Promise<void>,
 ): Inlet {
   let last = Promise.resolve()
   async function take(message: { readonly subject: string; readonly data: Uint8Array }): Promise<void> {
     try {
       const subject = parseSubject(message.subject)
+      if (subject.type === 'session.unknown') return await unknown(message.data)
       const envelope = decodeEnvelope(message.data)
       if (envelope.kind === 'hello' || envelope.kind === 'accept' || !isMine(envelope)) return
       await receive(subject, envelope)

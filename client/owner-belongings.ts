@@ -2,6 +2,7 @@
 import { type KeyAlgorithm, keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { check, z } from '#host/schema.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
+import { type Stops, stopsOf } from './owner-browse.ts'
 
 const credentialEntry = z.object({
   alias: z.string(),
@@ -72,7 +73,8 @@ export interface OwnerBelongings {
   run(type: string, body: unknown, connection?: string): Promise<unknown>
   /** What a connection keeps in the vault, by key. */
   items(connection: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<KeptPage>
-  removeItem(connection: string, key: string): Promise<void>
+  /** Says what stops working without it; `remove` says so before. */
+  removeItem(connection: string, key: string): Promise<Stops>
   /**
    * Rows of what the vault holds or of its audit trail, a page at a time. The filter is a line like
    * `category:receipts size>1000 -alias:Acme invoice`; a value that is opaque, secret or critical is found by its key
@@ -93,7 +95,8 @@ export interface OwnerBelongings {
   credentials(): Promise<readonly CredentialEntry[]>
   /** Makes a credential critical: a proof from it needs the PIN from now on. */
   protectCredential(alias: string): Promise<void>
-  removeCredential(alias: string): Promise<void>
+  /** Says what stops working without it; `remove` says so before. */
+  removeCredential(alias: string): Promise<Stops>
 }
 
 export function ownerBelongings(command: (type: string, body: Cbor) => Promise<Cbor>): OwnerBelongings {
@@ -108,7 +111,7 @@ export function ownerBelongings(command: (type: string, body: Cbor) => Promise<C
     async report(name, filter = '') {
       return check(found, await command('vault.report', { name, filter }), 'malformed', 'the report')
     },
-    removeItem: (connection, key) => done(command('connection.remove-item', { connection, key })),
+    removeItem: (connection, key) => stopsOf(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),
     async createKey(alias, algorithm) {
       return check(ownedKey, await command('key.create', { alias, algorithm }), 'malformed', 'key')
@@ -122,7 +125,7 @@ export function ownerBelongings(command: (type: string, body: Cbor) => Promise<C
       return check(credentialEntries, await command('credential.list', {}), 'malformed', 'the credentials').credentials
     },
     protectCredential: (alias) => done(command('item.protect', { namespace: 'personal', key: `credential/${alias}` })),
-    removeCredential: (alias) => done(command('credential.remove', { alias })),
+    removeCredential: (alias) => stopsOf(command('credential.remove', { alias })),
     async run(type, body, connection) {
       const about = connection === undefined ? {} : { connection }
       const request = { type, body: new TextEncoder().encode(JSON.stringify(body)), ...about }

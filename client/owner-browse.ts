@@ -22,16 +22,23 @@ const page = z.object({
   items: z.array(z.object({ ...facts, value: z.instanceof(Uint8Array).nullable() })),
   next: z.string().nullable(),
 })
-const removal = z.object({
-  removed: z.boolean(),
+/** What a contract in force needed of what was removed. */
+const stopping = z.object({
   stops: z.array(z.object({ connection: z.string(), alias: z.string(), what: z.string() })),
 })
+const removal = stopping.extend({ removed: z.boolean() })
 
 const unlocked = z.object({ until: z.number() })
 
 export type BrowsedPage = z.infer<typeof page>
 /** What was removed, or what would stop working without it. */
 export type Removal = z.infer<typeof removal>
+
+export type Stops = z.infer<typeof stopping>['stops']
+
+export async function stopsOf(answer: Promise<Cbor>): Promise<Stops> {
+  return check(stopping, await answer, 'malformed', 'what stops').stops
+}
 
 export interface OwnerBrowse {
   namespaces(): Promise<z.infer<typeof spaces>['namespaces']>

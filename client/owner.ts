@@ -7,7 +7,7 @@ import type { SigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
-import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind } from './anchor.ts'
+import { type Anchor, anchored, anchorMemory, type AnchorMemory, behind, forgets } from './anchor.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import { exchange, fetchProfile, type Invitation, type Patience } from './greeting.ts'
 import { ownerLanes } from './lanes.ts'
@@ -148,6 +148,7 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     random,
     lanes,
     contractVersion: () => 0,
+    unknown: { vaultKey: profile.verifyKey.raw, isBehind: forgets },
   })
   return deviceOf(conversation, { ...options, anchors, vaultKey: profile.verifyKey.raw })
 }

@@ -3,8 +3,8 @@
  * with the same words; a service works as the guest of a vault.
  */
 import { type CopiedItem, verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
-import type { Grant, HistoryEntry, Place, SandboxItem } from '#host/contracts/sandbox-rules.ts'
-import { openSandboxItem, sealSandboxItem } from '#host/contracts/sandbox-seal.ts'
+import type { Grant, HistoryEntry, Place, SandboxItem } from '#host/contracts/sandbox-deed.ts'
+import { openSandboxItem, openSandboxName, sealSandboxItem, sealSandboxName } from '#host/contracts/sandbox-seal.ts'
 import {
   type SandboxClauses,
   type SandboxTerms,
@@ -122,9 +122,17 @@ type Ask = (type: string, body: { readonly [name: string]: Cbor }) => Promise<Cb
 interface Seal {
   seal(value: Uint8Array, key: string, base: number): Uint8Array
   open(item: SandboxItem, key: string): Uint8Array
+  /** The name by which the host keeps an item of its side. */
+  hide(key: string): string
+  show(name: string): string
 }
 
-const inVault: Seal = { seal: (value) => value, open: ({ value }) => value }
+const inVault: Seal = {
+  seal: (value) => value,
+  open: ({ value }) => value,
+  hide: (key) => key,
+  show: (name) => name,
+}
 
 /** What an owner's device can do with sandboxes. */
 export interface OwnerSandboxes {
@@ -200,6 +208,8 @@ export function guestSandbox(conversation: Conversation, sandbox: string, { secr
     seal: (value, key, base) => sealSandboxItem(secret, { sandbox, key, base }, { value, random }),
     open: ({ value, base, grant }, key) =>
       grant === 'none' ? openSandboxItem(secret, { sandbox, key, base }, value) : value,
+    hide: (key) => sealSandboxName(secret, sandbox, key),
+    show: (name) => openSandboxName(secret, sandbox, name),
   }
   return sandboxOf(asking(conversation), { sandbox, isGuest: true, seal })
 }
@@ -228,8 +238,12 @@ function sandboxOf(
     check(changedSchema, await ask(type, { sandbox, ...body }), 'malformed', type)
   const past = async (type: string, after: number): Promise<SandboxHistory> =>
     check(historySchema, await ask(type, { sandbox, after }), 'malformed', type)
+  /** A service seals its names itself, and so it looks through the pages itself. */
+  const hides = isGuest && seal !== inVault
+  const keyAt = (place: Place, key: string): string => (hides && place === 'mine' ? seal.hide(key) : key)
   async function read(place: Place, key: string): Promise<SandboxItem | null> {
-    const { item } = check(readSchema, await ask('sandbox.read', { sandbox, place, key }), 'malformed', 'item')
+    const body = { sandbox, place, key: keyAt(place, key) }
+    const { item } = check(readSchema, await ask('sandbox.read', body), 'malformed', 'item')
     return item && isGuest && place === 'mine' ? { ...item, value: seal.open(item, key) } : item
   }
   /** As it is now: the guest carries the value of what it moves or shares. */
@@ -240,26 +254,35 @@ function sandboxOf(
   return {
     read,
     async list(place, range = {}) {
-      return check(listSchema, await ask('sandbox.list', { sandbox, place, ...range }), 'malformed', 'sandbox.list')
+      const { prefix = '', ...rest } = range
+      const isHidden = hides && place === 'mine'
+      const body = { sandbox, place, ...rest, prefix: isHidden ? '' : prefix }
+      const page = check(listSchema, await ask('sandbox.list', body), 'malformed', 'sandbox.list')
+      if (!isHidden) return page
+      const items = page.items.map((item) => ({ ...item, key: seal.show(item.key) }))
+      return { ...page, items: items.filter(({ key }) => key.startsWith(prefix)) }
     },
     async write({ place, key, expected }, value) {
       if (!isGuest || place !== 'mine') return changed('sandbox.write', { place, key, expected, value })
       const open = expected !== 0 && ((await read(place, key))?.grant ?? 'none') !== 'none'
       const written = open ? value : seal.seal(value, key, expected)
-      return changed('sandbox.write', { place, key, expected, value: written, open })
+      return changed('sandbox.write', { place, key: keyAt(place, key), expected, value: written, open })
     },
-    remove: ({ place, key, expected }) => changed('sandbox.remove', { place, key, expected }),
+    remove: ({ place, key, expected }) => changed('sandbox.remove', { place, key: keyAt(place, key), expected }),
     async move(key, to) {
       const { item, expected } = await carried(to === 'mutual' ? 'mine' : 'mutual', key)
-      if (!isGuest || !item) return changed('sandbox.move', { key, to, expected })
+      if (!isGuest || !item)
+        return changed('sandbox.move', { key: keyAt(to === 'mutual' ? 'mine' : 'mutual', key), to, expected })
       const value = to === 'mine' ? seal.seal(item.value, key, 0) : item.value
-      return changed('sandbox.move', { key, to, expected, value })
+      const names = to === 'mine' ? { key, name: seal.hide(key) } : { key: seal.hide(key), name: key }
+      return changed('sandbox.move', { ...(hides ? names : { key }), to, expected, value })
     },
     async share(key, grant) {
       const { item, expected } = await carried('mine', key)
-      if (!isGuest || !item) return changed('sandbox.share', { key, grant, expected })
+      if (!isGuest || !item) return changed('sandbox.share', { key: keyAt('mine', key), grant, expected })
       const value = grant === 'none' ? seal.seal(item.value, key, expected) : item.value
-      return changed('sandbox.share', { key, grant, expected, value })
+      const name = hides && grant !== 'none' ? key : null
+      return changed('sandbox.share', { key: keyAt('mine', key), grant, expected, value, name })
     },
     history: (after = 0) => past('sandbox.history', after),
     watch: (after) => past('sandbox.watch', after),

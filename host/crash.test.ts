@@ -7,8 +7,10 @@ import { startWorld, type World } from './world.fixture.ts'
 /** `npm run soak` kills a thousand times. */
 const KILLS = Number(process.env['SOAK_KILLS'] ?? 8)
 const EVENTS = KILLS * 25
-/** A kill and a start take under a second where the machine is not shared. */
-const TIMEOUT_MS = 30_000 + KILLS * 5_000
+/** A kill and a start take under a second where the machine is not shared; a slow one is waited for. */
+const TIMEOUT_MS = 60_000 + KILLS * 60_000
+/** What is late is no failure here: a host's own limits are tested where they are. */
+const PATIENCE = { cellStartMs: TIMEOUT_MS, commitDeadlineMs: TIMEOUT_MS }
 const IN_FLIGHT = 16
 
 /** Asks for all of it, so many at a time; what was answered is in `replies`, in the order of the answers. */
@@ -62,7 +64,7 @@ async function keep(world: World, what: number): Promise<void> {
 test.each([1, 2])(
   'a host killed at random points does every acknowledged event exactly once (seed %i)',
   async (seed) => {
-    await using world = await startWorld({ handlers: ['counts'] })
+    await using world = await startWorld({ handlers: ['counts'], ...PATIENCE })
     const acme = await connectService(world, 'Acme')
     const replies: unknown[] = []
     await Promise.all([askAll(acme, replies), killOften(world, acme, { roll: dice(seed), done: () => replies.length })])

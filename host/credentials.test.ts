@@ -288,7 +288,8 @@ describe('the owner', () => {
     world.clock.now = Date.UTC(2027, 1)
     expect(await shop.ask('identity.verify', asking(fresh()))).toMatchObject(unavailable)
     world.clock.now = before
-    await world.alice.removeCredential('car')
+    const [stops] = await world.alice.removeCredential('car')
+    expect(stops?.what).toMatch(/^proofs of /u)
     expect(await shop.ask('identity.verify', asking(fresh()))).toMatchObject(unavailable)
   })
 })

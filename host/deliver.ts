@@ -36,6 +36,7 @@ import { relay, relayed, takeRelayed } from '#host/vault/sandbox/relay.ts'
 import { knockOf } from '#host/vault/sealing/knock.ts'
 import type { Sealing } from '#host/vault/sealing/sealing.ts'
 import { suspend } from '#host/vault/suspend.ts'
+import { unknownSession } from '#host/vault/unknown.ts'
 import { resumeUnlocked } from '#host/vault/unlocked.ts'
 import type { Vault } from '#host/vault/vault.ts'
 import type { Lease } from '#host/vault/shelf.ts'
@@ -87,6 +88,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     if (arrival) {
       const refused = refuse(error, { ...arrival, opened, ...moment(host) })
       await send(arrival.vault, await watch.timed('refuse', refused))
+      if (error.code === 'device-unknown') await send(arrival.vault, unknownSession({ ...arrival, now: host.now() }))
     }
   } finally {
     arrival?.[Symbol.dispose]()

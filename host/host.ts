@@ -46,6 +46,8 @@ export interface HostOptions {
   readonly pid: number
   /** How long a commit may take before its event is refused; `COMMIT_DEADLINE_MS` when it is not said. */
   readonly commitDeadlineMs?: number | undefined
+  /** When a cell that is not ready is given up; `CELL_START_MS_MAX` when it is not said. */
+  readonly cellStartMs?: number | undefined
   readonly now: () => number
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
@@ -101,7 +103,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
       recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )
-  const pool = parts.use(await createPool({ registry, cells: options.cells, spares: 1 }))
+  const { cells, cellStartMs } = options
+  const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
 
   const down = Promise.withResolvers<Refusal>()
   const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), sealing: vaults.sealing, now, random }

@@ -226,7 +226,7 @@ test('the owner sees every item, the values of the transparent ones, and takes o
   expect(await world.alice.items(connection, { after: 'ring/a' })).toMatchObject({ items: [opaque], next: null })
   await expect(world.alice.items('nobody')).rejects.toThrow('no such connection')
 
-  await world.alice.removeItem(connection, 'ring/b')
+  expect(await world.alice.removeItem(connection, 'ring/b')).toMatchObject([{ what: 'what it keeps here' }])
   expect(await acme.ask('data.read', { key: 'b' })).toEqual(refused('not-found'))
   await expect(world.alice.removeItem(connection, 'ring/b')).rejects.toThrow('no such item')
   const rows = (await world.rows()).filter(({ eventType }) => eventType?.startsWith('connection.'))

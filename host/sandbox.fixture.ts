@@ -43,8 +43,8 @@ export interface SandboxPeers extends AsyncDisposable {
   share(clauses?: Partial<SandboxClauses>): Promise<Shared>
 }
 
-export async function startSandboxes(): Promise<SandboxPeers> {
-  const peers = await startPeers({ handlers: [] })
+export async function startSandboxes(handlers: readonly string[] = []): Promise<SandboxPeers> {
+  const peers = await startPeers({ handlers })
   const { atAlice, atBob } = await peers.connect()
   const creator = ownerSandboxes(peers.alice.alice.conversation)
   const guest = ownerSandboxes(peers.bob.alice.conversation)

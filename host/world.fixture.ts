@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly chaos?: Chaos
   /** How long a commit may take. */
   readonly commitDeadlineMs?: number
+  /** How long a cell may take to start. */
+  readonly cellStartMs?: number
   /** The enclave that each host runs in, made anew with it. */
   readonly enclave?: (world: { readonly folder: string; readonly now: () => number }) => Promise<Enclaved>
 }
@@ -179,7 +181,15 @@ interface Runner extends Pick<World, 'vault' | 'hand' | 'kill' | 'start'>, Async
 
 interface RunnerOptions extends Pick<
   HostOptions,
-  'folder' | 'handlers' | 'cells' | 'now' | 'openBytesMax' | 'vaultBytesMax' | 'vaultDiskBytesMax' | 'commitDeadlineMs'
+  | 'folder'
+  | 'handlers'
+  | 'cells'
+  | 'cellStartMs'
+  | 'now'
+  | 'openBytesMax'
+  | 'vaultBytesMax'
+  | 'vaultDiskBytesMax'
+  | 'commitDeadlineMs'
 > {
   readonly enclave?: WorldOptions['enclave']
   readonly name: string

@@ -16,6 +16,10 @@ export const SANDBOX_BYTES_MAX = 2 * MiB
 export const SANDBOXES_PER_CONNECTION_MAX = 16
 /** One item: it travels within one message, with room for its seal. */
 export const SANDBOX_VALUE_BYTES_MAX = 256 * KiB
+/** Sealed names come in steps of so many bytes: a short name says of its length only that it is short. */
+export const SANDBOX_NAME_STEP_BYTES = 32
+/** A key of the guest's own side: sealed (352 bytes padded, nonce, tag, base64url) it is still a key, of 507 bytes. */
+export const SANDBOX_OWN_KEY_BYTES_MAX = 351
 /** What an item counts for beside its key and its value: about what its record and its line in a copy take. */
 export const SANDBOX_ITEM_BYTES = 128
 /** History may grow to this many times the size of the sandbox; then only removals are recorded. */
@@ -49,3 +53,8 @@ export const OFFER_TEXT_CHARS_MAX = 32 * KiB
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
 /** The answer to a challenge, evidence included. */
 export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB
+
+/** A vault's word on a session it does not know: one composite signature (3,373 bytes) and a few numbers. */
+export const UNKNOWN_BYTES_MAX = 4 * KiB
+/** How often a vault gives that word: a signature each, which anybody on the bus can ask for. */
+export const UNKNOWN_PER_HOUR_MAX = 60

@@ -7,7 +7,8 @@ import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 
 import { SANDBOX_ITEM_BYTES, SANDBOX_PAGE_BYTES } from './limits.ts'
-import { type Area, itemSize, type SandboxItem } from './sandbox-rules.ts'
+import type { Area, SandboxItem } from './sandbox-deed.ts'
+import { itemSize } from './sandbox-rules.ts'
 import { openSigned, type SignedKind, signValue } from './signed.ts'
 
 export type CopiedItem = SandboxItem & { readonly area: Area; readonly key: string }

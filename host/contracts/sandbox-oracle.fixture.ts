@@ -1,5 +1,5 @@
 /** A shared sandbox as one would explain it: what each side may do and sees. It knows nothing of the rules' code. */
-import type { Area, Deed, Grant, Place } from './sandbox-rules.ts'
+import type { Area, Deed, Grant, Place } from './sandbox-deed.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
 export interface Note {

@@ -4,19 +4,8 @@ import { expect, test } from 'vitest'
 import { SANDBOX_HISTORY_TIMES, SANDBOX_ITEM_BYTES, SANDBOX_PROPOSALS_MAX, SANDBOX_VALUE_BYTES_MAX } from './limits.ts'
 import { line, oracle, type Sight } from './sandbox-oracle.fixture.ts'
 import { clausesArbitrary, deedOf, type Step, stepArbitrary } from './sandbox-steps.fixture.ts'
-import {
-  type Area,
-  type Deed,
-  decide,
-  type HistoryEntry,
-  maySee,
-  other,
-  type Proposal,
-  type SandboxItem,
-  type SandboxState,
-  type SandboxVerdict,
-  seen,
-} from './sandbox-rules.ts'
+import type { Area, Deed, HistoryEntry, Proposal, SandboxItem, SandboxState, SandboxVerdict } from './sandbox-deed.ts'
+import { decide, maySee, other, seen, shownName } from './sandbox-rules.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
 const SEQUENCES = 10_000
@@ -52,6 +41,7 @@ function held(clauses: SandboxClauses): Held {
         return open.size
       },
       item: (area, key) => items[area].get(key),
+      shown: (name) => [...items.guest].find(([key, item]) => shownName(key, item) === name)?.[0],
       proposal: (number) => open.get(number),
     },
     act(deed, by) {

@@ -8,130 +8,21 @@ import { type RefusalCode, unreachable } from '#host/errors.ts'
 import { KEY_BYTES_MAX } from '#host/limits.ts'
 
 import { SANDBOX_HISTORY_TIMES, SANDBOX_ITEM_BYTES, SANDBOX_PROPOSALS_MAX, SANDBOX_VALUE_BYTES_MAX } from './limits.ts'
-import type { SandboxTerms, Side } from './sandbox.ts'
-
-export type Area = Side | 'mutual'
-/** An area as the one who asks sees it. */
-export type Place = 'mine' | 'theirs' | 'mutual'
-/** What the other side may do with one item of a private area. */
-export type Grant = 'none' | 'visible' | 'writable'
-
-export interface SandboxItem {
-  /** In the guest's area, while it is not shared: sealed by the guest. */
-  readonly value: Uint8Array
-  readonly revision: number
-  /** What the writer relied on: the guest's seal is bound to it. */
-  readonly base: number
-  /** Who wrote it last. */
-  readonly author: Side
-  /** Milliseconds since the epoch. */
-  readonly at: number
-  readonly grant: Grant
-}
-
-export interface Proposal {
-  readonly deed: Proposable
-  readonly by: Side
-  readonly at: number
-}
-
-/** What the rules read. */
-export interface SandboxState {
-  readonly terms: SandboxTerms
-  readonly ended: boolean
-  /** The last change's number. */
-  readonly change: number
-  /** Of the three areas, as `itemSize` counts. */
-  readonly bytes: number
-  readonly historyBytes: number
-  readonly proposals: number
-  item(area: Area, key: string): SandboxItem | undefined
-  proposal(number: number): Proposal | undefined
-}
-
-/** `expected` is the revision that the writer relied on: 0 means absent. */
-type Proposable =
-  | {
-      readonly kind: 'write'
-      readonly place: Place
-      readonly key: string
-      readonly value: Uint8Array
-      readonly expected: number
-      /** From a guest about its own side: not sealed, since the item is shared. */
-      readonly open: boolean
-    }
-  | { readonly kind: 'remove'; readonly place: Place; readonly key: string; readonly expected: number }
-  | {
-      readonly kind: 'move'
-      readonly to: 'mutual' | 'mine'
-      readonly key: string
-      readonly expected: number
-      /** From a guest, whose side is sealed: what it is at its new place. */
-      readonly value: Uint8Array | null
-    }
-
-export type Deed =
-  | Proposable
-  | {
-      readonly kind: 'share'
-      readonly key: string
-      readonly grant: Grant
-      readonly expected: number
-      /** From a guest: opened when the creator shall see it, sealed again when not. */
-      readonly value: Uint8Array | null
-    }
-  /** The proposer may take its own back, and nothing else. */
-  | { readonly kind: 'decide'; readonly proposal: number; readonly approve: boolean }
-  | { readonly kind: 'end' }
-
-export interface AreaWrite {
-  readonly area: Area
-  readonly key: string
-  readonly item: SandboxItem | null
-}
-
-/** One line of the mutual area's history. */
-export interface HistoryEntry {
-  readonly change: number
-  readonly at: number
-  readonly by: Side
-  readonly kind: 'write' | 'remove' | 'move-in' | 'move-out'
-  readonly key: string
-  /** What it became; `null` when it left the area. */
-  readonly value: Uint8Array | null
-  /** Whether the other side had to say yes. */
-  readonly approved: boolean
-}
-
-/** Everything that a deed changes. */
-export interface Outcome {
-  readonly kind: 'done'
-  readonly change: number
-  readonly bytes: number
-  readonly historyBytes: number
-  readonly writes: readonly AreaWrite[]
-  readonly history: HistoryEntry | null
-  /** The proposal that is over, and how: `null` for done as proposed. */
-  readonly settled: { readonly proposal: number; readonly refused: RefusalCode | null } | null
-  readonly ended: boolean
-}
-
-export type SandboxVerdict =
-  | Outcome
-  /** The other side is asked; the proposal's number is the change. */
-  | { readonly kind: 'asks'; readonly change: number; readonly proposal: Proposal }
-  | SandboxRefusal
-
-export interface SandboxRefusal {
-  readonly kind: 'refused'
-  readonly code: RefusalCode
-  readonly why: string
-}
-
-export interface Doer {
-  readonly by: Side
-  readonly now: number
-}
+import type {
+  Area,
+  AreaWrite,
+  Deed,
+  Doer,
+  HistoryEntry,
+  Outcome,
+  Place,
+  Proposable,
+  SandboxItem,
+  SandboxRefusal,
+  SandboxState,
+  SandboxVerdict,
+} from './sandbox-deed.ts'
+import type { Side } from './sandbox.ts'
 
 /** What an item counts for against the terms' size. */
 export function itemSize(key: string, value: Uint8Array): number {
@@ -147,6 +38,16 @@ export function areaOf(place: Place, by: Side): Area {
   return place === 'mine' ? by : other(by)
 }
 
+/** The key of an item at a place: the guest's are sealed, and the creator goes by the names they are shared under. */
+function keyAt(state: SandboxState, by: Side, { place, key }: { readonly place: Place; readonly key: string }): string {
+  return place === 'theirs' && by === 'creator' ? (state.shown(key) ?? key) : key
+}
+
+/** What the creator calls an item of the guest's; `undefined` while it is not shared. */
+export function shownName(key: string, item: SandboxItem | null | undefined): string | undefined {
+  return item && item.grant !== 'none' ? (item.name ?? key) : undefined
+}
+
 /** Whether a side may see the items of a place at all; of the other's side only those that are shared. */
 export function maySee({ terms, ended }: SandboxState, by: Side, place: Place): boolean {
   if (ended) return by === 'creator'
@@ -156,7 +57,7 @@ export function maySee({ terms, ended }: SandboxState, by: Side, place: Place): 
 /** The item as a side may see it: hidden and absent look alike. */
 export function seen(state: SandboxState, by: Side, at: { place: Place; key: string }): SandboxItem | undefined {
   if (!maySee(state, by, at.place)) return undefined
-  const item = state.item(areaOf(at.place, by), at.key)
+  const item = state.item(areaOf(at.place, by), keyAt(state, by, at))
   return at.place === 'theirs' && item?.grant === 'none' ? undefined : item
 }
 
@@ -206,6 +107,8 @@ function perform(state: SandboxState, deed: Proposable, doer: Performer): Sandbo
   if (Buffer.byteLength(deed.key) > KEY_BYTES_MAX || deed.key === '') {
     return no('malformed-request', `a key has 1 to ${KEY_BYTES_MAX} bytes`)
   }
+  const wrong = nameMistake(deed, doer)
+  if (wrong) return wrong
   if ('value' in deed && deed.value && deed.value.length > SANDBOX_VALUE_BYTES_MAX) {
     return no('too-large', `a value has at most ${SANDBOX_VALUE_BYTES_MAX} bytes`)
   }
@@ -222,17 +125,18 @@ function perform(state: SandboxState, deed: Proposable, doer: Performer): Sandbo
 }
 
 function write(state: SandboxState, deed: Extract<Deed, { kind: 'write' }>, doer: Performer): SandboxVerdict {
-  const { place, key, value, expected } = deed
+  const { place, value, expected } = deed
   const area = areaOf(place, doer.by)
+  const key = keyAt(state, doer.by, deed)
   const item = state.item(area, key)
   if (place === 'theirs' && item?.grant !== 'writable') return no('not-permitted', 'the other side did not share it so')
   if (place === 'mutual' && !mayWrite(state, doer.by)) return mutualNo
-  if ((item?.revision ?? 0) !== expected) return stale(key, item?.revision ?? 0)
+  if ((item?.revision ?? 0) !== expected) return stale(deed.key, item?.revision ?? 0)
   const grant = item?.grant ?? 'none'
   if (area === 'guest' && doer.by === 'guest' && deed.open !== (grant !== 'none')) {
     return no('malformed-request', 'what is shared is written open, and nothing else is')
   }
-  const written = made(state, { value, base: expected, grant }, doer)
+  const written = made(state, { value, base: expected, grant, ...named(item?.name) }, doer)
   return recorded(state, { writes: [{ area, key, item: written }], mutual: area === 'mutual' ? 'write' : null }, doer)
 }
 
@@ -251,14 +155,16 @@ function moveIn(state: SandboxState, deed: Extract<Deed, { kind: 'move' }>, doer
   if (!mayWrite(state, doer.by)) return mutualNo
   const item = state.item(doer.by, key)
   if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
-  const there = state.item('mutual', key)
-  if (there) return no('conflict', `the mutual area has a ${key} at revision ${there.revision}: write that one instead`)
+  const name = deed.name ?? key
+  const there = state.item('mutual', name)
+  if (there)
+    return no('conflict', `the mutual area has a ${name} at revision ${there.revision}: write that one instead`)
   const value = carried(deed.value, item, doer.by)
   if (!value) return carriedNo
   const moved = made(state, { value, base: 0, grant: 'none' }, doer)
   const writes = [
     { area: doer.by, key, item: null },
-    { area: 'mutual', key, item: moved },
+    { area: 'mutual', key: name, item: moved },
   ] as const
   return recorded(state, { writes, mutual: 'move-in' }, doer)
 }
@@ -270,14 +176,15 @@ function moveOut(state: SandboxState, deed: Extract<Deed, { kind: 'move' }>, doe
   const item = state.item('mutual', key)
   if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
   if (item.author !== doer.by) return no('not-permitted', 'the other side wrote it last')
-  const mine = state.item(doer.by, key)
+  const name = deed.name ?? key
+  const mine = state.item(doer.by, name)
   if (mine) return no('conflict', `your side has a ${key} at revision ${mine.revision}: remove that one first`)
   const value = carried(deed.value, item, doer.by)
   if (!value) return carriedNo
   const moved = made(state, { value, base: 0, grant: 'none' }, doer)
   const writes = [
     { area: 'mutual', key, item: null },
-    { area: doer.by, key, item: moved },
+    { area: doer.by, key: name, item: moved },
   ] as const
   return recorded(state, { writes, mutual: 'move-out' }, doer)
 }
@@ -288,8 +195,13 @@ function share(state: SandboxState, deed: Extract<Deed, { kind: 'share' }>, doer
   if (!item || item.revision !== expected) return stale(key, item?.revision ?? 0)
   const value = carried(deed.value, item, doer.by)
   if (!value) return carriedNo
+  const wrong = nameMistake(deed, doer)
+  if (wrong) return wrong
   if (value.length > SANDBOX_VALUE_BYTES_MAX) return no('too-large', `at most ${SANDBOX_VALUE_BYTES_MAX} bytes`)
-  const shared = made(state, { value, base: expected, grant }, doer)
+  const name = deed.name ?? item.name
+  const taken = doer.by === 'guest' && grant !== 'none' ? state.shown(name ?? key) : undefined
+  if (taken !== undefined && taken !== key) return no('conflict', `another item is shared as ${name ?? key}`)
+  const shared = made(state, { value, base: expected, grant, ...named(grant === 'none' ? undefined : name) }, doer)
   return recorded(state, { writes: [{ area: doer.by, key, item: shared }], mutual: null }, { ...doer, approved: false })
 }
 
@@ -318,10 +230,22 @@ function carried(value: Uint8Array | null, item: SandboxItem, by: Side): Uint8Ar
 
 function made(
   { change }: SandboxState,
-  { value, base, grant }: Pick<SandboxItem, 'value' | 'base' | 'grant'>,
+  about: Pick<SandboxItem, 'value' | 'base' | 'grant' | 'name'>,
   { by, now }: Doer,
 ): SandboxItem {
-  return { value, revision: change + 1, base, author: by, at: now, grant }
+  return { ...about, revision: change + 1, author: by, at: now }
+}
+
+function named(name: string | undefined): Pick<SandboxItem, 'name'> {
+  return name === undefined ? {} : { name }
+}
+
+/** Only the guest's side has names that are sealed, and only the guest knows what they stand for. */
+function nameMistake(deed: Deed, { by }: Doer): SandboxRefusal | undefined {
+  if (!('name' in deed) || deed.name === undefined || deed.name === null) return undefined
+  if (by === 'creator') return no('malformed-request', 'only the guest, whose names are sealed, names an item anew')
+  const isName = deed.name !== '' && Buffer.byteLength(deed.name) <= KEY_BYTES_MAX
+  return isName ? undefined : no('malformed-request', `a name has 1 to ${KEY_BYTES_MAX} bytes`)
 }
 
 /** The writes with their history and what they weigh: over the terms' size nothing is done. */

@@ -1,12 +1,18 @@
 /**
  * The guest's side of a sandbox: sealed by the guest, so that the host keeps what it cannot read. AES-256-GCM; a random
  * nonce, then ciphertext and tag; bound to the sandbox, the key and the revision it was based on. Values are padded, so
- * that the host sees of their sizes what an eavesdropper sees of a message's. The host sees the keys.
+ * that the host sees of their sizes what an eavesdropper sees of a message's.
+ *
+ * Keys are sealed too, each always to the same name, by which the host keeps its item: AES-256-GCM under a key of its
+ * own and a nonce that is derived from the name itself, so that equal names alone seal equally (as in RFC 5297's SIV).
  */
 import { AEAD_KEY_BYTES, NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
 import { Refusal } from '#host/errors.ts'
+import { expand } from '#host/crypto/kdf.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { pad, unpad } from '#host/wire/padding.ts'
+
+import { SANDBOX_NAME_STEP_BYTES, SANDBOX_OWN_KEY_BYTES_MAX } from './limits.ts'
 
 /** The length of the key that the guest keeps for one sandbox. */
 export const SANDBOX_KEY_BYTES = AEAD_KEY_BYTES
@@ -42,3 +48,57 @@ export function openSandboxItem(secret: Uint8Array, place: SealedPlace, sealed: 
 function aadOf({ sandbox, key, base }: SealedPlace): Uint8Array {
   return encodeCbor(['vine/1 sandbox item', sandbox, key, base])
 }
+
+/**
+ * The name under which the host keeps the item of a key: the same for the same key of the same sandbox.
+ *
+ * @throws Refusal `malformed-request` for a key that is too long once it is sealed
+ */
+export function sealSandboxName(secret: Uint8Array, sandbox: string, key: string): string {
+  const text = new TextEncoder().encode(key)
+  if (text.length === 0 || text.length > SANDBOX_OWN_KEY_BYTES_MAX) {
+    throw new Refusal('malformed-request', `a key of the guest’s own side has 1 to ${SANDBOX_OWN_KEY_BYTES_MAX} bytes`)
+  }
+  const padded = new Uint8Array(Math.ceil((text.length + 1) / SANDBOX_NAME_STEP_BYTES) * SANDBOX_NAME_STEP_BYTES)
+  padded.set(text)
+  padded[text.length] = DELIMITER
+  const nonce = expand(secret, 'sandbox name nonce', nameContext(sandbox), text).subarray(0, NONCE_BYTES)
+  const sealed = sealAead(nameKey(secret), { nonce, aad: nameContext(sandbox) }, padded)
+  const whole = new Uint8Array(nonce.length + sealed.length)
+  whole.set(nonce)
+  whole.set(sealed, nonce.length)
+  return spelled(whole)
+}
+
+function spelled(whole: Uint8Array): string {
+  return whole.toBase64({ alphabet: 'base64url', omitPadding: true })
+}
+
+/** @throws Refusal `unopenable` for a name that the guest's vault did not give */
+export function openSandboxName(secret: Uint8Array, sandbox: string, name: string): string {
+  const whole = bytesOfName(name)
+  const nonce = whole.subarray(0, NONCE_BYTES)
+  const padded = openAead(nameKey(secret), { nonce, aad: nameContext(sandbox) }, whole.subarray(NONCE_BYTES))
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(padded.subarray(0, padded.lastIndexOf(DELIMITER)))
+}
+
+function bytesOfName(name: string): Uint8Array {
+  try {
+    const whole = Uint8Array.fromBase64(name, { alphabet: 'base64url' })
+    // One spelling: the last character has bits to spare.
+    if (whole.length >= NONCE_BYTES && spelled(whole) === name) return whole
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new Refusal('unopenable', 'sandbox item: its name is none that was sealed')
+}
+
+function nameKey(secret: Uint8Array): Uint8Array {
+  return expand(secret, 'sandbox names')
+}
+
+function nameContext(sandbox: string): Uint8Array {
+  return encodeCbor(['vine/1 sandbox name', sandbox])
+}
+
+const DELIMITER = 0x80

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 
 import { unreachable } from '#host/errors.ts'
 import { flip, type Note, type Oracle } from './sandbox-oracle.fixture.ts'
-import type { Deed, Grant, Place } from './sandbox-rules.ts'
+import type { Deed, Grant, Place } from './sandbox-deed.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

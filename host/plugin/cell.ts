@@ -60,14 +60,15 @@ export class Cell implements AsyncDisposable {
   #deadline: NodeJS.Timeout | undefined
   #deadlineMs = 0
 
-  constructor(handlers: readonly Handler[], options: { owner: CellOwner; reads: Reads }) {
+  constructor(handlers: readonly Handler[], options: { owner: CellOwner; reads: Reads; startMs?: number | undefined }) {
+    const { startMs = CELL_START_MS_MAX } = options
     this.#owner = options.owner
     this.#reads = options.reads
     const memory = newChannel()
     this.#channel = hostEnd(memory)
     this.#worker = startWorker({ channel: memory, handlers: handlers.map(cellHandler) })
     this.ready = this.#started.promise
-    const timer = setTimeout(() => this.#die(new Refusal('busy', 'a cell did not start in time')), CELL_START_MS_MAX)
+    const timer = setTimeout(() => this.#die(new Refusal('busy', 'a cell did not start in time')), startMs)
     void this.ready.then(
       () => clearTimeout(timer),
       () => clearTimeout(timer),

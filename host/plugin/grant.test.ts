@@ -17,6 +17,7 @@ const held = (...claims: string[]): HeldCredential => ({
   metadata: { alias: 'a', kind: 'licence', issuer: 'i', label: 'l', claims, expires: null },
   prove: ({ disclose }) => Promise.resolve(new TextEncoder().encode(disclose.join())),
 })
+const shared = (writable: boolean) => ({ namespace: memoryNamespace(), writable, cap })
 const nonce = new Uint8Array(16)
 
 const grant = (
@@ -33,6 +34,10 @@ const grant = (
     fields: new Map([['email', 'a@b.c']]),
     connection: memoryNamespace(),
     handler: memoryNamespace('handler/test'),
+    sandboxes: [
+      { id: 's-1', areas: { mutual: shared(true), own: shared(true) } },
+      { id: 's-2', areas: { mutual: shared(false) } },
+    ],
     keys: new Map([
       ['connection', ed25519],
       ['identity', ed25519],
@@ -62,6 +67,22 @@ test('the connection’s namespace: writable when the manifest and the contract 
   expect(writable('rw', false)).toBe(false)
   expect(writable('r', true)).toBe(false)
   expect(grant({ namespaces: { connection: 'rw' } }).namespaces.get('connection')?.cap).toBe(cap)
+})
+
+const rights = (needs: Manifest['needs']['namespaces']) =>
+  [...grant({ namespaces: needs }).namespaces].map(([label, { writable }]) => [label, writable])
+
+test('shared sandboxes: the areas it needs, writable when the manifest and the terms both say so', () => {
+  expect(rights({ 'sandbox/mutual': 'rw', 'sandbox/own': 'r' })).toEqual([
+    ['sandbox/s-1/mutual', true],
+    ['sandbox/s-1/own', false],
+    ['sandbox/s-2/mutual', false],
+  ])
+  expect(rights({ 'sandbox/mutual': 'r' })).toEqual([
+    ['sandbox/s-1/mutual', false],
+    ['sandbox/s-2/mutual', false],
+  ])
+  expect(rights({ connection: 'rw' })).toEqual([['connection', true]])
 })
 
 test('the handler’s own namespace: as the manifest says, whatever the contract says of storing', () => {

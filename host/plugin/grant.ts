@@ -10,6 +10,7 @@ import type {
   GrantedKey,
   GrantedNamespace,
   ProofRequest,
+  SharedSandbox,
   Sources,
 } from './port.ts'
 import type { Registered } from './registry.ts'
@@ -44,6 +45,8 @@ export interface GrantOptions {
   readonly connection: Namespace | undefined
   /** The handler's own namespace in this vault. What it keeps there is its own: no contract speaks of it. */
   readonly handler: Namespace
+  /** Sandboxes that the asker shares; none where another vault hosts them, which keeps the one copy. */
+  readonly sandboxes?: readonly SharedSandbox[]
   /** Keys of the vault by alias: `connection`, `identity`, and those the owner made. */
   readonly keys: Pick<Sources['keys'], 'get'>
   /** The vault's credentials that have not expired, by alias. */
@@ -70,6 +73,7 @@ export function grantFor(options: GrantOptions): Sources {
   if (rights.handler !== undefined) {
     namespaces.set('handler', { namespace: handler, writable: rights.handler === 'rw', cap: handlerCap })
   }
+  for (const [label, granted] of sharedAreas(options)) namespaces.set(label, granted)
   return {
     fields: needs.fields ? options.fields : new Map(),
     namespaces,
@@ -79,6 +83,19 @@ export function grantFor(options: GrantOptions): Sources {
     outbox: new Set(needs.outbox.filter((target) => target !== 'connection' || permits.messages)),
     ...(needs.outbox.includes('connections') && options.reaches ? { reaches: options.reaches } : {}),
   }
+}
+
+/** By label, `sandbox/<sandbox>/<area>`: the terms' rights, no wider than the manifest's. */
+function sharedAreas({ registered, sandboxes = [] }: GrantOptions): (readonly [string, GrantedNamespace])[] {
+  const rights = registered.manifest.needs.namespaces
+  return sandboxes.flatMap(({ id, areas }) =>
+    (['mutual', 'own'] as const).flatMap((area): (readonly [string, GrantedNamespace])[] => {
+      const granted = areas[area]
+      const right = rights[`sandbox/${area}`]
+      if (!granted || right === undefined) return []
+      return [[`sandbox/${id}/${area}`, { ...granted, writable: granted.writable && right === 'rw' }]]
+    }),
+  )
 }
 
 /** A granted namespace as its cell is told of it. */

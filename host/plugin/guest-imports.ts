@@ -24,6 +24,7 @@ import {
   isFact,
   type KeyShown,
   type LabelGrant,
+  needOf,
   type ReportedEvent,
   type ReportedLine,
 } from './report.ts'
@@ -185,7 +186,7 @@ function storeInterface(seat: Seat): Interface {
   return {
     open(label: string) {
       const visit = seat.enter()
-      if (!seat.handler.labels.includes(label)) seat.probed(`namespace ${quoted(label)}`)
+      if (!seat.handler.labels.includes(needOf(label))) seat.probed(`namespace ${quoted(label)}`)
       const granted = visit.job.namespaces.find((namespace) => namespace.label === label)
       if (granted === undefined) throw new HostError({ tag: 'unavailable' })
       return new NamespaceHandle(visit, granted)

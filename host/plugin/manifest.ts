@@ -86,6 +86,12 @@ const needs = z
       .strictObject({
         connection: right.optional().describe('The asker’s own namespace.'),
         handler: right.optional().describe('The handler’s own namespace in this vault, one for all connections.'),
+        'sandbox/mutual': right
+          .optional()
+          .describe('The mutual area of a sandbox that the asker shares and this vault hosts, under its terms.'),
+        'sandbox/own': right
+          .optional()
+          .describe('This vault’s own side of such a sandbox, which the asker does not see.'),
       })
       .readonly()
       .default({}),

@@ -19,6 +19,8 @@ export interface PoolOptions {
    * event runs in a spare: nobody waits for the end of somebody else's loop.
    */
   readonly spares: number
+  /** When a cell that is not ready is given up; `CELL_START_MS_MAX` when it is not said. */
+  readonly cellStartMs?: number | undefined
 }
 
 export interface PoolStats {
@@ -292,7 +294,8 @@ class CellPool implements Pool, CellOwner {
   }
 
   async #addCell(): Promise<void> {
-    const cell = new Cell(this.#options.registry.handlers, { owner: this, reads: this.#reads })
+    const { registry, cellStartMs: startMs } = this.#options
+    const cell = new Cell(registry.handlers, { owner: this, reads: this.#reads, startMs })
     this.#cells.add(cell)
     try {
       await cell.ready

@@ -31,6 +31,12 @@ export interface GrantedNamespace {
   readonly isGuarded?: (key: string) => boolean
 }
 
+/** A sandbox that the asker shares and this vault hosts: of its areas those that the terms let this vault see. */
+export interface SharedSandbox {
+  readonly id: string
+  readonly areas: Readonly<Partial<Record<'mutual' | 'own', GrantedNamespace>>>
+}
+
 export interface GrantedKey extends Pick<Signer, 'algorithm' | 'publicKey'> {
   /** `undefined` while it waits for the owner: the event comes to nothing then. */
   sign(message: Uint8Array): Uint8Array | undefined
@@ -67,7 +73,7 @@ export interface GrantedCredential {
 export interface Sources {
   /** Admitted personal fields by name. */
   readonly fields: ReadonlyMap<string, string>
-  /** Granted namespaces by label (`connection`, `handler`), each with its right. */
+  /** Granted namespaces by label (`connection`, `handler`, `sandbox/<sandbox>/mutual`), each with its right. */
   readonly namespaces: ReadonlyMap<string, GrantedNamespace>
   /** Granted keys by alias. The secret stays behind `sign`. */
   readonly keys: ReadonlyMap<string, GrantedKey>
@@ -111,6 +117,7 @@ export interface Effects {
   readonly question: OwnerQuestion | undefined
   /** The reply body, or `undefined` for `accepted`. */
   readonly reply: Uint8Array | undefined
+  /** Raw: what goes to a sandbox is a wish that its terms judge. */
   readonly changes: readonly Change[]
   /** Revisions the handler read or relied on. */
   readonly expected: readonly Expectation[]

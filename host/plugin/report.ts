@@ -53,6 +53,11 @@ export interface LabelGrant {
   readonly cap?: Room
 }
 
+/** The manifest's name for a label: `sandbox/<sandbox>/mutual` is needed as `sandbox/mutual`. */
+export function needOf(label: string): string {
+  return label.replace(/^sandbox\/[^/]+\/(mutual|own)$/u, 'sandbox/$1')
+}
+
 /** What a namespace may hold, and what it held when the event began. */
 export interface Room {
   readonly categories: readonly string[] | null

@@ -4,10 +4,23 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 import { forgetfulStore } from '#client/transport.ts'
+import { UNKNOWN_PER_HOUR_MAX } from '#host/contracts/limits.ts'
+import { signUnknown, verifyUnknown } from '#host/contracts/unknown.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import { REKEY_AGE_MS } from '#host/limits.ts'
+import type { Message } from '#host/messaging/port.ts'
+import { decodeEnvelope } from '#host/wire/envelope.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { connectService } from '#host/service.fixture.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
+
+/** Whose envelope it says it is. */
+function cidOf(data: Uint8Array): Uint8Array {
+  const envelope = decodeEnvelope(data)
+  if (!('cid' in envelope)) throw new Error('a command is sealed')
+  return envelope.cid
+}
 
 /** Stops the host and puts a copy of its folder aside. */
 async function copied(world: World): Promise<string> {
@@ -93,6 +106,81 @@ test('a command that remembers more than the vault has is refused, and so is all
   expect(await acme.ask('counts.run')).toMatchObject({ status: 'replied' })
   await phone.putField('note', 'five')
   await tablet.putField('note', 'six')
+})
+
+test('a device whose session moved on is told by its next command that its vault was put back', async () => {
+  await using world = await startWorld({ handlers: ['counts'], devices: ['tablet'] })
+  const tablet = await world.pair('tablet')
+  await world.alice.putField('note', 'before')
+  const copy = await copied(world)
+  const phoneOf = async () => (await world.vault()).system.get('session/device/phone')?.revision ?? 0
+  const before = await phoneOf()
+  world.clock.now += REKEY_AGE_MS + 1
+  await world.alice.putField('note', 'offers the next epoch')
+  await until('the session moved on', async () => (await phoneOf()) > before)
+  await world.alice.putField('note', 'in the next epoch')
+  await world.alice.putField('note', 'and on')
+  await replaced(world, copy)
+  const said = await world.listen('OwnerSpace.*.forApp.session.unknown')
+  await expect(world.alice.putField('note', 'lost')).rejects.toMatchObject({ code: 'journal-behind' })
+  // What the killed host had not acknowledged came again, too.
+  const times = said.length
+  expect(times).toBeGreaterThan(0)
+  // Whose session is as it was is understood, and finds nothing that it did not know.
+  await tablet.putField('note', 'understood')
+  expect(said).toHaveLength(times)
+})
+
+test('what is said of an unknown session is about one message, and so often an hour', async () => {
+  await using world = await startWorld({ handlers: ['counts'], devices: ['tablet'] })
+  const said = await world.listen('OwnerSpace.*.forApp.session.unknown')
+  const known = world.alice.anchor
+  if (!known) throw new Error('every answer has one')
+  const strange = (): Message => {
+    const { subject, data } = world.holdCommand('field.put', { name: 'note', value: 'x' })
+    const changed = new Uint8Array(data)
+    const at = Buffer.from(data).indexOf(cidOf(data))
+    changed[at] = (changed[at] ?? 0) ^ 1
+    return { subject, data: changed }
+  }
+  for (let times = 0; times < UNKNOWN_PER_HOUR_MAX + 2; times++) {
+    expect((await world.hand(strange())).outcome).toBe('device-unknown')
+  }
+  expect(said).toHaveLength(UNKNOWN_PER_HOUR_MAX)
+  world.clock.now += 3_600_001
+  const message = strange()
+  await world.hand(message)
+  expect(said).toHaveLength(UNKNOWN_PER_HOUR_MAX + 1)
+  const { signing } = await world.vault()
+  const { mid, anchor } = verifyUnknown(said.at(-1)?.data ?? new Uint8Array(0), signing.verifyKey.raw)
+  const envelope = decodeEnvelope(message.data)
+  expect('mid' in envelope && Buffer.from(mid).equals(envelope.mid)).toBe(true)
+  expect(anchor.sequence).toBeGreaterThanOrEqual(known.sequence)
+  expect(() => verifyUnknown(said[0]?.data ?? new Uint8Array(0), generateSigningKey().verifyKey.raw)).toThrow(
+    'signature',
+  )
+  // Said of a message that nobody waits for, or by a vault that knows as much as ever: the phone goes on.
+  await world.alice.putField('note', 'on')
+})
+
+test('what a forger says of a message is no word of the vault’s', async () => {
+  await using world = await startWorld({ handlers: ['counts'] })
+  const forger = generateSigningKey()
+  const line = world.broker.connect()
+  await world.alice.putField('note', 'one')
+  const heard = await world.listen('OwnerSpace.*.forVault.>')
+  world.broker.connect()
+  await world.kill()
+  const waiting = world.alice.putField('note', 'two')
+  await until('it left', () => heard.length > 0)
+  const envelope = decodeEnvelope(heard.at(-1)?.data ?? new Uint8Array(0))
+  if (!('mid' in envelope)) throw new Error('a command is sealed')
+  const anchor = { sequence: 0, chain: new Uint8Array(32), epoch: 0 }
+  const data = signUnknown({ vault: 'alice', mid: envelope.mid, anchor }, forger)
+  await line.publish('OwnerSpace.alice.forApp.session.unknown', data)
+  await world.start()
+  await world.alice.conversation.resend()
+  await waiting
 })
 
 test('a vault that went another way from an older copy on is found out, however far it went', async () => {

@@ -20,7 +20,7 @@ export async function complete(
   options: { now: number; random: (length: number) => Uint8Array },
 ): Promise<readonly Letter[]> {
   const { now, random } = options
-  const { admitted, effects } = executed
+  const { admitted, effects, deeds } = executed
   const { opened, connection, registered, expected, fields } = admitted
   const { vault, event } = opened
   return commit({
@@ -29,16 +29,17 @@ export async function complete(
     random,
     opened,
     answers: [{ to: connection, event, reply: replyOf(executed) }],
-    outgoing: outgoingOf(effects, { vault, event, asker: connection, registered }),
-    changes: effects.changes,
+    outgoing: [...outgoingOf(effects, { vault, event, asker: connection, registered }), ...deeds.outgoing],
+    changes: [...effects.changes, ...deeds.changes],
     facts: { handler: registered.name, facts: effects.facts },
-    expected: [...expected, ...effects.expected],
+    expected: [...expected, ...effects.expected, ...deeds.expected],
     rows: [
       eventRow(connection, event, {
         at: now,
         result: effects.reply ? 'replied' : 'accepted',
         fields: fields.map((field) => field.name),
         purpose: purposeOf(fields),
+        reason: deeds.reason,
       }),
     ],
   })

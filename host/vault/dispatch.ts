@@ -14,11 +14,14 @@ import { factorNeeded, type Gate, gateFor, withoutCritical } from './factor.ts'
 import type { Vault } from './vault.ts'
 import { type HeldCredentials, heldCredentials } from './credentials.ts'
 import { readPersonal } from './personal.ts'
+import { type Deeds, judged, sharedWith } from './sandbox/handler.ts'
 
 /** What an admitted event would leave. */
 export interface Executed {
   readonly admitted: Admitted
   readonly effects: Effects
+  /** Of its effects what it did in shared sandboxes, judged by their terms. */
+  readonly deeds: Deeds
 }
 
 /**
@@ -50,7 +53,8 @@ export async function dispatch(
     answer: options.answer,
     now: options.now,
   })
-  return { admitted, effects: await settled(running) }
+  const effects = await settled(running)
+  return { admitted, ...judged(opened.vault, effects, { connection, now: options.now }) }
 }
 
 /** What one event may touch, and what becomes of it. */
@@ -135,11 +139,17 @@ function sourcesOf({ opened, connection, registered, fields }: Given, read: Read
     fields: read.fields,
     connection: connection && vault.store.namespace(`connection/${connection.id}`),
     reaches: (to, type) => reachable(vault, to, type) !== undefined,
+    sandboxes: connection && needsSandbox(registered) ? sharedWith(vault, connection) : [],
     handler: vault.store.namespace(`handler/${registered.name}`),
     keys: { get: (alias) => keyFor(alias, { vault, connection, gate: read.gate }) },
     credentials: read.credentials,
     admitted: fields.map(({ name }) => name),
   })
+}
+
+function needsSandbox({ manifest }: Registered): boolean {
+  const { namespaces } = manifest.needs
+  return namespaces['sandbox/mutual'] !== undefined || namespaces['sandbox/own'] !== undefined
 }
 
 function keyFor(

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -69,6 +69,20 @@ test('rows go by themselves when they are older than the owner wants, and the ch
   })
   expect(pruned.every(({ at }) => at >= world.clock.now - 2 * DAY_MS)).toBe(true)
   expect(pruned.at(-1)).toMatchObject({ who: 'vault', eventType: 'audit.prune', result: 'changed' })
+  // What is left verifies offline too, from the base that the vault signed in place of what went.
+  await world.kill()
+  const lines: string[] = []
+  await exportAudit(world.folder, 'alice', { now: world.clock.now, print: (line) => void lines.push(line) })
+  await using scratch = await mkdtempDisposable(join(tmpdir(), 'trellis-aged-'))
+  const file = join(scratch.path, 'trail.jsonl')
+  await writeFile(file, `${lines.join('\n')}\n`)
+  const through = (pruned[0]?.sequence ?? 0) - 1
+  expect(printVerified(await verifyFile(file, { identity: world.identity.toHex() }))).toContain(`up to row ${through}`)
+  // Without its oldest row that is left, it does not.
+  const oldest = lines.findIndex((line) => line.includes(`"sequence":${through + 1},`))
+  await writeFile(file, `${lines.toSpliced(oldest, 1).join('\n')}\n`)
+  await expect(verifyFile(file, {})).rejects.toThrow()
+  await world.start()
   // A closed vault is woken for it; without a word of the owner nothing goes.
   const vault = await world.vault()
   expect(wakeAt(vault)).toBe(world.clock.now + DAY_MS)

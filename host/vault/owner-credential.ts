@@ -6,6 +6,7 @@ import { bytesUpTo, z } from '#host/schema.ts'
 import { type Command, type Done, readCommand } from './command.ts'
 import { credentialChange, storedCredentials } from './credentials.ts'
 import { eventRow } from './rows.ts'
+import { stopsWithout } from './stops.ts'
 
 const alias = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/)
 const added = z.strictObject({
@@ -48,7 +49,7 @@ export function listCredentials({ vault, device, opened, now }: Command): Done {
   return { body: { credentials }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }
 
-/** @throws Refusal `command-invalid` when there is none of that alias */
+/** Says what stops working. @throws Refusal `command-invalid` when there is none of that alias */
 export function removeCredential(command: Command): Done {
   const { vault, device, opened, now } = command
   const { alias } = readCommand(removed, command)
@@ -56,6 +57,7 @@ export function removeCredential(command: Command): Done {
     throw new Refusal('command-invalid', 'no such credential')
   }
   return {
+    body: { stops: stopsWithout(command, { namespace: 'personal', key: `credential/${alias}` }) },
     changes: [credentialChange(alias, null)],
     rows: [eventRow(device, opened.event, { at: now, result: 'changed' })],
   }

@@ -7,6 +7,7 @@ import type { Cbor } from '#host/wire/cbor.ts'
 import { storeCap } from './caps.ts'
 import { type Command, type Done, knownConnection, readCommand } from './command.ts'
 import { eventRow } from './rows.ts'
+import { stopsWithout } from './stops.ts'
 
 const key = z.string().max(KEY_BYTES_MAX)
 const listed = z.strictObject({
@@ -40,7 +41,7 @@ export function listItems(command: Command): Done {
   }
 }
 
-/** Takes one item away, whatever its contract says: the vault is the owner's. */
+/** Takes one item away, whatever its contract says, and says what stops working: the vault is the owner's. */
 export function removeItem(command: Command): Done {
   const { vault, device, opened, now } = command
   const { connection: id, key } = readCommand(removed, command)
@@ -49,6 +50,7 @@ export function removeItem(command: Command): Done {
     throw new Refusal('command-invalid', 'no such item: list them first')
   }
   return {
+    body: { stops: stopsWithout(command, { namespace: connection.key, key }) },
     changes: [{ namespace: connection.key, key, value: null }],
     rows: [
       eventRow(device, opened.event, {

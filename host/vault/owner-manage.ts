@@ -1,16 +1,14 @@
 /** What the owner takes away or calls otherwise, in any namespace: told first what will stop working. */
 import { Refusal } from '#host/errors.ts'
 import { ALIAS_CHARS_MAX, CREDENTIAL_LABEL_BYTES_MAX, KEY_BYTES_MAX } from '#host/limits.ts'
-import type { Registry } from '#host/plugin/registry.ts'
 import { z } from '#host/schema.ts'
-import { isDeviceNamespace, type NamespaceName } from '#host/storage/port.ts'
+import { isDeviceNamespace } from '#host/storage/port.ts'
 import { type Command, type Done, knownConnection, readCommand } from './command.ts'
 import { credentialChange, storedCredentials } from './credentials.ts'
 import { namespaceName } from './owner-browse.ts'
-import type { Connection } from './party.ts'
 import { connectionChange } from './records.ts'
 import { eventRow } from './rows.ts'
-import type { Vault } from './vault.ts'
+import { stopsWithout } from './stops.ts'
 
 const removed = z.strictObject({
   namespace: namespaceName,
@@ -42,11 +40,7 @@ export function remove(command: Command): Done {
     throw new Refusal('command-invalid', `${namespace} is the vault’s own: use the command for what it holds`)
   }
   if (!vault.store.namespace(namespace).get(key)) throw new Refusal('command-invalid', 'no such item: list them first')
-  const stops = active(vault).flatMap((connection) =>
-    needsOf(vault, { connection, registry, namespace, key }).map((what) => {
-      return { connection: connection.id, alias: connection.record.alias, what }
-    }),
-  )
+  const stops = stopsWithout({ vault, registry }, { namespace, key })
   const told = { at: now, fields: [key], reason: confirm ? `removed from ${namespace}` : `asked: ${namespace}` }
   return {
     body: { removed: confirm, stops },
@@ -79,37 +73,4 @@ export function renameCredential(command: Command): Done {
     changes: [credentialChange(alias, { ...found.record, label })],
     rows: [eventRow(device, opened.event, { at: now, result: 'changed', fields: [alias] })],
   }
-}
-
-/** In the order of their names. */
-function active(vault: Vault): Connection[] {
-  const found = [...vault.connections.values()].filter(({ record }) => record.status === 'active')
-  return found.sort((one, other) => one.record.alias.localeCompare(other.record.alias))
-}
-
-interface Need {
-  readonly connection: Connection
-  readonly registry: Registry
-  readonly namespace: NamespaceName
-  readonly key: string
-}
-
-/** In words for the owner: what a contract in force needs an item for. */
-function needsOf(vault: Vault, { connection, registry, namespace, key }: Need): string[] {
-  const { contract, record } = connection
-  if (!contract) return []
-  const { fields, permissions } = contract.contract
-  const given = fields.filter(({ name }) => !record.declined.includes(name))
-  const [kind = '', name = ''] = key.split('/')
-  if (namespace === 'personal' && kind === 'field') {
-    return given.filter((field) => field.name === name).map(({ tier }) => `the field ${name}, ${tier}`)
-  }
-  if (namespace === 'personal' && kind === 'credential') {
-    const credential = storedCredentials(vault).find(({ alias }) => alias === name)
-    const proven = given.filter((field) => credential?.metadata.claims.includes(field.name))
-    return proven.length > 0 ? [`proofs of ${proven.map((field) => field.name).join(', ')}`] : []
-  }
-  if (namespace === connection.key) return ['what it keeps here']
-  const types = permissions.events.filter((type) => `handler/${registry.lookup(type)?.name}` === namespace)
-  return types.length > 0 ? [`events that need it: ${types.join(', ')}`] : []
 }

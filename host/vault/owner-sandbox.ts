@@ -8,7 +8,7 @@ import { eventRow } from './rows.ts'
 import { answerSandbox } from './sandbox/answer.ts'
 import { acceptOffer, createSandbox } from './sandbox/create.ts'
 import { copyKey } from './sandbox/hear.ts'
-import { findSandbox, type Sandbox, sandboxes } from './sandbox/held.ts'
+import { allSandboxes, findSandbox, type Sandbox } from './sandbox/held.ts'
 import { openedCopy } from './sandbox/relay.ts'
 import { readSandboxRequest, requestTypes } from './sandbox/request.ts'
 
@@ -46,7 +46,7 @@ function accept(command: Command): Done {
 }
 
 function all({ vault, device, opened, now }: Command): Done {
-  const listed = sandboxes(vault).map(({ id, record }): Cbor => {
+  const listed = allSandboxes(vault).map(({ id, record }): Cbor => {
     const { connection, role, status, signed, change, bytes } = record
     return { sandbox: id, connection, role, status, signed, change, bytes }
   })

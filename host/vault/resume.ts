@@ -77,19 +77,22 @@ export async function resume(asked: Asked, options: { registry: Registry; pool: 
       now,
       answer,
     })
-    const { effects } = executed
-    expected = [...expected, ...effects.expected]
+    const { effects, deeds } = executed
+    expected = [...expected, ...effects.expected, ...deeds.expected]
     if (effects.question) {
       const next = opens({ ...admitted, question: effects.question }, now)
       return { ...next, answers: [], changes: [], expected }
     }
     // Refused here it is the asker's answer; refused by the commit it would be the owner's.
     checkCaps(vault, effects.changes)
-    const ended = end(asked, { result: 'approved', reply: replyOf(executed) })
+    const ended = end(asked, { result: 'approved', reply: replyOf(executed), reason: deeds.reason })
     return {
       ...ended,
-      outgoing: outgoingOf(effects, { vault, event, asker: connection, registered: admitted.registered }),
-      changes: [...ended.changes, ...effects.changes],
+      outgoing: [
+        ...outgoingOf(effects, { vault, event, asker: connection, registered: admitted.registered }),
+        ...deeds.outgoing,
+      ],
+      changes: [...ended.changes, ...effects.changes, ...deeds.changes],
       facts: { handler: admitted.registered.name, facts: effects.facts },
       expected,
     }
@@ -122,7 +125,7 @@ const denial = {
 
 function end(
   { vault, connection, question, now }: Asked,
-  how: { result: AuditEntry['result']; reply: Answer['reply']; reason?: string },
+  how: { result: AuditEntry['result']; reply: Answer['reply']; reason?: string | null },
 ): Resumed {
   const { id, record } = question
   const event = decodeEvent(record.event)

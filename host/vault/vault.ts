@@ -1,4 +1,6 @@
 /** One open vault: its store, and the live parts that are read from it once. */
+import { UNKNOWN_PER_HOUR_MAX } from '#host/contracts/limits.ts'
+import { type Bucket, fullBucket } from '#host/contracts/rate.ts'
 import { makeProfile } from '#host/contracts/profile.ts'
 import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { identityId } from '#host/crypto/identity.ts'
@@ -67,6 +69,8 @@ export interface Vault extends AsyncDisposable {
   readonly diskBytesMax: number
   /** When the owner was last told that it is full; forgotten with the process. */
   toldFullAt: number | undefined
+  /** What is left to say this hour of sessions that are unknown here; forgotten with the process. */
+  unknown: Bucket
 }
 
 /** What a vault is born with besides its keys. */
@@ -171,6 +175,7 @@ export function readVault(
     bytesMax,
     diskBytesMax,
     toldFullAt: undefined,
+    unknown: fullBucket({ capacity: UNKNOWN_PER_HOUR_MAX }, 0),
     [Symbol.asyncDispose]() {
       forgetOwn(account.own)
       return store[Symbol.asyncDispose]()

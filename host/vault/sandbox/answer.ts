@@ -1,16 +1,14 @@
 /** The vault that hosts answers either side: its own owner's devices, and the guest over its connection. */
-import {
-  type Deed,
-  decide,
-  type Doer,
-  itemSize,
-  maySee,
-  type Outcome,
-  type Place,
-  type SandboxState,
-  seen,
-  areaOf,
-} from '#host/contracts/sandbox-rules.ts'
+import type {
+  Deed,
+  Doer,
+  Outcome,
+  Place,
+  SandboxRefusal,
+  SandboxState,
+  SandboxVerdict,
+} from '#host/contracts/sandbox-deed.ts'
+import { decide, itemSize, maySee, seen, areaOf } from '#host/contracts/sandbox-rules.ts'
 import { SANDBOX_PAGE_BYTES, SANDBOX_PAGE_ITEMS_MAX, SANDBOX_WATCH_MS } from '#host/contracts/limits.ts'
 import { other } from '#host/contracts/sandbox-rules.ts'
 import { Refusal } from '#host/errors.ts'
@@ -88,22 +86,35 @@ function act(vault: Vault, sandbox: Sandbox, { state, deed, doer }: Act): Answer
   const verdict = decide(state, deed, doer)
   const left = applied(vault, sandbox, verdict)
   if (verdict.kind === 'refused') throw new Error('a refusal that was not thrown')
-  const about = { ...left, what: summary(deed, doer), isChange: true, ...('key' in deed && { key: deed.key }) }
+  const about = { ...left, what: summary(deed, doer), isChange: true, ...('key' in deed && { key: saidName(deed) }) }
+  const outgoing = tidings(vault, sandbox, { state, verdict, doer })
   if (verdict.kind === 'asks') {
-    const outgoing = tell(vault, sandbox, other(doer.by), {
-      type: 'sandbox.asked',
-      body: { sandbox: sandbox.id, proposal: verdict.change },
-    })
     return { ...about, body: { change: verdict.change, proposal: verdict.change }, outgoing }
   }
-  const outgoing = [
-    ...news(vault, sandbox, { state, verdict, doer }),
-    ...(verdict.ended ? farewells(vault, sandbox, doer.now) : []),
-    ...outcomeNews(vault, sandbox, { state, verdict }),
-  ]
   const refused = verdict.settled?.refused ?? null
   return { ...about, body: { change: verdict.change, proposal: null, refused }, outgoing }
 }
+
+/** Whom a verdict concerns, besides whoever caused it: `byHandler`, its owner's devices too. */
+export function tidings(
+  vault: Vault,
+  sandbox: Sandbox,
+  { state, verdict, doer, byHandler }: Pick<Act, 'state' | 'doer'> & { verdict: Allowed; byHandler?: boolean },
+): Outgoing[] {
+  if (verdict.kind === 'asks') {
+    return tell(vault, sandbox, other(doer.by), {
+      type: 'sandbox.asked',
+      body: { sandbox: sandbox.id, proposal: verdict.change },
+    })
+  }
+  return [
+    ...news(vault, sandbox, { state, verdict, doer, isUnseen: doer.by === 'guest' || byHandler === true }),
+    ...(verdict.ended ? farewells(vault, sandbox, doer.now) : []),
+    ...outcomeNews(vault, sandbox, { state, verdict }),
+  ]
+}
+
+type Allowed = Exclude<SandboxVerdict, SandboxRefusal>
 
 /** Who asked is told how it ended. */
 function outcomeNews(
@@ -123,7 +134,7 @@ function outcomeNews(
 function news(
   vault: Vault,
   sandbox: Sandbox,
-  { state, verdict, doer }: { state: SandboxState; verdict: Outcome; doer: Doer },
+  { state, verdict, doer, isUnseen }: { state: SandboxState; verdict: Outcome; doer: Doer; isUnseen: boolean },
 ): Outgoing[] {
   const sees = (side: 'creator' | 'guest'): boolean =>
     verdict.writes.some(({ area, key, item }) => {
@@ -136,7 +147,7 @@ function news(
   if ((vault.sandboxes.watches.get(sandbox.id) ?? 0) > doer.now && sees('guest')) {
     told.push(...tell(vault, sandbox, 'guest', { type: CHANGED, body, delivery: 'best-effort' }))
   }
-  if (doer.by === 'guest' && sees('creator')) {
+  if (isUnseen && sees('creator')) {
     told.push(...tell(vault, sandbox, 'creator', { type: CHANGED, body, delivery: 'best-effort' }))
   }
   return told
@@ -164,12 +175,14 @@ function listed(
 ): Readonly<Record<string, Cbor>> {
   const { place, prefix, after, limit } = request
   visible(state, doer, place)
-  const space = partOf(vault, sandbox, areaOf(place, doer.by))
+  // The guest's own keys are sealed: the creator goes by the names of those that are shared.
+  const isShown = place === 'theirs' && doer.by === 'creator'
+  const space = partOf(vault, sandbox, isShown ? 'shown' : areaOf(place, doer.by))
   const page = space.scan({ prefix, limit, ...(after !== undefined && { after }) })
   const items = page.items.flatMap(([key]): Cbor[] => {
     const item = seen(state, doer.by, { place, key })
     if (!item) return []
-    const { value, ...about } = item
+    const { value, name: _name, ...about } = item
     return [{ key, ...about, size: value.length }]
   })
   return { items, next: page.next ?? null, change: state.change }
@@ -200,12 +213,19 @@ function proposalsOf(vault: Vault, sandbox: Sandbox): Cbor[] {
   let room = SANDBOX_PAGE_BYTES
   return entries(partOf(vault, sandbox, 'proposals'), '').map(([number, bytes]): Cbor => {
     const { deed, by, at } = decodeRecord('sandbox-proposal', bytes)
-    const { kind, key } = deed
+    const { kind } = deed
     const asked = 'value' in deed ? deed.value : null
     room -= asked?.length ?? 0
     const isShown = asked !== null && room >= 0
+    const key = saidName(deed)
     return { proposal: Number(number), by, at, kind, key, value: isShown ? asked : null, size: asked?.length ?? 0 }
   })
+}
+
+/** Of the two names of an item that leaves the guest's sealed side, or goes there, the one that both sides know. */
+function saidName(deed: Extract<Deed, { key: string }>): string {
+  const isOutward = deed.kind === 'share' || (deed.kind === 'move' && deed.to === 'mutual')
+  return isOutward ? (deed.name ?? deed.key) : deed.key
 }
 
 /** For the audit trail: a deed in a few words, without what was written. */

@@ -1,7 +1,7 @@
 /** Copies: made by the vault that hosts when the terms let the guest take one, kept by the guest's owner. */
 import { type CopiedItem, signSandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import type { SandboxTerms } from '#host/contracts/sandbox.ts'
-import { openSandboxItem } from '#host/contracts/sandbox-seal.ts'
+import { openSandboxItem, openSandboxName } from '#host/contracts/sandbox-seal.ts'
 import { entries } from '../read.ts'
 import { decodeRecord, type SandboxRecord } from '../records.ts'
 import type { Vault } from '../vault.ts'
@@ -21,11 +21,20 @@ export function copyParts(
   const mutual = terms.rights.guest === 'none' ? [] : (['mutual'] as const)
   const areas = terms.portability === 'mutual-and-own' ? [...mutual, 'guest' as const] : mutual
   const items = areas.flatMap((area): CopiedItem[] =>
-    entries(partOf(vault, sandbox, area), '').map(([key, value]) =>
-      Object.assign({ area, key }, decodeRecord('sandbox-item', value)),
-    ),
+    entries(partOf(vault, sandbox, area), '').map(([key, value]) => {
+      const { name: _name, ...item } = decodeRecord('sandbox-item', value)
+      return Object.assign(item, { area, key })
+    }),
   )
   return signSandboxCopy({ sandbox: sandbox.id, terms: hash, change, at: now, items }, vault.signing, only)
+}
+
+/** An item of a copy as the guest's owner reads it, its key with it. @throws Refusal `unopenable` */
+export function openedEntry(sandbox: Sandbox, item: CopiedItem): CopiedItem {
+  const { key: secret } = sandbox.record
+  if (item.area !== 'guest' || !secret) return item
+  const key = openSandboxName(secret, sandbox.id, item.key)
+  return { ...item, key, value: openedItem(sandbox, { ...item, key }) }
 }
 
 /** As the guest's owner reads it: their own side opened with the key that is here. @throws Refusal `unopenable` */

@@ -19,7 +19,7 @@ import { notices } from '../notice.ts'
 import type { Connection } from '../party.ts'
 import type { SandboxRecord } from '../records.ts'
 import type { Vault } from '../vault.ts'
-import { findSandbox, type Sandbox, sandboxChange, sandboxes, unchangedSandbox } from './held.ts'
+import { findSandbox, listSandbox, type Sandbox, sandboxChange, sandboxes, unchangedSandbox } from './held.ts'
 
 export const OFFERED = parseEventType('sandbox.offered')
 export const ACCEPT = parseEventType('sandbox.accept')
@@ -67,6 +67,7 @@ export function createSandbox(
   )
   const verified = verifySandbox(signed, vault.signing.verifyKey.raw)
   const record = newRecord(connection, { ...verified, signed, role: 'creator' })
+  listSandbox(vault, { id, record })
   return {
     id,
     changes: [sandboxChange(id, record)],
@@ -93,6 +94,7 @@ export function takeOffer(vault: Vault, connection: Connection, signed: Uint8Arr
   checkRoom(vault, connection, terms.bytesMax)
   const record = newRecord(connection, { ...verified, signed, role: 'guest' })
   const { id, name } = terms
+  listSandbox(vault, { id, record })
   return {
     id,
     changes: [sandboxChange(id, record)],

@@ -1,5 +1,6 @@
 /** A sandbox in the vault that hosts it: one namespace for each area, its history and what waits for an answer. */
-import type { Area, Outcome, SandboxState, SandboxVerdict } from '#host/contracts/sandbox-rules.ts'
+import type { Area, Outcome, SandboxItem, SandboxState, SandboxVerdict } from '#host/contracts/sandbox-deed.ts'
+import { shownName } from '#host/contracts/sandbox-rules.ts'
 import { SANDBOX_PROPOSALS_MAX } from '#host/contracts/limits.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Change, Expectation, Namespace, NamespaceName } from '#host/storage/port.ts'
@@ -19,7 +20,8 @@ export interface Applied {
   readonly expected: readonly Expectation[]
 }
 
-type Part = Area | 'history' | 'proposals'
+/** `shown`: names under which the guest's items are shared, each with its key. */
+type Part = Area | 'history' | 'proposals' | 'shown'
 
 /** A map of its own behind a handle, and under a key of its own in the log. */
 function partName(id: string, part: Part): NamespaceName {
@@ -35,11 +37,28 @@ export function findSandbox(vault: Vault, id: string): Sandbox | undefined {
   return item && { id, record: decodeRecord('sandbox', item.value) }
 }
 
-/** Those of one connection, or all. */
-export function sandboxes(vault: Vault, connection?: ConnectionId): Sandbox[] {
-  return entries(vault.system, 'sandbox/')
-    .map(([id, value]) => ({ id, record: decodeRecord('sandbox', value) }))
-    .filter(({ record }) => connection === undefined || record.connection === connection)
+export function allSandboxes(vault: Vault): Sandbox[] {
+  return entries(vault.system, 'sandbox/').map(([id, value]) => ({ id, record: decodeRecord('sandbox', value) }))
+}
+
+/** Those of one connection, at a cost that the others do not add to. */
+export function sandboxes(vault: Vault, connection: ConnectionId): Sandbox[] {
+  const ids = index(vault).get(connection) ?? []
+  return [...ids].flatMap((id) => findSandbox(vault, id) ?? [])
+}
+
+/** Takes note of one that is about to be committed; one that never is, is not found later. */
+export function listSandbox(vault: Vault, { id, record }: Sandbox): void {
+  const known = index(vault)
+  known.set(record.connection, (known.get(record.connection) ?? new Set()).add(id))
+}
+
+function index(vault: Vault): Map<ConnectionId, Set<string>> {
+  const { sandboxes: live } = vault
+  if (live.ofConnection) return live.ofConnection
+  live.ofConnection = new Map()
+  for (const sandbox of allSandboxes(vault)) listSandbox(vault, sandbox)
+  return live.ofConnection
 }
 
 export function sandboxChange(id: string, record: SandboxRecord): Change {
@@ -75,11 +94,17 @@ export function stateOf(vault: Vault, sandbox: Sandbox): SandboxState {
       const item = partOf(vault, sandbox, area).get(key)
       return item && decodeRecord('sandbox-item', item.value)
     },
+    shown: (name) => shownKey(vault, sandbox, name),
     proposal(number) {
       const item = proposals.get(numberKey(number))
       return item && decodeRecord('sandbox-proposal', item.value)
     },
   }
+}
+
+function shownKey(vault: Vault, sandbox: Pick<Sandbox, 'id'>, name: string): string | undefined {
+  const item = partOf(vault, sandbox, 'shown').get(name)
+  return item && new TextDecoder().decode(item.value)
 }
 
 /** @throws Refusal with the rules' own reason */
@@ -107,6 +132,7 @@ function changesOf(vault: Vault, sandbox: Sandbox, outcome: Outcome): Change[] {
     const value = item && encodeRecord('sandbox-item', item)
     const visibility = area === 'guest' ? 'opaque' : 'transparent'
     changes.push({ namespace: partName(id, area), key, value, visibility })
+    if (area === 'guest') changes.push(...renamed(vault, sandbox, { key, item }))
   }
   if (history) {
     const value = encodeRecord('sandbox-history', history)
@@ -114,8 +140,27 @@ function changesOf(vault: Vault, sandbox: Sandbox, outcome: Outcome): Change[] {
   }
   if (settled) changes.push({ namespace: partName(id, 'proposals'), key: numberKey(settled.proposal), value: null })
   if (ended) changes.push(...cleared(vault, sandbox, 'proposals'))
-  if (ended && record.terms.purge) changes.push(...cleared(vault, sandbox, 'guest'))
+  if (ended && record.terms.purge) {
+    changes.push(...cleared(vault, sandbox, 'guest'), ...cleared(vault, sandbox, 'shown'))
+  }
   return changes
+}
+
+/** The name under which an item of the guest's is shared: taken away, given or left. */
+function renamed(
+  vault: Vault,
+  sandbox: Sandbox,
+  { key, item }: { readonly key: string; readonly item: SandboxItem | null },
+): Change[] {
+  const namespace = partName(sandbox.id, 'shown')
+  const before = shownName(key, stateOf(vault, sandbox).item('guest', key))
+  const after = shownName(key, item)
+  if (before === after) return []
+  const value = new TextEncoder().encode(key)
+  return [
+    ...(before === undefined ? [] : [{ namespace, key: before, value: null }]),
+    ...(after === undefined ? [] : [{ namespace, key: after, value }]),
+  ]
 }
 
 function cleared(vault: Vault, sandbox: Sandbox, part: Part): Change[] {

@@ -1,6 +1,6 @@
 /** What is forgotten with the process. */
 import type { VineEvent } from '#host/wire/event.ts'
-import type { EventId } from '#host/wire/id.ts'
+import type { ConnectionId, EventId } from '#host/wire/id.ts'
 import type { Device } from '../party.ts'
 import type { SandboxRequest } from './request.ts'
 
@@ -14,6 +14,8 @@ export interface Relay {
 }
 
 export interface SandboxesLive {
+  /** Connection -> ids of its sandboxes; made from the records when it is first asked for. */
+  ofConnection?: Map<ConnectionId, Set<string>>
   /** Sandbox -> until when its guest is told of changes. */
   readonly watches: Map<string, number>
   /** By the id of the device's event, which is that of the event to the host too. */

@@ -4,8 +4,8 @@
  */
 import { SANDBOX_RELAY_MS, SANDBOX_RELAYS_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
-import { sealSandboxItem } from '#host/contracts/sandbox-seal.ts'
-import { Refusal } from '#host/errors.ts'
+import { openSandboxName, sealSandboxItem, sealSandboxName } from '#host/contracts/sandbox-seal.ts'
+import { Refusal, unreachable } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { VineEvent } from '#host/wire/event.ts'
@@ -17,7 +17,7 @@ import { ANSWER, type Connection, type Device } from '../party.ts'
 import { refusedReply } from '../refuse.ts'
 import { eventRow } from '../rows.ts'
 import type { Vault } from '../vault.ts'
-import { openedItem } from './copy.ts'
+import { openedEntry, openedItem } from './copy.ts'
 import { findSandbox, type Sandbox } from './held.ts'
 import { readSandboxRequest, requestTypes, type SandboxRequest } from './request.ts'
 
@@ -69,24 +69,52 @@ export async function relay(
   return [...letters, unkeptEvent(outward, { to, random })]
 }
 
-/** The request with what goes to the guest's own side sealed. */
+/** The request with what goes to the guest's own side sealed, and its names with it. */
 function sealedBody(
-  { id, record }: Sandbox,
+  { id, record: { key: secret } }: Sandbox,
   request: SandboxRequest,
   { event, random }: { readonly event: VineEvent; readonly random: Moment['random'] },
 ): Uint8Array {
-  if (request.kind !== 'deed' || !record.key) return event.body
+  if (!secret) return event.body
+  const hidden = (key: string): string => sealSandboxName(secret, id, key)
+  if (request.kind === 'list' && request.place === 'mine') {
+    const { place, after, limit } = request
+    return encodeCbor({ sandbox: id, place, limit, ...(after !== undefined && { after }) })
+  }
+  if (request.kind === 'read' && request.place === 'mine') {
+    return encodeCbor({ sandbox: id, place: request.place, key: hidden(request.key) })
+  }
+  if (request.kind !== 'deed' || !('key' in request.deed)) return event.body
   const { deed } = request
   const base = sealBase(deed)
-  if (base === undefined || !('value' in deed) || deed.value === null) return event.body
-  const place = { sandbox: id, key: deed.key, base }
-  const value = sealSandboxItem(record.key, place, { value: deed.value, random })
   const { kind: _kind, ...rest } = deed
-  return encodeCbor({ sandbox: id, ...rest, value })
+  const value =
+    base === undefined || !('value' in deed) || deed.value === null
+      ? undefined
+      : sealSandboxItem(secret, { sandbox: id, key: deed.key, base }, { value: deed.value, random })
+  return encodeCbor({ sandbox: id, ...rest, ...(value && { value }), ...sealedNames(deed, hidden) })
+}
+
+type KeyedDeed = Extract<Extract<SandboxRequest, { kind: 'deed' }>['deed'], { key: string }>
+
+/** An item of the own side goes by its sealed name, and is told to the other side by its own as far as it is shared. */
+function sealedNames(deed: KeyedDeed, hidden: (key: string) => string): { key?: string; name?: string | null } {
+  const { key } = deed
+  switch (deed.kind) {
+    case 'write':
+    case 'remove':
+      return deed.place === 'mine' ? { key: hidden(key) } : {}
+    case 'move':
+      return deed.to === 'mutual' ? { key: hidden(key), name: key } : { name: hidden(key) }
+    case 'share':
+      return { key: hidden(key), name: deed.grant === 'none' ? null : key }
+    default:
+      return unreachable(deed)
+  }
 }
 
 /** What a sealed item is bound to, or `undefined` when the other side is to read it. */
-function sealBase(deed: Extract<SandboxRequest, { kind: 'deed' }>['deed']): number | undefined {
+function sealBase(deed: KeyedDeed): number | undefined {
   if (deed.kind === 'write' && deed.place === 'mine' && !deed.open) return deed.expected
   if (deed.kind === 'share' && deed.grant === 'none') return deed.expected
   return deed.kind === 'move' && deed.to === 'mine' ? 0 : undefined
@@ -105,13 +133,18 @@ export function takeRelayed(opened: Opened, connection: Connection, moment: Mome
   return [unkeptAnswer({ to: waiting.device, event: waiting.event, reply }, moment)]
 }
 
-const item = z.object({
-  value: z.instanceof(Uint8Array),
+const about = {
   revision: z.int(),
   base: z.int(),
   author: z.enum(['creator', 'guest']),
   at: z.number(),
   grant: z.enum(['none', 'visible', 'writable']),
+}
+const item = z.object({ ...about, value: z.instanceof(Uint8Array) })
+const listReply = z.object({
+  items: z.array(z.object({ ...about, key: z.string(), size: z.int() })),
+  next: z.string().nullable(),
+  change: z.int(),
 })
 const readReply = z.object({ item: item.nullable() })
 const exportReply = z.object({ copy: z.instanceof(Uint8Array) })
@@ -124,6 +157,7 @@ interface Source {
 
 /** The host's words, with what this vault alone can open opened. */
 function readable(request: SandboxRequest, reply: Reply, source: Source): Reply {
+  if (reply.status === 'refused') return { ...reply, message: legible(request, reply.message, source) }
   if (reply.status !== 'replied') return reply
   try {
     const body = openedBody(request, reply.body, source)
@@ -139,10 +173,34 @@ function openedBody(request: SandboxRequest, body: Uint8Array, { sandbox, connec
     const { item: found } = check(readReply, decodeCbor(body), 'malformed', 'the host’s answer')
     return { item: found && { ...found, value: openedItem(sandbox, { key: request.key, ...found }) } }
   }
+  if (request.kind === 'list' && request.place === 'mine') return openedList(request, body, sandbox)
   if (request.kind !== 'export') return undefined
   const { copy } = check(exportReply, decodeCbor(body), 'malformed', 'the host’s answer')
   openedCopy(sandbox, connection, copy)
   return undefined
+}
+
+/** The page as the host has it, by its own names; what does not start as asked for is left out. */
+function openedList(
+  { prefix }: Extract<SandboxRequest, { kind: 'list' }>,
+  body: Uint8Array,
+  { id, record: { key: secret } }: Sandbox,
+): Cbor {
+  const { items, ...rest } = check(listReply, decodeCbor(body), 'malformed', 'the host’s answer')
+  const named: Cbor[] = []
+  for (const found of items) {
+    const key = secret ? openSandboxName(secret, id, found.key) : found.key
+    if (key.startsWith(prefix)) named.push({ ...found, key })
+  }
+  return { ...rest, items: named }
+}
+
+/** A reason of the host's in the guest's own words. */
+function legible(request: SandboxRequest, message: string, { sandbox }: Source): string {
+  const { key: secret } = sandbox.record
+  const key = request.kind === 'deed' && 'key' in request.deed ? request.deed.key : undefined
+  if (!secret || key === undefined) return message
+  return message.replaceAll(sealSandboxName(secret, sandbox.id, key), key)
 }
 
 /**
@@ -154,7 +212,7 @@ export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8
   if (!connection.record.peerKey) throw new Error('a guest knows its host')
   const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
   const read: Cbor[] = []
-  for (const one of items) read.push({ ...one, value: one.area === 'guest' ? openedItem(sandbox, one) : one.value })
+  for (const one of items) read.push({ ...openedEntry(sandbox, one) })
   return { part, parts, change, items: read }
 }
 

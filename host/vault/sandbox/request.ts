@@ -1,6 +1,6 @@
 /** What either side asks of a sandbox: the same words from a device, a service or another vault. */
 import { SANDBOX_PAGE_ITEMS_MAX, SANDBOX_VALUE_BYTES_MAX } from '#host/contracts/limits.ts'
-import type { Deed, Place } from '#host/contracts/sandbox-rules.ts'
+import type { Deed, Place } from '#host/contracts/sandbox-deed.ts'
 import { Refusal, unreachable } from '#host/errors.ts'
 import { KEY_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
@@ -30,6 +30,8 @@ const key = text.min(1)
 const expected = z.int().min(0)
 const number = z.int().min(0)
 const carried = value.nullable().default(null)
+/** From a guest, whose own keys are sealed. */
+const name = key.nullable().default(null)
 
 const schemas = {
   'sandbox.read': z.strictObject({ sandbox, place, key }),
@@ -42,13 +44,14 @@ const schemas = {
   }),
   'sandbox.write': z.strictObject({ sandbox, place, key, value, expected, open: z.boolean().default(false) }),
   'sandbox.remove': z.strictObject({ sandbox, place, key, expected }),
-  'sandbox.move': z.strictObject({ sandbox, to: z.enum(['mutual', 'mine']), key, expected, value: carried }),
+  'sandbox.move': z.strictObject({ sandbox, to: z.enum(['mutual', 'mine']), key, expected, value: carried, name }),
   'sandbox.share': z.strictObject({
     sandbox,
     key,
     grant: z.enum(['none', 'visible', 'writable']),
     expected,
     value: carried,
+    name,
   }),
   'sandbox.decide': z.strictObject({ sandbox, proposal: number, approve: z.boolean() }),
   'sandbox.history': z.strictObject({ sandbox, after: number.default(0) }),

@@ -55,7 +55,7 @@ export interface HeldCredential {
 
 export interface Grant {
   readonly session?: Partial<MemorySession>
-  /** By label: `connection`, `handler`. */
+  /** By label: `connection`, `handler`, `sandbox/<id>/mutual`, `sandbox/<id>/own`. */
   readonly namespaces?: Readonly<Record<string, MemoryNamespace>>
   readonly fields?: Readonly<Record<string, string>>
   readonly keys?: Readonly<Record<string, Key>>
