@@ -49,3 +49,8 @@ export const OFFER_TEXT_CHARS_MAX = 32 * KiB
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
 /** The answer to a challenge, evidence included. */
 export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB
+
+/** A nonce, a handler's id and a number. */
+export const EVIDENCE_QUESTION_BYTES_MAX = 256
+/** Evidence, and what is shown beside it. */
+export const EVIDENCE_ANSWER_BYTES_MAX = 48 * KiB
