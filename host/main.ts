@@ -31,7 +31,7 @@ program
   .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
-  .addOption(new Option('--story <name>', 'play a shared sandbox instead').choices(storyNames))
+  .addOption(new Option('--story <name>', 'play a shared sandbox or an upgrade instead').choices(storyNames))
   .action(async ({ story, ...options }: { nats?: string; data?: string; story?: string }) => {
     if (story !== undefined) {
       return playStory(story)

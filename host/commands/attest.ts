@@ -56,7 +56,7 @@ async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
 }
 
 /** This installation's own key for evidence. A new one is announced: whoever trusted the old one must be told. */
-export async function openAttestorKey(folder: string): Promise<Ed25519Key> {
+export async function openAttestorKey(folder: string, tell: (line: string) => void = warn): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
   await access(folder).catch((error: unknown) => {
     throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, {
@@ -67,7 +67,7 @@ export async function openAttestorKey(folder: string): Promise<Ed25519Key> {
     const made = randomBytes(ED25519_BYTES)
     // `wx`: a key that is there, however unreadable, is never replaced.
     await writeFile(file, made, { mode: 0o600, flag: 'wx' })
-    warn(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
+    tell(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
     return made
   })
   try {

@@ -8,6 +8,7 @@ test.each([
   ['doctor-patient', 'no way back in'],
   ['employer-employee', 'a signed copy of the table and of her own side'],
   ['buyer-seller', 'her limit is still sealed'],
+  ['upgrade', 'no way back, only forward'],
 ])(
   'the story %s comes out as it should',
   async (name, end) => {
@@ -23,5 +24,5 @@ test('a story that there is not is refused, with those that there are', async ()
   const { code, errors } = await trellis('demo', '--story', 'king-fool')
   expect(code).toBe(2)
   expect(errors).toHaveLength(1)
-  expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller')
+  expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller, upgrade')
 })

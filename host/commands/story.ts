@@ -1,9 +1,10 @@
-/** `trellis demo --story`: one of the examples in which two people share a sandbox, with all that it asserts. */
+/** `trellis demo --story`: one of the examples, with all that it asserts. */
 /** Loading one plays it: an assertion that fails is thrown. */
 const stories: Readonly<Record<string, () => Promise<unknown>>> = {
   'doctor-patient': () => import('../../examples/doctor-patient.ts'),
   'employer-employee': () => import('../../examples/employer-employee.ts'),
   'buyer-seller': () => import('../../examples/buyer-seller.ts'),
+  upgrade: () => import('../../examples/upgrade.ts'),
 }
 
 /** What may be asked for. */

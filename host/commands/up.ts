@@ -3,27 +3,22 @@ import { availableParallelism } from 'node:os'
 import { mkdir, realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
-import { OFFER_TEXT_CHARS_MAX } from '#host/contracts/limits.ts'
-import type { Release, Showing } from '#host/crypto/enclave.ts'
 import { startHost } from '#host/host.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
 import { type Boot, bootImage } from '#enclave/boot.ts'
 import { measuresOf } from '#enclave/attestor.ts'
-import { type ImageMeasure, measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
+import { softwareMeasurement } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
 import { openRegisters } from '#enclave/registers.ts'
 import { describeRuntime } from '#enclave/runtime.ts'
-import { openShowing } from '#enclave/shown.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
-import { type EnclavedOptions, openEnclaved, openSoftwareShowing } from './enclaved.ts'
+import { enclavedOf, nextOf, showingOf } from './enclaved.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
 import { becomeHost, hasHost, type UpOptions } from './launch.ts'
-import { releaseNote } from './image/diff.ts'
-import { measuredOf, readMeasured } from './image/read.ts'
-import { openReleases, RELEASES_FILE, type Releases } from './releases.ts'
+import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
@@ -54,8 +49,8 @@ export async function up(options: UpOptions): Promise<number> {
     folder: options.data,
     bus,
     handlers: handlersOf(boot.image).filter(({ name }) => !releases.revoked.has(name)),
-    enclaved: enclavedOf(boot, { releases, folder: options.data, next }),
-    showing: () => showingOf(boot, { releases, options }),
+    enclaved: enclavedOf(boot, { ...surroundings, releases, folder: options.data, next, warn }),
+    showing: () => showingOf(boot, { ...surroundings, releases, folder: options.data, nsm: options.nsm }),
     cells: availableParallelism(),
     pid: process.pid,
     warn,
@@ -111,50 +106,6 @@ async function shutIn({ folder }: Boot, { data, next, nats, nsm }: UpOptions): P
 async function openBus({ nats, space, data }: UpOptions, parts: AsyncDisposableStack): Promise<Bus> {
   if (nats === undefined) return parts.use(parts.use(await openMemoryBroker(data)).connect())
   return parts.use(await connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) }))
-}
-
-/** Protected vaults need a seal, and a security module has none here: a host beside one opens none. */
-function enclavedOf(
-  { registers, measure }: Boot,
-  { releases, folder, next }: { releases: Releases; folder: string; next: EnclavedOptions['next'] },
-) {
-  if (registers === undefined) return undefined
-  const image = { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
-  return () => openEnclaved({ ...surroundings, image, next, releases, folder, warn })
-}
-
-/** What it shows to whoever asks for evidence. */
-async function showingOf(
-  { registers, measure }: Boot,
-  { releases, options: { data: folder, nsm = '' } }: { releases: Releases; options: UpOptions },
-): Promise<Showing> {
-  if (registers) return openSoftwareShowing({ registers, measure }, { ...surroundings, folder, ...releases })
-  const attestor = openNitroAttestor(nsmSocket(nsm))
-  return openShowing({ attest: (asked) => attestor.attest(asked), measure, ...releases })
-}
-
-/**
- * The image to move to: measured here, as what it is measured to be the release log must list it.
- *
- * @throws Refusal `image-…`; `release-refused` unless it is a newer active release
- */
-async function nextOf(
-  boot: Boot,
-  { folder, releases }: { folder: string; releases: Releases },
-): Promise<NonNullable<EnclavedOptions['next']>> {
-  const [now, next] = [measuredOf(boot.image), await readMeasured(folder)]
-  const release = releases.find(next.measurement)
-  if (!release) {
-    const why = `${folder} is no active release that may follow`
-    throw new Refusal('release-refused', `up: ${why}: put the release log that lists it into ${RELEASES_FILE}`)
-  }
-  const changes = releaseNote(now, next, OFFER_TEXT_CHARS_MAX)
-  return { registers: measuredRegisters(next.measure), release, changes }
-}
-
-/** An image that no release log names: vaults are protected in it, and move nowhere. */
-function unreleased({ root }: ImageMeasure): Release {
-  return { id: root.toHex().slice(0, 16), root, serial: 0 }
 }
 
 function signalled(): Promise<'stop'> {
