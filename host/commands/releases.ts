@@ -82,7 +82,8 @@ export async function openReleases(
     find(measurement) {
       const found = log?.find(measurement)
       // What the image itself asks of those that follow it: nobody who holds the log can ask for less.
-      if (!found || found.release < image.policy.minimumRelease) return undefined
+      if (!found) return undefined
+      if (found.release !== image.release && found.release < image.policy.minimumRelease) return undefined
       return { id: found.version, root: Uint8Array.fromHex(found.root), serial: found.serial }
     },
     listed: (root, knownSize) => log?.show(root, knownSize),

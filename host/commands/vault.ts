@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 
 import { usageLine } from './usage.ts'
+import { addOrders } from './vault/orders.ts'
 
 const DATA = ['--data <dir>', 'the data folder; no host may be running on it'] as const
 const PASSPHRASE = ['--passphrase-file <file>', 'its first line is the passphrase'] as const
@@ -17,7 +18,7 @@ interface ExportTyped {
 export function addVaultCommands(program: Command, columns: number): void {
   const vault = program
     .command('vault')
-    .description('Make, list, check, back up and restore vaults. No host may be running on the folder.')
+    .description('Make, list, check, back up and restore vaults, without a host; protect and move them, with one.')
   addCreate(vault)
   vault
     .command('list')
@@ -38,6 +39,7 @@ export function addVaultCommands(program: Command, columns: number): void {
     })
   addExport(vault)
   addImport(vault)
+  addOrders(vault)
   for (const command of [vault, ...vault.commands]) {
     const name = command === vault ? 'vault' : `vault ${command.name()}`
     command.configureOutput(usageLine(`trellis ${name} --help says more`))
