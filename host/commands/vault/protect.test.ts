@@ -50,20 +50,25 @@ beforeEach(async () => {
       }),
   })
   store = await openDeviceStore(folder)
+  believed = undefined
 })
 afterEach(async () => {
   await world[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
 })
 
+/** The key that evidence is believed of: the one that the host had when it was first asked. */
+let believed: Uint8Array | undefined
+
 async function clientOf(accepts: readonly number[], kept = store): Promise<EnclaveClient> {
   const { publicKey } = await openAttestorKey(world.folder)
+  believed ??= publicKey
   return enclaveClient({
     vault: 'alice',
     signing: world.signing('phone'),
     transport: world.broker.connect(),
     store: kept,
-    roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },
+    roots: { nitro: [], software: [believed.toHex()], revoked: new Set() },
     policy: { kind: 'software', measurements: accepts.map(measurementOf), registers: new Map(), maxAgeMs: 60_000 },
     now: world.now,
     random,
@@ -128,6 +133,21 @@ test('a move that was not confirmed is abandoned', async () => {
   await typed('protect')
   await typed('move', { approve: '1.2' })
   expect((await typed('abandon')).out).toContain('abandoned')
+  expect(await typed('unlock')).toMatchObject({ code: 0 })
+})
+
+test('a host whose key for evidence was lost is not believed: nothing is told to it, until its new key is trusted', async () => {
+  await typed('protect')
+  await rm(join(world.folder, 'attestor.key'))
+  await restart(1)
+  expect((await typed('unlock')).out).toMatch(/^rejected {2}key-unknown/)
+  expect(
+    await world.vault().then(
+      () => 'open',
+      (error: Refusal) => error.code,
+    ),
+  ).toBe('vault-locked')
+  believed = undefined
   expect(await typed('unlock')).toMatchObject({ code: 0 })
 })
 
