@@ -93,6 +93,8 @@ addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)
 addTrustCommands(program)
+// `image sign --version` is the image's own: after a command's name, options are that command's.
+program.enablePositionalOptions()
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
   if (folder !== undefined && id !== undefined) return { folder, id }

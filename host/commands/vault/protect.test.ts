@@ -15,7 +15,7 @@ import { random, startWorld, type World } from '#host/world.fixture.ts'
 import { openAttestorKey } from '../attest.ts'
 import { openEnclaved } from '../enclaved.ts'
 import { openDeviceStore } from './device-store.ts'
-import { type Act, give } from './protect.ts'
+import { type Act, give, order } from './protect.ts'
 
 const imageOf = (serial: number) => {
   const root = new Uint8Array(48).fill(serial)
@@ -149,6 +149,20 @@ test('a host whose key for evidence was lost is not believed: nothing is told to
   ).toBe('vault-locked')
   believed = undefined
   expect(await typed('unlock')).toMatchObject({ code: 0 })
+})
+
+test('what is typed: a key, a folder, a policy, and a connection that is held until the answer is there', async () => {
+  const at = (name: string) => join(folder, name)
+  await writeFile(at('device.key'), random(64))
+  const { publicKey } = await openAttestorKey(world.folder)
+  const roots = { software: [publicKey.toHex()] }
+  const policy = { kind: 'software', measurements: [measurementOf(1)] }
+  await writeFile(at('policy.json'), JSON.stringify({ format: 1, roots, policy }))
+  const files = { nats: 'nats://nowhere', deviceKey: at('device.key'), device: at('mine'), policy: at('policy.json') }
+  world.clock.now = Date.now()
+  const ordering = order('protect', 'alice', { ...files, connect: () => Promise.resolve(world.broker.connect()) })
+  // The host's own answer, to a key that is no device of this vault.
+  await expect(ordering).rejects.toMatchObject({ code: 'provision-invalid' })
 })
 
 test('what a device remembers is there again, and only its owner can read it', async () => {

@@ -34,17 +34,27 @@ export interface OrderTyped {
 }
 
 /** @returns the exit code @throws Refusal what the vault's code refused, or a file that cannot be read */
-export async function order(act: Act, vault: string, typed: OrderTyped): Promise<number> {
+export async function order(
+  act: Act,
+  vault: string,
+  { connect = connectNats, ...typed }: OrderTyped & { readonly connect?: typeof connectNats },
+): Promise<number> {
   const policy = await readFile(typed.policy, 'utf8')
   const signing = generateSigningKey(await readSecret(typed.deviceKey))
   const store = await openDeviceStore(typed.device)
-  await using transport = await connectNats(typed.nats, {
+  await using transport = await connect(typed.nats, {
     name: 'trellis-owner',
     ...(typed.space !== undefined && { space: typed.space }),
   })
   const client = enclaveClient({ ...surroundings, ...parsePolicy(policy), vault, signing, transport, store })
   const pin = typed.pin === true ? await readPin() : undefined
-  return give(act, client, { pin, secret: typed.secret, approve: typed.approve, say: (line) => console.log(line) })
+  // Awaited here: the connection is closed on the way out.
+  return await give(act, client, {
+    pin,
+    secret: typed.secret,
+    approve: typed.approve,
+    say: (line) => console.log(line),
+  })
 }
 
 interface Said {
