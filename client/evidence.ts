@@ -15,7 +15,6 @@ import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
-import type { Tree } from '#enclave/merkle.ts'
 import { judgeShown, type Shown, type Trust } from '#enclave/shown.ts'
 import { exchange, fetchProfile } from './greeting.ts'
 import { type Lanes, ownerLanes } from './lanes.ts'
@@ -36,6 +35,9 @@ interface Asking extends Surroundings {
   readonly store: ClientStore
 }
 
+/** The release log as it was last shown. */
+type Tree = NonNullable<Shown['log']>
+
 const treeSchema = z.strictObject({ size: z.int().min(1), root: bytesOf(48) })
 
 /** A question with a nonce of its own, and what judges the answer to it. */
@@ -43,7 +45,7 @@ export function prepareEvidence({ profile, trust, handler, name, store, now, ran
   readonly nonce: Uint8Array
   readonly question: Uint8Array
   /** Remembers the release log that was shown. @throws Rejection; Refusal */
-  judge(answer: Uint8Array): Promise<Shown>
+  readonly judge: (answer: Uint8Array) => Promise<Shown>
 } {
   const nonce = random(EVIDENCE_NONCE_BYTES)
   const key = `${name}/release-log`

@@ -47,7 +47,7 @@ const sealing: readonly (readonly [string, string, string])[] = [
   [
     'another past of the same length',
     'host/vault/sealing/guarded.test.ts',
-    'another one of that length is not its own',
+    'another one of that length is not its',
   ],
   ['two processes on one file', 'host/vault/sealing/secret.test.ts', 'who finds the file written by another forgets'],
   [

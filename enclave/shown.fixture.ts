@@ -13,7 +13,7 @@ import { openShowing, type Trust } from './shown.ts'
 export const keyOf = (seed: number): Ed25519Key => generateEd25519(new Uint8Array(32).fill(seed))
 export const signers = [keyOf(1), keyOf(2)]
 export const providerKeys = signers.map(({ publicKey }) => publicKey.toHex())
-export const installation = keyOf(9)
+const installation = keyOf(9)
 
 /** An image of two handlers; each number is another image. */
 export function imageOf(number: number): ImageMeasure {

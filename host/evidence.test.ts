@@ -43,6 +43,8 @@ async function stranger() {
 const discovered = async ({ invitation, options }: Awaited<ReturnType<typeof stranger>>) =>
   discover(invitation, { ...options, signing: world.signing('phone') })
 
+const nonceOf = (data: Uint8Array) => decodeEvidenceQuestion(data).nonce
+
 describe('before a contract', () => {
   test('who was invited checks code, release and handler, and that the code has this vault’s keys', async () => {
     const acme = await stranger()
@@ -104,7 +106,6 @@ describe('before a contract', () => {
       asked,
       between(() => old),
     )
-    const nonceOf = (data: Uint8Array) => decodeEvidenceQuestion(data).nonce
     const renamed = between((data) => encodeEvidenceAnswer({ nonce: nonceOf(data), shown: given.shown }))
     await expect(evidenceOf(acme.invitation, asked, renamed)).rejects.toMatchObject({ code: 'nonce-mismatch' })
     const flipped = given.shown.with(200, (given.shown[200] ?? 0) ^ 1)
@@ -150,7 +151,7 @@ describe('with a contract', () => {
     expect(second.log?.size).toBe(3)
     log = logOf([3])
     await expect(acme.connected.evidence(asked, LIFE)).rejects.toMatchObject({ code: 'log-behind' })
-    log = logOf([5, 6, 7, 3].toSorted())
+    log = logOf([3, 5, 6, 7])
     await expect(acme.connected.evidence(asked, LIFE)).rejects.toMatchObject({ code: 'log-forked' })
     const rows = (await world.rows()).filter(({ eventType }) => eventType === 'evidence.get')
     expect(rows.map(({ result }) => result)).toEqual(['replied', 'replied', 'replied', 'replied'])

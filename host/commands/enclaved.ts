@@ -45,7 +45,7 @@ export async function openEnclaved(options: EnclavedOptions): Promise<Enclaved> 
   const { image, next, releases, now, random } = options
   const enclave = await enclaveOf(image, options)
   if (!next) return { enclave, releases, now }
-  const beside = await enclaveOf(next, { ...options, warn: () => undefined })
+  const beside = await enclaveOf(next, { ...options, warn: unheard })
   return { enclave, releases, now, successor: openSuccessor({ enclave: beside, changes: next.changes, now, random }) }
 }
 
@@ -71,8 +71,7 @@ export async function showingOf(
 ): Promise<Showing> {
   if (registers) {
     // Whoever started the host was warned by its enclave.
-    const warn = () => undefined
-    const attestor = openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn, registers })
+    const attestor = openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn: unheard, registers })
     return openShowing({ attest: (asked) => attestor.attest(asked), measure, ...releases })
   }
   const attestor = openNitroAttestor(nsmSocket(nsm))
@@ -109,3 +108,5 @@ async function enclaveOf({ registers, release }: Released, options: EnclavedOpti
   const key = await installKey(join(folder, 'install.key'), { random, create: true })
   return openSoftwareEnclave({ key, attestor, release, now, random })
 }
+
+function unheard(): void {}

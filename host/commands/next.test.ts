@@ -15,6 +15,7 @@ import { readMeasured } from './image/read.ts'
 import { makeIdleImage, trellis } from './images.fixture.ts'
 import { openReleases, RELEASES_FILE } from './releases.ts'
 
+const now = (): number => 1_800_000_000_000
 let folder: string
 let boot: Boot
 
@@ -87,7 +88,7 @@ describe('the next image', () => {
 
   test('is offered no more when its release is withdrawn while the host runs', async () => {
     const releases = await releasesNow()
-    const about = { folder: at('data'), now: () => 1_800_000_000_000, random: (n: number) => new Uint8Array(n) }
+    const about = { folder: at('data'), now, random: (n: number) => new Uint8Array(n) }
     const to = await nextOf(boot, { folder: at('fourth'), releases })
     const enclaved = await enclavedOf(boot, { ...about, warn: () => undefined, releases, next: to })?.()
     const successor = enclaved?.successor
@@ -123,7 +124,6 @@ test('a release note that is too long for an offer is cut, and says so', async (
 test('an image that no log names shows evidence and no release', async () => {
   const plain = await bootOf('unsigned')
   const releases = await releasesNow()
-  const now = () => 1_800_000_000_000
   const showing = await showingOf(plain, { folder: at('data'), now, releases })
   const asked = { nonce: new Uint8Array(32), userData: new Uint8Array(48), handler: null, logSize: 0 }
   const first = await showingOf(boot, { folder: at('data'), now, releases })

@@ -1,7 +1,7 @@
 /**
- * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and from
- * the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and nothing
- * in it can add a handler.
+ * What a provider says of the image that runs, while it runs: handlers that must not run are taken away, at start and
+ * from the next event on. The log lies in the data folder; only keys that the image itself lists are believed, and
+ * nothing in it can add a handler.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,12 +15,14 @@ import type { Releases as PublishedReleases } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
 import { readLogFile } from './release/log-file.ts'
 
+const nothing = () => undefined
+
 export const RELEASES_FILE = 'releases.jsonl'
 
 export interface Releases extends PublishedReleases {
   /** Handlers that must not run, by id. It grows and never shrinks. */
   readonly revoked: ReadonlySet<string>
-  /** The line of the image with this root, for somebody who knew the log at that size; undefined where there is none. */
+  /** The line of the image with this root, for somebody who knew the log so long; undefined where there is none. */
   listed(root: Uint8Array, knownSize: number): Listed | undefined
   /** Reads the log again if it changed, as often as the limit says, until disposed. */
   watch(changed: (revoked: ReadonlySet<string>) => void): Disposable
@@ -45,8 +47,7 @@ export async function openReleases(
   let seen = await stampOf(file)
   if (keys.length === 0) {
     if (seen !== undefined) warn(`${file} is not believed: the image lists no release keys`)
-    const nothing = () => undefined
-    return { revoked, find: nothing, listed: nothing, watch: () => ({ [Symbol.dispose]: () => undefined }) }
+    return { revoked, find: nothing, listed: nothing, watch: () => ({ [Symbol.dispose]: nothing }) }
   }
   let log = await readLogFile(file, keys)
   if (log) apply(log)

@@ -1,4 +1,4 @@
-/** What a service is to believe of Alice's host: whose evidence, and which code. It comes another way than the evidence. */
+/** What a service is to believe of Alice's host: whose evidence, and which code. It comes by another way. */
 import { join } from 'node:path'
 
 import { openSoftwareAttestor } from '#enclave/attestor.ts'

@@ -90,6 +90,7 @@ async function typed(
   return { code, out: out.join('\n') }
 }
 
+const at = (name: string) => join(folder, name)
 const restart = async (image: number, next?: number) => {
   await world.kill()
   running = { image, ...(next !== undefined && { next }) }
@@ -136,7 +137,7 @@ test('a move that was not confirmed is abandoned', async () => {
   expect(await typed('unlock')).toMatchObject({ code: 0 })
 })
 
-test('a host whose key for evidence was lost is not believed: nothing is told to it, until its new key is trusted', async () => {
+test('a host whose key for evidence was lost is told nothing until its new key is trusted', async () => {
   await typed('protect')
   await rm(join(world.folder, 'attestor.key'))
   await restart(1)
@@ -151,8 +152,7 @@ test('a host whose key for evidence was lost is not believed: nothing is told to
   expect(await typed('unlock')).toMatchObject({ code: 0 })
 })
 
-test('what is typed: a key, a folder, a policy, and a connection that is held until the answer is there', async () => {
-  const at = (name: string) => join(folder, name)
+test('what is typed: a key, a folder, a policy; and the connection is held for the answer', async () => {
   await writeFile(at('device.key'), random(64))
   const { publicKey } = await openAttestorKey(world.folder)
   const roots = { software: [publicKey.toHex()] }

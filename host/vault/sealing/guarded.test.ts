@@ -54,19 +54,19 @@ test('a header that another process wrote meanwhile is not written over', async 
   expect(guard.isUnlocked(ALICE)).toBe(false)
 })
 
-describe('an order that its device signed', () => {
-  /** Seals it to the evidence of now, whatever it says itself. */
-  async function sent(change: (evidence: Uint8Array) => Partial<Order>): Promise<Outcome> {
-    const shown = decodePresentation(await room.sealing.challenged('alice', encodeChallenge({ nonce: random(32) })))
-    const evidence = sha384(shown.evidence)
-    const about = { vault: 'alice', evidence, act: 'lock', pin: null, header: 0, anchor: null, approval: null } as const
-    const plain = signOrder({ ...about, secret: new Uint8Array(32), ...change(evidence) }, disk.signing)
-    const key = importKemPublicKey(decodeDescriptor(shown.descriptor).key)
-    const { bytes: sealed, answerKey } = sealHpke(key, { info: ORDER_INFO, aad: evidence }, plain)
-    const answer = decodeSealedOutcome(await room.sealing.ordered('alice', encodeSealed({ evidence, sealed })))
-    return decodeOutcome(openAead(answerKey, { nonce: new Uint8Array(NONCE_BYTES), aad: evidence }, answer.sealed))
-  }
+/** Seals it to the evidence of now, whatever it says itself. */
+async function sent(change: (evidence: Uint8Array) => Partial<Order>): Promise<Outcome> {
+  const shown = decodePresentation(await room.sealing.challenged('alice', encodeChallenge({ nonce: random(32) })))
+  const evidence = sha384(shown.evidence)
+  const about = { vault: 'alice', evidence, act: 'lock', pin: null, header: 0, anchor: null, approval: null } as const
+  const plain = signOrder({ ...about, secret: new Uint8Array(32), ...change(evidence) }, disk.signing)
+  const key = importKemPublicKey(decodeDescriptor(shown.descriptor).key)
+  const { bytes: sealed, answerKey } = sealHpke(key, { info: ORDER_INFO, aad: evidence }, plain)
+  const answer = decodeSealedOutcome(await room.sealing.ordered('alice', encodeSealed({ evidence, sealed })))
+  return decodeOutcome(openAead(answerKey, { nonce: new Uint8Array(NONCE_BYTES), aad: evidence }, answer.sealed))
+}
 
+describe('an order that its device signed', () => {
   test('is carried out when it is for this vault and this evidence', async () => {
     expect(await sent(() => ({}))).toMatchObject({ header: 1 })
     expect(await codeOf(room.vault())).toBe('vault-locked')
@@ -118,7 +118,7 @@ test.each([
   expect(await codeOf(successor.receive('alice', { evidence: aad, sealed }))).toBe(code)
 })
 
-test('an unlocked vault is opened anew for a device that remembers a past: another one of that length is not its own', async () => {
+test('an unlocked vault is opened anew for a device with a past: another one of that length is not its', async () => {
   await room.device(store).unlock()
   const { sequence, epoch } = (await room.vault()).store.head
   const forked = { sequence: sequence - 1, epoch, chain: new Uint8Array(32).fill(7) }
