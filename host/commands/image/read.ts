@@ -17,7 +17,7 @@ export interface MeasuredImage {
   readonly authors: ReadonlyMap<string, Uint8Array>
 }
 
-/**
+/** @throws Refusal `image-…` naming the file, also for an author's signature over another; `manifest-invalid` */
 export async function readMeasured(folder: string): Promise<MeasuredImage> {
   return measuredOf(await openImage(folder))
 }
