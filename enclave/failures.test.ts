@@ -44,11 +44,7 @@ const sealing: readonly (readonly [string, string, string])[] = [
   ['a wrong secret: one error', 'host/vault/sealing/secret.test.ts', 'is wrong by one error, whichever part'],
   ['an older header, newer state', 'host/vault/sealing/secret.test.ts', 'older header and newer state'],
   ['a newer header, older state', 'host/vault/sealing/secret.test.ts', 'newer header and older state'],
-  [
-    'another past of the same length',
-    'host/vault/sealing/guarded.test.ts',
-    'another one of that length is not its',
-  ],
+  ['another past of the same length', 'host/vault/sealing/guarded.test.ts', 'another one of that length is not its'],
   ['two processes on one file', 'host/vault/sealing/secret.test.ts', 'who finds the file written by another forgets'],
   [
     'writing over another process',
