@@ -11,6 +11,7 @@ import {
   PROFILE_EVIDENCE,
 } from '#host/contracts/evidence.ts'
 import type { Profile } from '#host/contracts/profile.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -58,7 +59,7 @@ export function prepareEvidence({ profile, trust, handler, name, store, now, ran
     async judge(bytes) {
       const shown = shownIn(decodeEvidenceAnswer(bytes), nonce)
       const asked = { nowMs: now(), nonce, userData: boundToProfile(profile) }
-      const judged = judgeShown(shown, { ...trust, question: asked, handler, known })
+      const judged = judgeShown(shown, { ...trust, crypto: nativeEvidence, question: asked, handler, known })
       if (judged.log) await store.put(new Map([[key, encodeCbor({ ...judged.log })]]))
       return judged
     },

@@ -25,7 +25,7 @@ import {
 import { NONCE_BYTES, openAead } from '#host/crypto/aead.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
 import { importKemPublicKey } from '#host/crypto/kem.ts'
-import { sha384 } from '#host/crypto/p384.ts'
+import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
@@ -195,7 +195,7 @@ function judge(
   { vault, roots, policy, now }: EnclaveClientOptions,
 ): Attested {
   const question = { nowMs: now(), nonce, userData: boundDescriptor(bytes) }
-  const accepted = judgeEvidence(verifyEvidence(decodeEvidence(evidence), roots), policy, question)
+  const accepted = judgeEvidence(verifyEvidence(nativeEvidence, decodeEvidence(evidence), roots), policy, question)
   const descriptor = decodeDescriptor(bytes)
   if (descriptor.vault !== vault) throw new Rejection('user-data-mismatch', 'evidence: is about another vault')
   if (descriptor.notAfter <= now()) throw new Rejection('too-old', 'evidence: its key is not to be used any more')

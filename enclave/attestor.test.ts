@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 
 import { expect, test } from 'vitest'
 
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { generateEd25519, signEd25519 } from '#host/crypto/ed25519.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
@@ -9,7 +10,9 @@ import { openSoftwareAttestor } from './attestor.ts'
 import { signedMessage } from './evidence.ts'
 import { AT_MS, POLICY } from './pki.fixture.ts'
 import { judgeEvidence, type Policy, type Roots } from './policy.ts'
-import { extendedOnce, measurementOf, openRegisters } from './registers.ts'
+import { extendedOnce, measurementOf } from './measurement.ts'
+import { onBoth, onOne } from './providers.fixture.ts'
+import { openRegisters } from './registers.ts'
 import { rejectionOf } from './rejection.fixture.ts'
 import { SOFTWARE_HEADER } from './software.ts'
 import { decodeEvidence, verifyEvidence } from './verify.ts'
@@ -20,7 +23,7 @@ const root = new Uint8Array(48).fill(9)
 const policy: Policy = {
   kind: 'software',
   measurements: [],
-  registers: new Map([[16, [extendedOnce(root).toHex()]]]),
+  registers: new Map([[16, [extendedOnce(nativeEvidence, root).toHex()]]]),
   maxAgeMs: 60_000,
 }
 const said: string[] = []
@@ -33,8 +36,9 @@ async function attested(nonce?: Uint8Array): Promise<Uint8Array> {
   return attestor.attest({ nonce })
 }
 
-function verdict(document: Uint8Array, given: { policy?: Policy; roots?: Roots } = {}): string {
-  const genuine = () => verifyEvidence(decodeEvidence(document), given.roots ?? roots)
+function verdict(document: Uint8Array, given: { policy?: Policy; roots?: Roots; at?: number } = {}): string {
+  const genuine = () =>
+    onOne(given.at ?? 0, (crypto) => verifyEvidence(crypto, decodeEvidence(document), given.roots ?? roots))
   return rejectionOf(() => judgeEvidence(genuine(), given.policy ?? policy, { nowMs: AT_MS }))
 }
 
@@ -52,9 +56,13 @@ test('software evidence says whose it is, and that it is no hardware', async () 
   const evidence = decodeEvidence(document)
   expect(evidence).toMatchObject({ kind: 'software', hardware: false, key: key.publicKey })
   expect(evidence.claims).toMatchObject({ timestampMs: AT_MS, nonce: root, userData: undefined })
-  const accepted = judgeEvidence(verifyEvidence(evidence, roots), policy, { nowMs: AT_MS, nonce: root })
+  const accepted = judgeEvidence(
+    onBoth((crypto) => verifyEvidence(crypto, evidence, roots)),
+    policy,
+    { nowMs: AT_MS, nonce: root },
+  )
   expect(accepted).toMatchObject({ kind: 'software', hardware: false })
-  expect(accepted.measurement).toEqual(measurementOf('software', evidence.claims.registers))
+  expect(accepted.measurement).toEqual(measurementOf(nativeEvidence, 'software', evidence.claims.registers))
   expect(open()).toMatchObject({ kind: 'software', hardware: false })
   expect(said.at(-1)).toContain('hardware: false')
 })
@@ -62,7 +70,10 @@ test('software evidence says whose it is, and that it is no hardware', async () 
 test('software evidence never meets a nitro policy', async () => {
   const document = await attested()
   const { claims } = decodeEvidence(document)
-  const ids = [measurementOf('nitro', claims.registers), measurementOf('software', claims.registers)]
+  const ids = [
+    measurementOf(nativeEvidence, 'nitro', claims.registers),
+    measurementOf(nativeEvidence, 'software', claims.registers),
+  ]
   const nitro: Policy = { ...policy, kind: 'nitro', measurements: ids.map((id) => id.toHex()) }
   expect(verdict(document, { policy: nitro })).toBe('kind-refused')
   expect(verdict(document, { policy: POLICY })).toBe('kind-refused')
@@ -76,7 +87,7 @@ test('software evidence is rejected when it is not of a trusted key or not whole
   expect(verdict(document, { roots: { ...roots, software: [], nitro: roots.software } })).toBe('key-unknown')
   for (let at = 0; at < document.length; at++) {
     const changed = document.map((byte, index) => (index === at ? byte ^ 1 : byte))
-    expect(verdict(changed), `byte ${at}`).not.toBe('accepted')
+    expect(verdict(changed, { at }), `byte ${at}`).not.toBe('accepted')
   }
   const broken = document.map((byte, index) => (index === document.length - 1 ? byte ^ 1 : byte))
   expect(verdict(broken)).toBe('evidence-signature')
@@ -99,7 +110,7 @@ test('registers are extended and locked', () => {
   registers.extend(16, root)
   const once = createHash('sha384').update(new Uint8Array(48)).update(root).digest()
   expect(registers.read().get(16)?.toHex()).toBe(once.toString('hex'))
-  expect(extendedOnce(root).toHex()).toBe(once.toString('hex'))
+  expect(extendedOnce(nativeEvidence, root).toHex()).toBe(once.toString('hex'))
   registers.extend(16, root)
   const twice = createHash('sha384').update(once).update(root).digest('hex')
   expect(registers.read().get(16)?.toHex()).toBe(twice)
@@ -110,14 +121,14 @@ test('registers are extended and locked', () => {
   expect(() => registers.extend(32, root)).toThrow('no register 32')
   expect(() => registers.lock(-1)).toThrow('no register -1')
   registers.read().get(17)?.fill(0)
-  expect(registers.read().get(17)).toEqual(extendedOnce(root))
+  expect(registers.read().get(17)).toEqual(extendedOnce(nativeEvidence, root))
 })
 
 const id = (...changes: readonly number[]) =>
-  measurementOf('nitro', new Map(changes.map((index) => [index, root]))).toHex()
+  measurementOf(nativeEvidence, 'nitro', new Map(changes.map((index) => [index, root]))).toHex()
 
 test('a measurement names kind, PCR0 to PCR2 and PCR16', () => {
-  const named = [id(), id(0), id(1), id(2), id(16), measurementOf('software', new Map()).toHex()]
+  const named = [id(), id(0), id(1), id(2), id(16), measurementOf(nativeEvidence, 'software', new Map()).toHex()]
   expect(new Set(named).size).toBe(named.length)
   expect(id(3, 4, 8, 15, 17, 31)).toBe(id())
 })

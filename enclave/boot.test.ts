@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { bundle } from '../scripts/bundle-host.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { fakeNsm, serveNsm } from './nsm.fixture.ts'
 import { measuresOf } from './attestor.ts'
 import { bootImage } from './boot.ts'
@@ -16,7 +17,8 @@ import { makePki } from './pki.fixture.ts'
 import { decodeEvidence } from './verify.ts'
 import { buildImage, type ImageParts, writeImage } from './image.ts'
 import { measureImage } from './measure.ts'
-import { extendedOnce, openRegisters } from './registers.ts'
+import { extendedOnce } from './measurement.ts'
+import { openRegisters } from './registers.ts'
 import { describeRuntime } from './runtime.ts'
 
 /** Tries everything that must not work, then says what it is. */
@@ -102,8 +104,8 @@ test('a file swapped after hashing changes nothing, and what is not listed does 
       expect.stringMatching(/hostname is no module of it/),
     ],
     extended: 'register 16 is locked',
-    pcr16: extendedOnce(measure.root).toHex(),
-    pcr17: extendedOnce(measure.handlerRoot).toHex(),
+    pcr16: extendedOnce(nativeEvidence, measure.root).toHex(),
+    pcr17: extendedOnce(nativeEvidence, measure.handlerRoot).toHex(),
   })
 })
 
@@ -176,8 +178,8 @@ test('a security module is extended and locked before the host runs', async () =
   expect(code).toBe(0)
   expect(JSON.parse(out)).toMatchObject({ other: 'measured', extended: 'extended' })
   const { claims } = decodeEvidence(await attestor.attest({}))
-  expect(claims.registers.get(16)).toEqual(extendedOnce(measure.root))
-  expect(claims.registers.get(17)).toEqual(extendedOnce(measure.handlerRoot))
+  expect(claims.registers.get(16)).toEqual(extendedOnce(nativeEvidence, measure.root))
+  expect(claims.registers.get(17)).toEqual(extendedOnce(nativeEvidence, measure.handlerRoot))
   await expect(attestor.extend(17, new Uint8Array(48))).rejects.toThrow()
 })
 

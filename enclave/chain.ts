@@ -1,7 +1,5 @@
 /** From a pinned root down to the key that signed a document (RFC 5280 §6, without policies, names and CRLs). */
-import type { KeyObject } from 'node:crypto'
-
-import { importP384, sha256, verifyP384 } from '#host/crypto/p384.ts'
+import type { EvidenceCrypto, Verifies } from '#host/crypto/evidence-port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
 import { type Certificate, parseCertificate } from './certificate.ts'
@@ -22,8 +20,11 @@ export interface Anchors {
 }
 
 /** Issuer and serial number, as a certificate's bytes can be changed without breaking its signature (ECDSA). */
-export function revocationName({ issuer, serial }: Pick<Certificate, 'issuer' | 'serial'>): string {
-  return `${sha256(issuer).toHex()}:${serial.toHex()}`
+export function revocationName(
+  crypto: Pick<EvidenceCrypto, 'sha256'>,
+  { issuer, serial }: Pick<Certificate, 'issuer' | 'serial'>,
+): string {
+  return `${crypto.sha256(issuer).toHex()}:${serial.toHex()}`
 }
 
 /**
@@ -31,8 +32,12 @@ export function revocationName({ issuer, serial }: Pick<Certificate, 'issuer' | 
  *
  * @throws Rejection `root-unknown` or one of `certificate-…`, `leaf-constraints`
  */
-export function verifyChain({ bundle, leaf }: Chain, { fingerprints, revoked }: Anchors, atMs: number): KeyObject {
-  const fingerprint = sha256(bundle[0] ?? new Uint8Array()).toHex()
+export function verifyChain(
+  crypto: EvidenceCrypto,
+  { bundle, leaf }: Chain,
+  { fingerprints, revoked, atMs }: Anchors & { readonly atMs: number },
+): Verifies {
+  const fingerprint = crypto.sha256(bundle[0] ?? new Uint8Array()).toHex()
   if (!fingerprints.includes(fingerprint)) {
     throw new Rejection('root-unknown', `chain: its root ${fingerprint} is not one of the pinned ones`)
   }
@@ -43,22 +48,22 @@ export function verifyChain({ bundle, leaf }: Chain, { fingerprints, revoked }: 
     if (atMs < certificate.notBeforeMs || atMs > certificate.notAfterMs) {
       throw rejected('certificate-expired', index, 'is not valid at the time of the document')
     }
-    if (revoked.has(revocationName(certificate))) throw rejected('certificate-revoked', index, 'is revoked')
+    if (revoked.has(revocationName(crypto, certificate))) throw rejected('certificate-revoked', index, 'is revoked')
     checkIssuer(certificate, issuer, index)
     const below = ders.length - 1 - index
     if (below > 0) checkAuthority(certificate, below - 1, index)
     else checkLeaf(certificate)
-    const key = importP384(certificate.publicKey)
-    if (!key) throw rejected('certificate-algorithm', index, 'has a key that is not of p-384')
-    issuer = { subject: certificate.subject, key }
+    const verifies = crypto.p384(certificate.publicKey)
+    if (!verifies) throw rejected('certificate-algorithm', index, 'has a key that is not of p-384')
+    issuer = { subject: certificate.subject, verifies }
   }
   if (!issuer) throw new Error('a chain has a leaf')
-  return issuer.key
+  return issuer.verifies
 }
 
 interface Issuer {
   readonly subject: Uint8Array
-  readonly key: KeyObject
+  readonly verifies: Verifies
 }
 
 /** The root is believed for its fingerprint: its own signature would say nothing more. */
@@ -66,7 +71,7 @@ function checkIssuer(certificate: Certificate, issuer: Issuer | undefined, index
   if (!equalBytes(certificate.issuer, issuer?.subject ?? certificate.subject)) {
     throw rejected('certificate-issuer', index, 'names another issuer than the one above it')
   }
-  if (issuer && !verifyP384(issuer.key, { message: certificate.signed, signature: certificate.signature })) {
+  if (issuer && !issuer.verifies({ message: certificate.signed, signature: certificate.signature })) {
     throw rejected('certificate-signature', index, 'is not signed by the one above it')
   }
 }

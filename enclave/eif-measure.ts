@@ -5,12 +5,12 @@
  */
 import { X509Certificate } from 'node:crypto'
 
-import { sha384 } from '#host/crypto/p384.ts'
+import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
 import type { Eif } from './eif.ts'
 import { Rejection } from './errors.ts'
 import { decodeForeign, type Foreign } from './foreign-cbor.ts'
 import { CERTIFICATE_BYTES_MAX, EIF_SIGNATURE_BYTES_MAX } from './limits.ts'
-import { extendedOnce } from './registers.ts'
+import { extendedOnce } from './measurement.ts'
 
 /**
  * By register: PCR0 is kernel, command line and all ramdisks; PCR1 these with the first ramdisk alone; PCR2 the other
@@ -35,7 +35,7 @@ export function measureEif({ sections }: Eif): ReadonlyMap<number, Uint8Array> {
 }
 
 function measure(content: readonly Uint8Array[]): Uint8Array {
-  return extendedOnce(sha384(...content))
+  return extendedOnce(nativeEvidence, sha384(...content))
 }
 
 /** The section is a list of `{signing_certificate, signature}`, its bytes lists of integers, the certificate PEM. */

@@ -9,8 +9,8 @@ import { measureEif } from './eif-measure.ts'
 import { Rejection } from './errors.ts'
 import { makePki } from './pki.fixture.ts'
 import { rejectionOf } from './rejection.fixture.ts'
-import { extendedOnce } from './registers.ts'
-import { sha384 } from '#host/crypto/p384.ts'
+import { extendedOnce } from './measurement.ts'
+import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
 
 const text = (value: string) => new TextEncoder().encode(value)
 const kernel: EifSection = { kind: 'kernel', data: text('a kernel') }
@@ -32,7 +32,7 @@ function signedBy(certificate: Uint8Array): EifSection {
 const measured = (data: Uint8Array) => measureEif({ ...eif, sections: [...sections, { kind: 'signature', data }] })
 
 /** A register by the words of the specification. */
-const of = (...parts: readonly EifSection[]) => extendedOnce(sha384(...parts.map(({ data }) => data)))
+const of = (...parts: readonly EifSection[]) => extendedOnce(nativeEvidence, sha384(...parts.map(({ data }) => data)))
 
 /** Bytes with a change, and the checksum of the changed file. */
 function mended(bytes: Uint8Array, change: (view: DataView) => void): Uint8Array {
@@ -137,7 +137,7 @@ describe('the registers', () => {
   test('a signed file has PCR8, of its certificate', () => {
     const { der } = makePki().leaf
     const registers = measureEif({ ...eif, sections: [...sections, signedBy(der)] })
-    expect(registers.get(8)).toEqual(extendedOnce(sha384(der)))
+    expect(registers.get(8)).toEqual(extendedOnce(nativeEvidence, sha384(der)))
     expect(registers.get(0)).toEqual(measureEif(eif).get(0))
   })
 

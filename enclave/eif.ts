@@ -1,6 +1,6 @@
 /**
- * Enclave Image Files, version 4: what a Nitro enclave boots from. A header with a table of sections, then the sections,
- * each behind a header of its own; big-endian throughout (aws-nitro-enclaves-image-format, README and `defs`).
+ * Enclave Image Files, version 4: what a Nitro enclave boots from. A header with a table of sections, then the
+ * sections, each behind a header of its own; big-endian throughout (aws-nitro-enclaves-image-format, README, `defs`).
  *
  * The table and the headers say the same twice. Whoever reads one and not the other may see another file, so that here
  * both must agree and nothing may lie between sections or behind them.

@@ -51,6 +51,8 @@ export type Evidence = NitroEvidence | SoftwareEvidence
 /** Signed by whom its kind trusts: true to its origin, and not yet acceptable to anybody. */
 export interface Genuine {
   readonly evidence: Evidence
+  /** 48 bytes: the name of what it says runs. */
+  readonly measurement: Uint8Array
 }
 
 /** A COSE_Sign1 taken apart: nothing in it is believed. */

@@ -10,15 +10,15 @@ const root = new URL('../', import.meta.url)
 
 /** Case, file, and a line of it that names the test. */
 const evidence: readonly (readonly [string, string, string])[] = [
-  ['a document of debug mode', 'enclave/verify.test.ts', `['debug-mode', 'debug mode'`],
+  ['a document of debug mode', 'enclave/documents.fixture.ts', `['debug-mode', 'debug mode'`],
   ['software under a nitro policy', 'enclave/attestor.test.ts', 'software evidence never meets a nitro policy'],
   ['software under a nitro policy, over the wire', 'host/evidence.test.ts', 'what is not accepted is rejected by its'],
-  ['stale evidence', 'enclave/verify.test.ts', `['too-old', 'yesterday’s'`],
-  ['replayed evidence', 'enclave/verify.test.ts', `['nonce-mismatch', 'another nonce'`],
+  ['stale evidence', 'enclave/documents.fixture.ts', `['too-old', 'yesterday’s'`],
+  ['replayed evidence', 'enclave/documents.fixture.ts', `['nonce-mismatch', 'another nonce'`],
   ['replayed evidence, over the wire', 'host/evidence.test.ts', 'an answer to another question is nobody’s'],
-  ['a document for another descriptor', 'enclave/verify.test.ts', `'user-data-mismatch'`],
+  ['a document for another descriptor', 'enclave/documents.fixture.ts', `'user-data-mismatch'`],
   ['a document for another vault', 'host/vault/sealing/guarded.test.ts', 'gives no secret to an enclave that answers'],
-  ['an unknown measurement', 'enclave/verify.test.ts', `['measurement-unknown', 'another measurement'`],
+  ['an unknown measurement', 'enclave/documents.fixture.ts', `['measurement-unknown', 'another measurement'`],
   ['a retired release', 'host/commands/next.test.ts', 'is offered no more when its release is withdrawn'],
   ['a retired release, shown to a connection', 'enclave/shown.test.ts', 'a withdrawal is no release'],
   ['a lower release', 'host/vault/sealing/move.test.ts', 'an older release does not open a vault that a newer one'],

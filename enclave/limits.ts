@@ -9,6 +9,8 @@ export const EVIDENCE_BYTES_MAX = 32 * KiB
 export const EVIDENCE_DEPTH_MAX = 4
 /** Values of a document, keys included: 32 registers, 8 certificates and 9 fields are some 100. */
 export const EVIDENCE_ITEMS_MAX = 256
+/** The key of a software attestor: Ed25519. */
+export const SOFTWARE_KEY_BYTES = 32
 /** A certificate (NSM API, attestation_process.md §2.2). */
 export const CERTIFICATE_BYTES_MAX = 1_024
 /** Certificates above the leaf: AWS has root, region, zone and instance. */

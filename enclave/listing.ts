@@ -117,6 +117,7 @@ export function checkPath(path: string): void {
   if (path.length > IMAGE_PATH_CHARS_MAX || !PATH.test(path)) refuseChanged(path, 'is no relative path of plain names')
 }
 
+/** What a file is to the boot, by where it lies. */
 export function kindOf(path: string): ImageFileKind {
   if (path === BOOT_FILE) return 'boot'
   if (path.startsWith('host/')) return 'host'
@@ -131,6 +132,7 @@ export function byPath(a: { readonly path: string }, b: { readonly path: string 
   return a.path < b.path ? -1 : Number(a.path > b.path)
 }
 
+/** @throws Refusal `image-changed`, always */
 export function refuseChanged(path: string, how: string): never {
   throw new Refusal('image-changed', `image: ${path} ${how}: build the image again`)
 }

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { listedFile as file, listingOf } from './listing.fixture.ts'
-import { extensionsOf, handlerEntry, measureImage, proveHandler, softwareMeasurement } from './measure.ts'
+import { handlerEntry } from './handler-entry.ts'
+import { extensionsOf, measureImage, proveHandler, softwareMeasurement } from './measure.ts'
 import { isIncluded } from './merkle.ts'
-import { extendedOnce, measurementOf } from './registers.ts'
+import { extendedOnce, measurementOf } from './measurement.ts'
 
 const files = [
   file('components/b-two.wasm'),
@@ -45,8 +47,8 @@ test('boot extends two registers, and the measurement names the first', () => {
     [16, measure.root],
     [17, measure.handlerRoot],
   ])
-  const registers = new Map([[16, extendedOnce(measure.root)]])
-  expect(softwareMeasurement(measure)).toEqual(measurementOf('software', registers))
+  const registers = new Map([[16, extendedOnce(nativeEvidence, measure.root)]])
+  expect(softwareMeasurement(measure)).toEqual(measurementOf(nativeEvidence, 'software', registers))
 })
 
 test('a handler is proved by its id, manifest and component', () => {
@@ -54,8 +56,8 @@ test('a handler is proved by its id, manifest and component', () => {
   if (!one) throw new Error('two handlers')
   const proof = proveHandler(measure, 'one')
   expect(proof.entry).toEqual(handlerEntry(one))
-  expect(isIncluded(proof, measure.handlerRoot)).toBe(true)
-  expect(isIncluded(proof, measure.root)).toBe(false)
+  expect(isIncluded(nativeEvidence, proof, measure.handlerRoot)).toBe(true)
+  expect(isIncluded(nativeEvidence, proof, measure.root)).toBe(false)
   expect(() => proveHandler(measure, 'three')).toThrow('image: no handler three: there are b-two, one')
 })
 

@@ -2,28 +2,16 @@
  * What an image is, in two hashes: the root over all its files, and one over its handlers alone. Boot extends PCR16 and
  * PCR17 with them, so that evidence says which files and which handlers run, and a proof says one of them is there.
  */
-import { sha384 } from '#host/crypto/p384.ts'
+import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 
 import { REGISTERS } from './limits.ts'
 import { encodeHead, type ImageFile, type ImageManifest } from './listing.ts'
+import { handlerEntry, type MeasuredHandler } from './handler-entry.ts'
 import { type Inclusion, proveInclusion, treeRoot } from './merkle.ts'
-import {
-  extendedOnce,
-  HANDLER_REGISTER,
-  IMAGE_REGISTER,
-  measurementOf,
-  openRegisters,
-  type Registers,
-} from './registers.ts'
-
-/** A handler as the handler-set root holds it. Digests are SHA-384. */
-export interface MeasuredHandler {
-  readonly id: string
-  readonly manifest: Uint8Array
-  readonly component: Uint8Array
-}
+import { extendedOnce, HANDLER_REGISTER, IMAGE_REGISTER, measurementOf } from './measurement.ts'
+import { openRegisters, type Registers } from './registers.ts'
 
 export interface ImageMeasure {
   /** PCR16 is extended with it. */
@@ -46,12 +34,16 @@ export function measureImage(image: ImageManifest): ImageMeasure {
     return { id, manifest: digestOf(manifest), component: digestOf(component) }
   })
   const entries = [encodeCbor(['trellis/image/2', sha384(encodeHead(image))]), ...image.files.map(fileEntry)]
-  return { root: treeRoot(entries), handlerRoot: treeRoot(handlers.map(handlerEntry)), handlers }
+  return {
+    root: treeRoot(nativeEvidence, entries),
+    handlerRoot: treeRoot(nativeEvidence, handlers.map(handlerEntry)),
+    handlers,
+  }
 }
 
 /** The measurement id of a host that runs an image and attests by software: no PCR0 to PCR2 measure what is below. */
 export function softwareMeasurement({ root }: Pick<ImageMeasure, 'root'>): Uint8Array {
-  return measurementOf('software', new Map([[IMAGE_REGISTER, extendedOnce(root)]]))
+  return measurementOf(nativeEvidence, 'software', new Map([[IMAGE_REGISTER, extendedOnce(nativeEvidence, root)]]))
 }
 
 /** The two extensions of boot, in order. */
@@ -76,14 +68,9 @@ export function measuredRegisters(measure: Pick<ImageMeasure, 'root' | 'handlerR
 /** That a handler, by manifest and component, is of the handler-set root. @throws Refusal `image-unlisted` */
 export function proveHandler({ handlers }: ImageMeasure, id: string): Inclusion {
   const index = handlers.findIndex((handler) => handler.id === id)
-  if (index !== -1) return proveInclusion(handlers.map(handlerEntry), index)
+  if (index !== -1) return proveInclusion(nativeEvidence, handlers.map(handlerEntry), index)
   const names = handlers.map((handler) => handler.id).join(', ') || 'none'
   throw new Refusal('image-unlisted', `image: no handler ${id}: there are ${names}`)
-}
-
-/** The bytes of a handler in its tree: one form, of its own domain. */
-export function handlerEntry({ id, manifest, component }: MeasuredHandler): Uint8Array {
-  return encodeCbor(['trellis/handler/1', id, manifest, component])
 }
 
 function fileEntry({ path, kind, size, sha384: digest }: ImageFile): Uint8Array {

@@ -1,5 +1,5 @@
 /** The Merkle tree of RFC 9162 §2.1, with SHA-384: a root over a list, and short proofs that an entry is in it. */
-import { sha384 } from '#host/crypto/p384.ts'
+import type { Sha384 } from '#host/crypto/evidence-port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
 /** An entry of a list whose root is known. */
@@ -25,65 +25,65 @@ const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)
 
 /** 48 bytes; of an empty list the hash of nothing. */
-export function treeRoot(entries: readonly Uint8Array[]): Uint8Array {
+export function treeRoot(crypto: Sha384, entries: readonly Uint8Array[]): Uint8Array {
   const [first] = entries
-  if (first === undefined) return sha384()
-  if (entries.length === 1) return sha384(LEAF, first)
+  if (first === undefined) return crypto.sha384()
+  if (entries.length === 1) return crypto.sha384(LEAF, first)
   const split = splitOf(entries.length)
-  return sha384(NODE, treeRoot(entries.slice(0, split)), treeRoot(entries.slice(split)))
+  return crypto.sha384(NODE, treeRoot(crypto, entries.slice(0, split)), treeRoot(crypto, entries.slice(split)))
 }
 
 /** That an entry is in the list (§2.1.3.1). @throws Error for an index that is not there */
-export function proveInclusion(entries: readonly Uint8Array[], index: number): Inclusion {
+export function proveInclusion(crypto: Sha384, entries: readonly Uint8Array[], index: number): Inclusion {
   const entry = entries[index]
   if (entry === undefined) throw new Error(`merkle: no entry ${index} of ${entries.length}`)
-  return { entry, index, size: entries.length, path: pathOf(entries, index) }
+  return { entry, index, size: entries.length, path: pathOf(crypto, entries, index) }
 }
 
 /** Whether the entry is at its index of the list with this root (§2.1.3.2). */
-export function isIncluded({ entry, index, size, path }: Inclusion, root: Uint8Array): boolean {
+export function isIncluded(crypto: Sha384, { entry, index, size, path }: Inclusion, root: Uint8Array): boolean {
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false
-  const climbed = climb({ hash: sha384(LEAF, entry), index, size }, path)
+  const climbed = climb(crypto, { hash: crypto.sha384(LEAF, entry), index, size }, path)
   return climbed !== undefined && equalBytes(climbed, root)
 }
 
 /** That a list of `first` entries is how this one began (§2.1.4.1). @throws Error unless it has that many, and one */
-export function proveConsistency(entries: readonly Uint8Array[], first: number): readonly Uint8Array[] {
+export function proveConsistency(crypto: Sha384, entries: readonly Uint8Array[], first: number): readonly Uint8Array[] {
   if (!Number.isSafeInteger(first) || first < 1 || first > entries.length) {
     throw new Error(`merkle: no ${first} of ${entries.length} entries`)
   }
-  return subproof(entries, { first, isWhole: true })
+  return subproof(crypto, entries, { first, isWhole: true })
 }
 
-/** Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its size. */
-export function isConsistent({
-  first,
-  second,
-  path,
-}: {
-  readonly first: Tree
-  readonly second: Tree
-  readonly path: readonly Uint8Array[]
-}): boolean {
+/**
+ * Whether the list with the second root goes on from the one with the first (§2.1.4.2). Who signed a root, signed its
+ * size.
+ */
+export function isConsistent(
+  crypto: Sha384,
+  { first, second, path }: { readonly first: Tree; readonly second: Tree; readonly path: readonly Uint8Array[] },
+): boolean {
   if (![first.size, second.size].every((size) => Number.isSafeInteger(size) && size > 0)) return false
   if (first.size > second.size) return false
-  const roots = regrow({ first: first.size, size: second.size, isWhole: true }, { path, known: first.root })
+  const roots = regrow(crypto, { first: first.size, size: second.size, isWhole: true }, { path, known: first.root })
   return roots !== undefined && equalBytes(roots.first, first.root) && equalBytes(roots.second, second.root)
 }
 
 function subproof(
+  crypto: Sha384,
   entries: readonly Uint8Array[],
   { first, isWhole }: { first: number; isWhole: boolean },
 ): readonly Uint8Array[] {
-  if (first === entries.length) return isWhole ? [] : [treeRoot(entries)]
+  if (first === entries.length) return isWhole ? [] : [treeRoot(crypto, entries)]
   const split = splitOf(entries.length)
   const [left, right] = [entries.slice(0, split), entries.slice(split)]
-  if (first <= split) return [...subproof(left, { first, isWhole }), treeRoot(right)]
-  return [...subproof(right, { first: first - split, isWhole: false }), treeRoot(left)]
+  if (first <= split) return [...subproof(crypto, left, { first, isWhole }), treeRoot(crypto, right)]
+  return [...subproof(crypto, right, { first: first - split, isWhole: false }), treeRoot(crypto, left)]
 }
 
 /** Both roots, as the path makes them; undefined for a path of another length. */
 function regrow(
+  crypto: Sha384,
   { first, size, isWhole }: { first: number; size: number; isWhole: boolean },
   { path, known }: { path: readonly Uint8Array[]; known: Uint8Array },
 ): { first: Uint8Array; second: Uint8Array } | undefined {
@@ -97,15 +97,18 @@ function regrow(
   const rest = { path: path.slice(0, -1), known }
   const split = splitOf(size)
   if (first <= split) {
-    const below = regrow({ first, size: split, isWhole }, rest)
-    return below && { first: below.first, second: sha384(NODE, below.second, sibling) }
+    const below = regrow(crypto, { first, size: split, isWhole }, rest)
+    return below && { first: below.first, second: crypto.sha384(NODE, below.second, sibling) }
   }
-  const below = regrow({ first: first - split, size: size - split, isWhole: false }, rest)
-  return below && { first: sha384(NODE, sibling, below.first), second: sha384(NODE, sibling, below.second) }
+  const below = regrow(crypto, { first: first - split, size: size - split, isWhole: false }, rest)
+  return (
+    below && { first: crypto.sha384(NODE, sibling, below.first), second: crypto.sha384(NODE, sibling, below.second) }
+  )
 }
 
 /** From the top of the tree down to the entry, then hashing on the way back; undefined for a path of another length. */
 function climb(
+  crypto: Sha384,
   { hash, index, size }: { hash: Uint8Array; index: number; size: number },
   path: readonly Uint8Array[],
 ): Uint8Array | undefined {
@@ -115,16 +118,18 @@ function climb(
   const split = splitOf(size)
   const isLeft = index < split
   const below = isLeft ? { hash, index, size: split } : { hash, index: index - split, size: size - split }
-  const node = climb(below, path.slice(0, -1))
+  const node = climb(crypto, below, path.slice(0, -1))
   if (node === undefined) return undefined
-  return isLeft ? sha384(NODE, node, sibling) : sha384(NODE, sibling, node)
+  return isLeft ? crypto.sha384(NODE, node, sibling) : crypto.sha384(NODE, sibling, node)
 }
 
-function pathOf(entries: readonly Uint8Array[], index: number): readonly Uint8Array[] {
+function pathOf(crypto: Sha384, entries: readonly Uint8Array[], index: number): readonly Uint8Array[] {
   if (entries.length === 1) return []
   const split = splitOf(entries.length)
   const [left, right] = [entries.slice(0, split), entries.slice(split)]
-  return index < split ? [...pathOf(left, index), treeRoot(right)] : [...pathOf(right, index - split), treeRoot(left)]
+  return index < split
+    ? [...pathOf(crypto, left, index), treeRoot(crypto, right)]
+    : [...pathOf(crypto, right, index - split), treeRoot(crypto, left)]
 }
 
 /** The largest power of two below a size of two or more. */

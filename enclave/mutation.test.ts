@@ -11,7 +11,8 @@ import { bootImage } from './boot.ts'
 import { buildImage, writeImage } from './image.ts'
 import { decodeListing } from './listing.ts'
 import { measureImage, softwareMeasurement } from './measure.ts'
-import { IMAGE_REGISTER, openRegisters } from './registers.ts'
+import { IMAGE_REGISTER } from './measurement.ts'
+import { openRegisters } from './registers.ts'
 
 const RUNTIME = { version: '26.10.0', platform: 'linux', arch: 'x64', size: 3, sha384: 'c'.repeat(96) }
 const CORE = [{ size: 700, sha384: 'd'.repeat(96) }]

@@ -1,5 +1,5 @@
 /** The AWS Nitro Enclaves attestation document (aws-nitro-enclaves-nsm-api, attestation_process.md §2). */
-import { P384_SIGNATURE_BYTES } from '#host/crypto/p384.ts'
+import { P384_SIGNATURE_BYTES } from '#host/crypto/evidence-port.ts'
 
 import { badField, type Envelope, type NitroEvidence, readClaims, refuseOtherFields } from './evidence.ts'
 import { Rejection } from './errors.ts'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 
 import { fakeNsm, serveNsm } from './nsm.fixture.ts'
@@ -12,7 +13,8 @@ import { decodeResponse, encodeRequest, openNitroAttestor } from './nsm.ts'
 import { nsmSocket } from './nsm-socket.ts'
 import { AT_MS, makePki, POLICY } from './pki.fixture.ts'
 import { judgeEvidence } from './policy.ts'
-import { extendedOnce } from './registers.ts'
+import { extendedOnce } from './measurement.ts'
+import { onBoth } from './providers.fixture.ts'
 import { decodeEvidence, verifyEvidence } from './verify.ts'
 
 const pki = makePki()
@@ -65,8 +67,9 @@ test('an attestor over a fake device gives documents that verify', async () => {
   await attestor.lockBelow(32)
   await expect(attestor.extend(16, root)).rejects.toThrow('nsm: ExtendPCR: ReadOnlyIndex')
   await expect(attestor.extend(32, root)).rejects.toThrow('nsm: ExtendPCR: InvalidIndex')
-  const genuine = verifyEvidence(decodeEvidence(await attestor.attest({ nonce: root, userData: root })), pki.roots)
-  const registers = new Map([...POLICY.registers, [16, [extendedOnce(root).toHex()]]] as const)
+  const document = await attestor.attest({ nonce: root, userData: root })
+  const genuine = onBoth((crypto) => verifyEvidence(crypto, decodeEvidence(document), pki.roots))
+  const registers = new Map([...POLICY.registers, [16, [extendedOnce(nativeEvidence, root).toHex()]]] as const)
   const accepted = judgeEvidence(genuine, { ...POLICY, registers }, { nowMs: AT_MS, nonce: root, userData: root })
   expect(accepted).toMatchObject({ kind: 'nitro', hardware: true, claims: { publicKey: undefined } })
 })

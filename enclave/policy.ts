@@ -9,7 +9,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { Rejection, type RejectionCode } from './errors.ts'
 import type { Claims, Evidence, Genuine } from './evidence.ts'
 import { EVIDENCE_AGE_MS, EVIDENCE_AGE_MS_MAX, EVIDENCE_SKEW_MS_MAX } from './limits.ts'
-import { IMAGE_REGISTER, isUntouched, measurementOf } from './registers.ts'
+import { IMAGE_REGISTER, isUntouched } from './measurement.ts'
 
 /** Whose signature counts. */
 export interface Roots {
@@ -109,7 +109,7 @@ function checkPolicy({ kind, measurements, registers }: Policy): void {
  *   `measurement-unknown`, `nonce-mismatch`, `user-data-mismatch`, `public-key-mismatch`; `policy-invalid` for a
  *   policy that pins no code
  */
-export function judgeEvidence({ evidence }: Genuine, policy: Policy, question: Question): Accepted {
+export function judgeEvidence({ evidence, measurement }: Genuine, policy: Policy, question: Question): Accepted {
   checkPolicy(policy)
   const { kind, hardware, claims } = evidence
   if (kind !== policy.kind) throw new Rejection('kind-refused', `evidence: is ${kind}, asked for is ${policy.kind}`)
@@ -127,7 +127,6 @@ export function judgeEvidence({ evidence }: Genuine, policy: Policy, question: Q
       )
     }
   }
-  const measurement = measurementOf(kind, claims.registers)
   if (policy.measurements.length > 0 && !policy.measurements.includes(measurement.toHex())) {
     throw new Rejection('measurement-unknown', `evidence: measurement ${measurement.toHex()} is not an accepted one`)
   }

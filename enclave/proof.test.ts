@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
@@ -8,8 +9,10 @@ import { listedFile, listingOf } from './listing.fixture.ts'
 import { extensionsOf, measureImage, softwareMeasurement } from './measure.ts'
 import { AT_MS, makeDocument, makePki, POLICY, REGISTERS } from './pki.fixture.ts'
 import type { Policy, Roots } from './policy.ts'
-import { encodeProof, verifyProof } from './proof.ts'
-import { extendedOnce } from './registers.ts'
+import { type Verifier, verifyProof } from './proof.ts'
+import { encodeProof } from './prove.ts'
+import { onOne } from './providers.fixture.ts'
+import { extendedOnce } from './measurement.ts'
 import { rejectionOf } from './rejection.fixture.ts'
 
 const ids = Array.from({ length: 100 }, (_, index) => `handler-${index}`)
@@ -32,7 +35,10 @@ const policy: Policy = {
 }
 const roots: Roots = { nitro: [], software: [key.publicKey.toHex()], revoked: new Set() }
 const verifier = { roots, policy, question: { nowMs: AT_MS, nonce } }
-const verdict = (bytes: Uint8Array, given = verifier) => rejectionOf(() => verifyProof(bytes, given))
+type Given = Omit<Verifier, 'crypto'>
+const verify = (bytes: Uint8Array, given: Given, at = 0) =>
+  onOne(at, (crypto) => verifyProof(bytes, { crypto, ...given }))
+const verdict = (bytes: Uint8Array, given: Given = verifier, at = 0) => rejectionOf(() => verify(bytes, given, at))
 
 /** The bundle with a change, written again. */
 function changed(change: (bundle: Record<string, Cbor>) => void): Uint8Array {
@@ -42,7 +48,7 @@ function changed(change: (bundle: Record<string, Cbor>) => void): Uint8Array {
 }
 
 test('a connection checks a handler offline, with some bytes', () => {
-  const { handler, kind, hardware, measurement } = verifyProof(proof, verifier)
+  const { handler, kind, hardware, measurement } = verify(proof, verifier)
   expect(handler).toEqual(measure.handlers.find(({ id }) => id === 'handler-42'))
   expect({ kind, hardware, measurement }).toEqual({
     kind: 'software',
@@ -55,9 +61,9 @@ test('a connection checks a handler offline, with some bytes', () => {
 
 test('a nitro document carries a proof as well', () => {
   const pki = makePki()
-  const pcrs = new Map([...REGISTERS, [17, extendedOnce(measure.handlerRoot)]] as const)
+  const pcrs = new Map([...REGISTERS, [17, extendedOnce(nativeEvidence, measure.handlerRoot)]] as const)
   const bundle = encodeProof(makeDocument(pki, { pcrs, nonce }), measure, 'handler-7')
-  expect(verifyProof(bundle, { ...verifier, roots: pki.roots, policy: POLICY }).handler.id).toBe('handler-7')
+  expect(verify(bundle, { ...verifier, roots: pki.roots, policy: POLICY }).handler.id).toBe('handler-7')
   const without = encodeProof(makeDocument(pki, { nonce }), measure, 'handler-7')
   expect(verdict(without, { ...verifier, roots: pki.roots, policy: POLICY })).toBe('proof-mismatch')
 })
@@ -93,14 +99,14 @@ test('a bundle of another form is none', () => {
 })
 
 test('with any one byte changed it proves nothing else', () => {
-  const { handler } = verifyProof(proof, verifier)
+  const { handler } = verify(proof, verifier)
   let accepted = 0
   for (let at = 0; at < proof.length; at++) {
     const bytes = proof.map((byte, index) => (index === at ? byte ^ 1 : byte))
-    if (verdict(bytes) !== 'accepted') continue
+    if (verdict(bytes, verifier, at) !== 'accepted') continue
     // The size of a list says the shape of its tree, and some sizes have one shape.
     expect(decodeCbor(bytes), `byte ${at}`).toMatchObject({ size: 101 })
-    expect(verifyProof(bytes, verifier).handler).toEqual(handler)
+    expect(verify(bytes, verifier).handler).toEqual(handler)
     accepted++
   }
   expect(accepted).toBeLessThanOrEqual(1)

@@ -3,16 +3,17 @@
  * that an enclave attests. Evidence, the handler-set root, and the way from the handler to it; some 1 KiB besides the
  * evidence.
  */
+import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
-import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import { decodeCbor } from '#host/wire/cbor.ts'
 
 import { Rejection } from './errors.ts'
+import { handlerEntry, type MeasuredHandler } from './handler-entry.ts'
 import { EVIDENCE_BYTES_MAX, PROOF_BYTES_MAX, PROOF_PATH_MAX, REGISTER_BYTES } from './limits.ts'
-import { handlerEntry, type ImageMeasure, type MeasuredHandler, proveHandler } from './measure.ts'
+import { extendedOnce, HANDLER_REGISTER } from './measurement.ts'
 import { isIncluded } from './merkle.ts'
 import { type Accepted, judgeEvidence, type Policy, type Question, type Roots } from './policy.ts'
-import { extendedOnce, HANDLER_REGISTER } from './registers.ts'
 import { decodeEvidence, verifyEvidence } from './verify.ts'
 
 const digest = bytesOf(REGISTER_BYTES)
@@ -26,24 +27,8 @@ const bundle = z.strictObject({
   path: z.array(digest).max(PROOF_PATH_MAX),
 })
 
-/** Writes a bundle. @throws Refusal `image-unlisted` for a handler that is not in the image */
-export function encodeProof(evidence: Uint8Array, measure: ImageMeasure, id: string): Uint8Array {
-  const { index, size, path } = proveHandler(measure, id)
-  const handler = measure.handlers[index]
-  if (!handler) throw new Error('a proved handler is one of the handlers')
-  const { manifest, component } = handler
-  return encodeCbor({
-    format: 1,
-    evidence,
-    handler: { id, manifest, component },
-    root: measure.handlerRoot,
-    index,
-    size,
-    path,
-  })
-}
-
 export interface Verifier {
+  readonly crypto: EvidenceCrypto
   readonly roots: Roots
   readonly policy: Policy
   readonly question: Question
@@ -58,18 +43,18 @@ export interface Verifier {
 export function verifyProof(bytes: Uint8Array, verifier: Verifier): Accepted & { readonly handler: MeasuredHandler } {
   const { evidence, handler, root, index, size, path } = decodeProof(bytes)
   const accepted = acceptEvidence(evidence, verifier)
-  if (accepted.claims.registers.get(HANDLER_REGISTER)?.toHex() !== extendedOnce(root).toHex()) {
+  if (accepted.claims.registers.get(HANDLER_REGISTER)?.toHex() !== extendedOnce(verifier.crypto, root).toHex()) {
     throw new Rejection('proof-mismatch', 'proof: its root is not the handler-set root of the evidence')
   }
-  if (!isIncluded({ entry: handlerEntry(handler), index, size, path }, root)) {
+  if (!isIncluded(verifier.crypto, { entry: handlerEntry(handler), index, size, path }, root)) {
     throw new Rejection('proof-mismatch', `proof: handler ${handler.id} is not in the set, as it is shown here`)
   }
   return { ...accepted, handler }
 }
 
 /** Decode, verify, judge. @throws Rejection */
-export function acceptEvidence(evidence: Uint8Array, { roots, policy, question }: Verifier): Accepted {
-  return judgeEvidence(verifyEvidence(decodeEvidence(evidence), roots), policy, question)
+export function acceptEvidence(evidence: Uint8Array, { crypto, roots, policy, question }: Verifier): Accepted {
+  return judgeEvidence(verifyEvidence(crypto, decodeEvidence(evidence), roots), policy, question)
 }
 
 function decodeProof(bytes: Uint8Array): z.output<typeof bundle> {

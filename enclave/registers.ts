@@ -1,13 +1,7 @@
 /** Platform configuration registers: 32 of SHA-384, each extended and then locked. Measuring is their only use. */
 import { sha384 } from '#host/crypto/p384.ts'
-import { encodeCbor } from '#host/wire/cbor.ts'
 
 import { REGISTER_BYTES, REGISTERS } from './limits.ts'
-
-/** Root of the image's files. */
-export const IMAGE_REGISTER = 16
-/** Root of its handlers alone. */
-export const HANDLER_REGISTER = 17
 
 const ZERO = new Uint8Array(REGISTER_BYTES)
 
@@ -40,23 +34,4 @@ export function openRegisters(): Registers {
       locked.add(index)
     },
   }
-}
-
-/** What a register holds after one extension: what a policy pins for a root. */
-export function extendedOnce(data: Uint8Array): Uint8Array {
-  return sha384(ZERO, data)
-}
-
-/** Whether a register was never extended, or is not there. */
-export function isUntouched(value: Uint8Array | undefined): boolean {
-  return value === undefined || value.every((byte) => byte === 0)
-}
-
-/**
- * Names what runs: SHA-384 of kind, PCR0 to PCR2 and PCR16. Seals, approvals and policies use this one name. The kind
- * is in it, so that no software attestor reaches the name of an enclave.
- */
-export function measurementOf(kind: 'nitro' | 'software', registers: ReadonlyMap<number, Uint8Array>): Uint8Array {
-  const measured = [0, 1, 2, IMAGE_REGISTER].map((index) => registers.get(index) ?? ZERO)
-  return sha384(encodeCbor(['trellis/measurement/1', kind, ...measured]))
 }

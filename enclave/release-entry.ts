@@ -4,8 +4,9 @@
  * JSON in one form only, so that people read it and its bytes are what is signed. Signatures advise: whoever trusts a
  * provider learns which code it published. What code runs, the measurement alone decides.
  */
-import { type Ed25519Key, importEd25519, signEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
+import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 import { mistakes, timestamp, z } from '#host/schema.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 
 import { Rejection } from './errors.ts'
 import {
@@ -24,7 +25,7 @@ const hexOf = (bytes: number) =>
 const text = z.string().max(RELEASE_TEXT_CHARS_MAX)
 const handlerId = z.string().regex(/^[a-z0-9-]{1,64}$/u, 'must be a handler id')
 /** Three numbers: what a manifest's version is. */
-export const handlerVersion = z.string().regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}$/u, 'must be a version as 1.2.3')
+const handlerVersion = z.string().regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}$/u, 'must be a version as 1.2.3')
 
 /** Where it stands in its log. */
 const place = {
@@ -71,11 +72,8 @@ export type ReleaseEntry = z.infer<typeof entrySchema>
 export type Released = z.infer<typeof release>
 export type Revocation = z.infer<typeof revoke>
 
-/** A signed line, without its end of line. @throws Error for fewer keys than are needed: it is our code that asks */
-export function signEntry(entry: ReleaseEntry, keys: readonly Ed25519Key[]): Uint8Array {
-  if (keys.length < RELEASE_SIGNATURES_MIN) throw new Error(`a release is signed by ${RELEASE_SIGNATURES_MIN} keys`)
-  const message = messageOf(entry)
-  const signatures = keys.map((key) => ({ key: key.publicKey.toHex(), signature: signEd25519(key, message).toHex() }))
+/** A line, without its end of line, from what its keys signed. @throws Rejection `release-malformed` */
+export function writeLine(entry: ReleaseEntry, signatures: z.infer<typeof lineSchema>['signatures']): Uint8Array {
   const line = encode({ entry, signatures: signatures.toSorted((a, b) => (a.key < b.key ? -1 : 1)) })
   parseLine(line)
   return line
@@ -87,11 +85,14 @@ export function signEntry(entry: ReleaseEntry, keys: readonly Ed25519Key[]): Uin
  * @param keys Ed25519, hex
  * @throws Rejection `release-malformed`, `release-unsigned`
  */
-export function verifyLine(line: Uint8Array, keys: readonly string[]): ReleaseEntry {
+export function verifyLine(crypto: EvidenceCrypto, line: Uint8Array, keys: readonly string[]): ReleaseEntry {
   const { entry, signatures } = parseLine(line)
-  const message = messageOf(entry)
+  const message = entryMessage(entry)
   const good = signatures.filter(({ key, signature }) => {
-    return keys.includes(key) && isSigned(key, { message, signature: Uint8Array.fromHex(signature) })
+    return (
+      keys.includes(key) &&
+      crypto.ed25519(Uint8Array.fromHex(key))({ message, signature: Uint8Array.fromHex(signature) })
+    )
   })
   if (new Set(good.map(({ key }) => key)).size >= RELEASE_SIGNATURES_MIN) return entry
   const needed = `${RELEASE_SIGNATURES_MIN} of its ${keys.length} known keys`
@@ -109,15 +110,12 @@ function parseLine(line: Uint8Array): z.infer<typeof lineSchema> {
   const result = lineSchema.safeParse(value)
   if (!result.success) throw malformed(mistakes(result.error).join('; '))
   // Keys given twice, spaces and other orders are refused: the bytes are what is hashed into the log.
-  if (Buffer.compare(encode(result.data), line) !== 0) throw malformed('a line is not in its one form')
+  if (!equalBytes(encode(result.data), line)) throw malformed('a line is not in its one form')
   return result.data
 }
 
-function isSigned(key: string, signed: { message: Uint8Array; signature: Uint8Array }): boolean {
-  return verifyEd25519(importEd25519(Uint8Array.fromHex(key)), signed)
-}
-
-function messageOf(entry: ReleaseEntry): Uint8Array {
+/** What a provider's key signs. */
+export function entryMessage(entry: ReleaseEntry): Uint8Array {
   return new TextEncoder().encode(CONTEXT + JSON.stringify(entry))
 }
 

@@ -5,11 +5,19 @@ import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 
 import { Rejection } from './errors.ts'
+import type { Tree } from './merkle.ts'
+import { onBoth } from './providers.fixture.ts'
 import { rejectionOf } from './rejection.fixture.ts'
-import { type ReleaseEntry, signEntry, verifyLine } from './release-entry.ts'
+import { type ReleaseEntry, verifyLine } from './release-entry.ts'
 import { followLog, readReleaseLog } from './release-log.ts'
+import { signEntry } from './release-sign.ts'
 import { revocationOf } from './revoked.ts'
 
+const readLog = (bytes: Uint8Array, known: readonly string[]) =>
+  onBoth((crypto) => readReleaseLog(crypto, bytes, known))
+const readLine = (line: Uint8Array, known: readonly string[]) => onBoth((crypto) => verifyLine(crypto, line, known))
+const follow = (remembered: Tree | undefined, next: { readonly tree: Tree; readonly path: readonly Uint8Array[] }) =>
+  onBoth((crypto) => followLog(crypto, remembered, next))
 const keyOf = (seed: number) => generateEd25519(new Uint8Array(32).fill(seed))
 const [first, second, stranger] = [keyOf(1), keyOf(2), keyOf(3)]
 const keys = [first, second].map(({ publicKey }) => publicKey.toHex())
@@ -58,7 +66,7 @@ function logOf(drafts: readonly AnyDraft[], signers = [first, second]): Uint8Arr
 
 describe('a log', () => {
   test('says which measurements are released', () => {
-    const log = readReleaseLog(logOf([released(1), released(3), retired(1)]), keys)
+    const log = readLog(logOf([released(1), released(3), retired(1)]), keys)
     expect(log.find(digest(203))).toMatchObject({ serial: 2, release: 3, root: digest(3).toHex() })
     expect(log.find(digest(201))).toBeUndefined()
     expect(log.find(digest(7))).toBeUndefined()
@@ -66,7 +74,7 @@ describe('a log', () => {
   })
 
   test('an empty one releases nothing', () => {
-    expect(readReleaseLog(new Uint8Array(), keys).tree.size).toBe(0)
+    expect(readLog(new Uint8Array(), keys).tree.size).toBe(0)
   })
 
   test.each<[string, Uint8Array]>([
@@ -77,7 +85,7 @@ describe('a log', () => {
     ['a release number that falls', logOf([released(2), retired(2), released(1)])],
     ['a withdrawal of what was never released', logOf([released(1), retired(2)])],
   ])('is refused with %s', (_, bytes) => {
-    expect(rejectionOf(() => readReleaseLog(bytes, keys))).toBe('release-order')
+    expect(rejectionOf(() => readLog(bytes, keys))).toBe('release-order')
   })
 
   test('a line taken out, or two that changed places, are found', () => {
@@ -90,9 +98,9 @@ describe('a log', () => {
       [1, 0, 2],
       [0, 0],
     ]) {
-      expect(rejectionOf(() => readReleaseLog(joined(...order), keys))).toBe('release-order')
+      expect(rejectionOf(() => readLog(joined(...order), keys))).toBe('release-order')
     }
-    expect(readReleaseLog(joined(0, 1), keys).tree.size).toBe(2)
+    expect(readLog(joined(0, 1), keys).tree.size).toBe(2)
   })
 
   test('one key, one key twice, or a stranger’s key release nothing', () => {
@@ -101,9 +109,9 @@ describe('a log', () => {
       [first, stranger],
       [stranger, keyOf(4)],
     ]) {
-      expect(rejectionOf(() => readReleaseLog(logOf([released(1)], signers), keys))).toBe('release-unsigned')
+      expect(rejectionOf(() => readLog(logOf([released(1)], signers), keys))).toBe('release-unsigned')
     }
-    expect(readReleaseLog(logOf([released(1)], [stranger, second, first]), keys).entries).toHaveLength(1)
+    expect(readLog(logOf([released(1)], [stranger, second, first]), keys).entries).toHaveLength(1)
     expect(() => logOf([released(1)], [first])).toThrow('signed by 2 keys')
   })
 
@@ -112,7 +120,7 @@ describe('a log', () => {
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = bytes.with(at, (bytes[at] ?? 0) ^ change)
-        expect(() => readReleaseLog(changed, keys)).toThrow(Rejection)
+        expect(() => readLog(changed, keys)).toThrow(Rejection)
       }),
       { numRuns: 500 },
     )
@@ -141,45 +149,45 @@ describe('a line', () => {
       ),
     ],
   ])('is refused with %s', (_, bytes) => {
-    expect(rejectionOf(() => verifyLine(bytes, keys))).toBe('release-malformed')
+    expect(rejectionOf(() => readLine(bytes, keys))).toBe('release-malformed')
   })
 
   test('a file without an end of line is no log', () => {
-    expect(rejectionOf(() => readReleaseLog(line, keys))).toBe('release-malformed')
+    expect(rejectionOf(() => readLog(line, keys))).toBe('release-malformed')
   })
 
   test('size is looked at before anything else', () => {
     const log = new Uint8Array(16 * 1_024 * 1_024 + 1).fill(10)
-    expect(() => readReleaseLog(log, keys)).toThrow('release log: 16777217 bytes, at most 16777216')
-    expect(() => verifyLine(new Uint8Array(16 * 1_024 + 1), keys)).toThrow('release log: a line of 16385 bytes')
+    expect(() => readLog(log, keys)).toThrow('release log: 16777217 bytes, at most 16777216')
+    expect(() => readLine(new Uint8Array(16 * 1_024 + 1), keys)).toThrow('release log: a line of 16385 bytes')
   })
 })
 
 describe('a device that remembers a log', () => {
   const drafts = [released(1), released(2), revoked(), released(3), released(4)]
-  const whole = readReleaseLog(logOf(drafts), keys)
+  const whole = readLog(logOf(drafts), keys)
 
   test('follows it as it grows', () => {
     for (let size = 1; size <= drafts.length; size++) {
-      const { tree } = readReleaseLog(logOf(drafts.slice(0, size)), keys)
-      expect(followLog(tree, { tree: whole.tree, path: whole.prove(size) })).toBe(whole.tree)
+      const { tree } = readLog(logOf(drafts.slice(0, size)), keys)
+      expect(follow(tree, { tree: whole.tree, path: whole.prove(size) })).toBe(whole.tree)
     }
-    expect(followLog(undefined, { tree: whole.tree, path: [] })).toBe(whole.tree)
+    expect(follow(undefined, { tree: whole.tree, path: [] })).toBe(whole.tree)
   })
 
   test('knows when it got shorter, or is another', () => {
-    const shorter = readReleaseLog(logOf(drafts.slice(0, 3)), keys)
-    expect(rejectionOf(() => followLog(whole.tree, { tree: shorter.tree, path: [] }))).toBe('log-behind')
-    const other = readReleaseLog(logOf([released(1), released(7), revoked(), released(8), released(9)]), keys)
-    expect(rejectionOf(() => followLog(shorter.tree, { tree: other.tree, path: other.prove(3) }))).toBe('log-forked')
-    expect(rejectionOf(() => followLog(whole.tree, { tree: other.tree, path: [] }))).toBe('log-forked')
+    const shorter = readLog(logOf(drafts.slice(0, 3)), keys)
+    expect(rejectionOf(() => follow(whole.tree, { tree: shorter.tree, path: [] }))).toBe('log-behind')
+    const other = readLog(logOf([released(1), released(7), revoked(), released(8), released(9)]), keys)
+    expect(rejectionOf(() => follow(shorter.tree, { tree: other.tree, path: other.prove(3) }))).toBe('log-forked')
+    expect(rejectionOf(() => follow(whole.tree, { tree: other.tree, path: [] }))).toBe('log-forked')
   })
 })
 
 describe('a revoked handler', () => {
   const handler = { id: 'payment', version: '1.4.0', digests: [digest(1), digest(2)] }
   const of = (changes: Partial<Draft['revoke']>, one = handler) =>
-    revocationOf(one, readReleaseLog(logOf([revoked(changes)]), keys).revocations)
+    revocationOf(one, readLog(logOf([revoked(changes)]), keys).revocations)
 
   test.each<[string, Partial<Draft['revoke']>]>([
     ['by its id', {}],

@@ -2,7 +2,7 @@
  * A provider's release log: hash-chained, signed, append-only. Serials and release numbers rise, so that a reader of a
  * part of it knows what is missing; a device that remembers its size and root knows when it was told another story.
  */
-import { sha384 } from '#host/crypto/p384.ts'
+import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
 import { Rejection } from './errors.ts'
@@ -45,13 +45,13 @@ const LINE_END = 10
  * @param keys the provider's keys, Ed25519 in hex
  * @throws Rejection `release-malformed`, `release-unsigned`; `release-order` for a line that is not the next one
  */
-export function readReleaseLog(bytes: Uint8Array, keys: readonly string[]): ReleaseLog {
+export function readReleaseLog(crypto: EvidenceCrypto, bytes: Uint8Array, keys: readonly string[]): ReleaseLog {
   const lines = linesOf(bytes)
   const entries: ReleaseEntry[] = []
   let head: Uint8Array = new Uint8Array(REGISTER_BYTES)
   let newest = 0
   for (const line of lines) {
-    const entry = verifyLine(line, keys)
+    const entry = verifyLine(crypto, line, keys)
     const place = `release log: entry ${entry.serial}`
     if (entry.serial !== entries.length + 1) throw misplaced(`${place} stands at ${entries.length + 1}`)
     if (!equalBytes(Uint8Array.fromHex(entry.previous), head))
@@ -64,10 +64,10 @@ export function readReleaseLog(bytes: Uint8Array, keys: readonly string[]): Rele
       throw misplaced(`${place} withdraws ${entry.release}, which was never released`)
     }
     entries.push(entry)
-    head = sha384(line)
+    head = crypto.sha384(line)
   }
   const retired = new Set(entries.flatMap((entry) => (entry.kind === 'retire' ? [entry.release] : [])))
-  const tree = { size: lines.length, root: treeRoot(lines) }
+  const tree = { size: lines.length, root: treeRoot(crypto, lines) }
   const active = entries.filter((entry) => entry.kind === 'release').filter(({ release }) => !retired.has(release))
   return {
     entries,
@@ -77,12 +77,12 @@ export function readReleaseLog(bytes: Uint8Array, keys: readonly string[]): Rele
     show(root, knownSize) {
       const found = active.find((entry) => entry.root === root.toHex())
       if (!found) return undefined
-      const { entry: line, index, path } = proveInclusion(lines, found.serial - 1)
-      const since = knownSize > 0 && knownSize <= lines.length ? proveConsistency(lines, knownSize) : []
+      const { entry: line, index, path } = proveInclusion(crypto, lines, found.serial - 1)
+      const since = knownSize > 0 && knownSize <= lines.length ? proveConsistency(crypto, lines, knownSize) : []
       return { line, index, tree, path, since }
     },
     revocations: entries.filter((entry) => entry.kind === 'revoke'),
-    prove: (size) => proveConsistency(lines, size),
+    prove: (size) => proveConsistency(crypto, lines, size),
   }
 }
 
@@ -93,6 +93,7 @@ export function readReleaseLog(bytes: Uint8Array, keys: readonly string[]): Rele
  * @throws Rejection `log-behind` for one that got shorter, `log-forked` for one that tells another story
  */
 export function followLog(
+  crypto: EvidenceCrypto,
   remembered: Tree | undefined,
   { tree, path }: { readonly tree: Tree; readonly path: readonly Uint8Array[] },
 ): Tree {
@@ -100,7 +101,7 @@ export function followLog(
   if (tree.size < remembered.size) {
     throw new Rejection('log-behind', `release log: has ${tree.size} entries, ${remembered.size} were seen`)
   }
-  if (isConsistent({ first: remembered, second: tree, path })) return tree
+  if (isConsistent(crypto, { first: remembered, second: tree, path })) return tree
   throw new Rejection('log-forked', `release log: is not the one that had ${remembered.size} entries`)
 }
 

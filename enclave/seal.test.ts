@@ -7,7 +7,7 @@ import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { openSoftwareAttestor } from './attestor.ts'
 import { REGISTERS } from './limits.ts'
 import { softwareMeasurement } from './measure.ts'
-import { IMAGE_REGISTER } from './registers.ts'
+import { IMAGE_REGISTER } from './measurement.ts'
 import { openSoftwareEnclave } from './seal.ts'
 
 const key = createSecretKey(new Uint8Array(32).fill(1))

@@ -7,6 +7,7 @@ import { createHmac, type KeyObject } from 'node:crypto'
 
 import { type Enclave, type Release } from '#host/crypto/enclave.ts'
 import { wrapSecret } from '#host/crypto/kdf.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { openSalted, sealSalted } from '#host/crypto/salted.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
@@ -15,7 +16,7 @@ import type { SoftwareAttestor } from './attestor.ts'
 import { Rejection } from './errors.ts'
 import { SUCCESSOR_AGE_MS } from './limits.ts'
 import { softwareMeasurement } from './measure.ts'
-import { IMAGE_REGISTER, extendedOnce } from './registers.ts'
+import { IMAGE_REGISTER, extendedOnce } from './measurement.ts'
 import { judgeEvidence } from './policy.ts'
 import { decodeEvidence, verifyEvidence } from './verify.ts'
 
@@ -62,9 +63,10 @@ export function openSoftwareEnclave({ key, attestor, release, now, random }: Sof
     recognize(evidence, question) {
       const roots = { nitro: [], software: [attestor.key.toHex()], revoked: new Set<string>() }
       try {
-        const genuine = verifyEvidence(decodeEvidence(evidence), roots)
+        const genuine = verifyEvidence(nativeEvidence, decodeEvidence(evidence), roots)
         // Which code it is decides the release log: here any is named that this installation's attestor measured.
-        const found = genuine.evidence.claims.registers.get(IMAGE_REGISTER) ?? extendedOnce(release.root)
+        const found =
+          genuine.evidence.claims.registers.get(IMAGE_REGISTER) ?? extendedOnce(nativeEvidence, release.root)
         const registers = new Map([[IMAGE_REGISTER, [found.toHex()]]])
         const policy = { kind: KIND, measurements: [], registers, maxAgeMs: SUCCESSOR_AGE_MS } as const
         return judgeEvidence(genuine, policy, { nowMs: now(), ...question }).measurement

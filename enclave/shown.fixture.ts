@@ -1,12 +1,12 @@
 /** A provider that publishes images nobody wrote, and a host that shows the one it runs. */
 import { type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
-import { sha384 } from '#host/crypto/p384.ts'
+import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
 
 import { openSoftwareAttestor } from './attestor.ts'
 import { listedFile, listingOf } from './listing.fixture.ts'
 import { type ImageMeasure, measuredRegisters, measureImage, softwareMeasurement } from './measure.ts'
-import { signEntry } from './release-entry.ts'
+import { signEntry } from './release-sign.ts'
 import { readReleaseLog, type ReleaseLog } from './release-log.ts'
 import { openShowing, type Trust } from './shown.ts'
 
@@ -50,6 +50,7 @@ export function logOf(numbers: readonly number[], { by = signers, notes = '', ve
     previous = sha384(line).toHex()
   }
   return readReleaseLog(
+    nativeEvidence,
     new TextEncoder().encode(lines.join('')),
     by.map(({ publicKey }) => publicKey.toHex()),
   )

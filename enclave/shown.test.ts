@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { PROOF_BYTES_MAX } from './limits.ts'
 import { rejectionOf } from './rejection.fixture.ts'
-import { signEntry } from './release-entry.ts'
+import { signEntry } from './release-sign.ts'
 import { imageOf, keyOf, logOf, providerKeys, showingOf, signers, trustOf } from './shown.fixture.ts'
 import { encodeShown, judgeShown, type ShownVerifier, type Trust } from './shown.ts'
 
@@ -20,6 +21,7 @@ const log = logOf([1, 2, 3])
 const shown = await showingOf(3, { log: () => log, now }).show(asked)
 const verifier = (trust: Trust, more: Partial<ShownVerifier> = {}): ShownVerifier => ({
   ...trust,
+  crypto: nativeEvidence,
   question,
   handler: 'payment',
   ...more,

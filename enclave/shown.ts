@@ -4,16 +4,19 @@
  * offline, against what the asker itself believes and remembers.
  */
 import type { Showing } from '#host/crypto/enclave.ts'
+import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { Rejection } from './errors.ts'
 import { EVIDENCE_BYTES_MAX, LOG_PATH_MAX, PROOF_BYTES_MAX, REGISTER_BYTES, RELEASE_LINE_BYTES_MAX } from './limits.ts'
-import type { ImageMeasure, MeasuredHandler } from './measure.ts'
+import type { ImageMeasure } from './measure.ts'
+import type { MeasuredHandler } from './handler-entry.ts'
 import { isIncluded, type Tree } from './merkle.ts'
 import type { Accepted, Policy, Question, Roots } from './policy.ts'
-import { acceptEvidence, encodeProof, type Verifier, verifyProof } from './proof.ts'
+import { encodeProof } from './prove.ts'
+import { acceptEvidence, type Verifier, verifyProof } from './proof.ts'
 import { type Released, verifyLine } from './release-entry.ts'
 import { followLog, type Listed } from './release-log.ts'
 
@@ -94,6 +97,7 @@ export function encodeShown(evidence: Uint8Array, release: Listed | undefined): 
 }
 
 export interface ShownVerifier extends Trust {
+  readonly crypto: EvidenceCrypto
   readonly question: Question
   /** The handler that was asked for. */
   readonly handler?: string | undefined
@@ -110,7 +114,7 @@ export interface ShownVerifier extends Trust {
 export function judgeShown(bytes: Uint8Array, verifier: ShownVerifier): Shown {
   const { evidence, release } = decodeShown(bytes)
   const { handler, releases, known } = verifier
-  const listed = releases && judgeRelease(release, releases, known)
+  const listed = releases && judgeRelease(release, releases, { crypto: verifier.crypto, known })
   const policy =
     listed && pinsNothing(verifier.policy)
       ? { ...verifier.policy, measurements: listed.release.measurements }
@@ -142,19 +146,19 @@ function pinsNothing({ measurements, registers }: Policy): boolean {
 function judgeRelease(
   shown: Content['release'],
   { keys, minimum }: ReleasePolicy,
-  known: Tree | undefined,
+  { crypto, known }: { readonly crypto: EvidenceCrypto; readonly known: Tree | undefined },
 ): { release: Released; log: Tree } {
   if (!shown) throw new Rejection('release-unlisted', 'release log: what runs is no active release')
-  const entry = verifyLine(shown.line, keys)
+  const entry = verifyLine(crypto, shown.line, keys)
   if (entry.kind !== 'release') throw new Rejection('release-unlisted', `release log: entry ${entry.serial} is none`)
   if (entry.serial !== shown.index + 1) {
     throw new Rejection('release-order', `release log: entry ${entry.serial} is shown at ${shown.index + 1}`)
   }
   const { line, index, tree, path, since } = shown
-  if (!isIncluded({ entry: line, index, size: tree.size, path }, tree.root)) {
+  if (!isIncluded(crypto, { entry: line, index, size: tree.size, path }, tree.root)) {
     throw new Rejection('log-forked', `release log: entry ${entry.serial} is not in the log that was shown`)
   }
-  const log = followLog(known, { tree, path: since })
+  const log = followLog(crypto, known, { tree, path: since })
   if (entry.release < minimum) {
     throw new Rejection('release-older', `release log: release ${entry.release}, at least ${minimum} is asked for`)
   }

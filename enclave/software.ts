@@ -5,7 +5,6 @@
  * A COSE_Sign1 like Nitro's, with EdDSA and a type in its protected header (RFC 9596), so that neither kind can be read
  * as the other.
  */
-import { ED25519_BYTES } from '#host/crypto/ed25519.ts'
 import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import {
@@ -17,6 +16,7 @@ import {
   signedMessage,
   type SoftwareEvidence,
 } from './evidence.ts'
+import { SOFTWARE_KEY_BYTES } from './limits.ts'
 
 const TYPE = 'application/trellis-software-evidence+cbor'
 
@@ -35,7 +35,7 @@ export function decodeSoftware({ payload, message, signature }: Envelope): Softw
   refuseOtherFields(payload, FIELDS)
   const key = payload.get('key')
   if (payload.get('hardware') !== false) throw badField('hardware')
-  if (!(key instanceof Uint8Array) || key.length !== ED25519_BYTES) throw badField('key')
+  if (!(key instanceof Uint8Array) || key.length !== SOFTWARE_KEY_BYTES) throw badField('key')
   return { kind: 'software', hardware: false, key, claims: readClaims(payload), message, signature }
 }
 

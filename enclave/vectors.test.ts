@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 
 import { AWS_NITRO_ROOT } from './nitro.ts'
 import { judgeEvidence, type Roots } from './policy.ts'
+import { onBoth, onOne } from './providers.fixture.ts'
 import { rejectionOf } from './rejection.fixture.ts'
 import { decodeEvidence, verifyEvidence } from './verify.ts'
 
@@ -34,7 +35,8 @@ if (existsSync(folder)) {
     const policy = { kind: 'nitro', registers, measurements: [], maxAgeMs: 60_000 } as const
     // A debug document has none of the registers that a policy must pin: it is judged by those of another.
     const pinned = registers.has(0) ? policy : { ...policy, measurements: ['0'.repeat(96)] }
-    const judge = (nowMs: number) => judgeEvidence(verifyEvidence(decodeEvidence(bytes), roots), pinned, { nowMs })
+    const judge = (nowMs: number) =>
+      onBoth((crypto) => judgeEvidence(verifyEvidence(crypto, decodeEvidence(bytes), roots), pinned, { nowMs }))
 
     test('has the verdict of its index', () => {
       expect(rejectionOf(() => judge(vector.timestampMs))).toBe(VERDICTS[vector.expect])
@@ -55,7 +57,7 @@ if (existsSync(folder)) {
     test('is rejected with a byte changed, wherever it is', () => {
       for (let at = 0; at < bytes.length; at += 151) {
         const changed = bytes.map((byte, index) => (index === at ? byte ^ 0x10 : byte))
-        const verdict = rejectionOf(() => verifyEvidence(decodeEvidence(changed), roots))
+        const verdict = rejectionOf(() => onOne(at, (crypto) => verifyEvidence(crypto, decodeEvidence(changed), roots)))
         expect(verdict, `byte ${at}`).not.toBe('accepted')
       }
     })

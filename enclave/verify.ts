@@ -1,14 +1,15 @@
 /**
  * Decode and verify: from bytes to evidence, from evidence to genuine evidence. `policy.ts` judges.
  *
- * Pure: no clock, no network, no file. The same code runs with a host, a client and the owner's device.
+ * Pure: no clock, no network, no file, no module of Node. The same code runs with a host, a client and the owner's
+ * device, in a browser too.
  */
-import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
-import { verifyP384 } from '#host/crypto/p384.ts'
+import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 
 import { verifyChain } from './chain.ts'
 import { Rejection } from './errors.ts'
 import { type Evidence, type Genuine, hasHeader, openEnvelope } from './evidence.ts'
+import { measurementOf } from './measurement.ts'
 import { decodeNitro, NITRO_HEADER } from './nitro.ts'
 import type { Roots } from './policy.ts'
 import { decodeSoftware, SOFTWARE_HEADER } from './software.ts'
@@ -26,18 +27,20 @@ export function decodeEvidence(bytes: Uint8Array): Evidence {
  *
  * @throws Rejection `root-unknown`, `key-unknown`, `certificate-…`, `leaf-constraints`, `evidence-signature`
  */
-export function verifyEvidence(evidence: Evidence, roots: Roots): Genuine {
-  if (!isSigned(evidence, roots)) throw new Rejection('evidence-signature', 'evidence: its signature does not hold')
-  return { evidence }
+export function verifyEvidence(crypto: EvidenceCrypto, evidence: Evidence, roots: Roots): Genuine {
+  if (!isSigned(crypto, evidence, roots)) {
+    throw new Rejection('evidence-signature', 'evidence: its signature does not hold')
+  }
+  return { evidence, measurement: measurementOf(crypto, evidence.kind, evidence.claims.registers) }
 }
 
-function isSigned(evidence: Evidence, roots: Roots): boolean {
+function isSigned(crypto: EvidenceCrypto, evidence: Evidence, roots: Roots): boolean {
   if (evidence.kind === 'nitro') {
-    const anchors = { fingerprints: roots.nitro, revoked: roots.revoked }
-    return verifyP384(verifyChain(evidence.chain, anchors, evidence.claims.timestampMs), evidence)
+    const anchors = { fingerprints: roots.nitro, revoked: roots.revoked, atMs: evidence.claims.timestampMs }
+    return verifyChain(crypto, evidence.chain, anchors)(evidence)
   }
   if (!roots.software.includes(evidence.key.toHex())) {
     throw new Rejection('key-unknown', `evidence: the software key ${evidence.key.toHex()} is not one of the trusted`)
   }
-  return verifyEd25519(importEd25519(evidence.key), evidence)
+  return crypto.ed25519(evidence.key)(evidence)
 }

@@ -212,7 +212,7 @@ describe('each no has its code, and is told and audited by it', () => {
 })
 
 // Last: nothing brings a handler back.
-test('a handler that was revoked while the host runs is refused like one that never was, and the others go on', async () => {
+test('a handler that was revoked while the host runs is refused like one that never was; others go on', async () => {
   expect(await acme.ask('counts.run')).toMatchObject({ status: 'replied' })
   const { instances } = world.host.stats()
   world.host.registry.withdraw(['counts'])

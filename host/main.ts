@@ -4,7 +4,6 @@ import { Command, CommanderError, Option } from 'commander'
 
 import { exportAudit, printTrail, printVerified, readAudit, trailAsJson, verifyFile } from './commands/audit.ts'
 import { addHandlerCommands } from './commands/handler.ts'
-import { IMAGE_FOLDER } from './commands/image.ts'
 import { addImageCommands } from './commands/image/commands.ts'
 import { addReleaseCommands } from './commands/release/commands.ts'
 import { addInstanceCommands } from './commands/instance.ts'
@@ -13,7 +12,7 @@ import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
 import { playStory, storyNames } from './commands/story.ts'
 import { surroundings } from './commands/surroundings.ts'
-import { usageLine } from './commands/usage.ts'
+import { imageOption, tellUsage, usageLine } from './commands/usage.ts'
 import { addVaultCommands } from './commands/vault.ts'
 import { Refusal } from './errors.ts'
 
@@ -24,6 +23,8 @@ const program = new Command('trellis')
   .description('A host that runs vaults: contracts checked on every event, handlers in a sandbox, state sealed.')
   .version('0.1.0')
   .configureOutput(usageLine('trellis --help lists the commands'))
+  // Its own `--version` is not that of `image sign`.
+  .enablePositionalOptions()
   .exitOverride()
 
 program
@@ -46,7 +47,7 @@ program
   .description('Run a host on a data folder until SIGTERM, which drains: what is in hand is finished.')
   .requiredOption('--data <dir>', 'the log, the sealed keys and the key that seals them')
   .option('--nats <url>', 'serve vaults over this NATS server; default: a memory bus that nobody else reaches')
-  .option('--image <dir>', 'the image whose handlers run', IMAGE_FOLDER)
+  .addOption(imageOption('the image whose handlers run'))
   .option('--next <dir>', 'the image that vaults may move to, when their owners say so')
   .option('--nsm <socket>', 'extend the registers of a Nitro security module, by the process that owns it')
   .option('--hardened', 'shut the host in: its folders, no processes, no code from text; exit 1 when a wall is open')
@@ -58,6 +59,8 @@ program
 
 const audit = program
   .command('audit')
+  // `--vault` may stand behind a subcommand.
+  .enablePositionalOptions(false)
   .description('Print the audit trail of a vault and verify its chain; exit 1 names the first bad row.')
   .argument('[dir]', 'the data folder; no host may be running on it')
   .option('--vault <id>', 'the vault to read')
@@ -93,6 +96,7 @@ addHandlerCommands(program, columns)
 addImageCommands(program, columns)
 addReleaseCommands(program, columns)
 addTrustCommands(program)
+for (const command of program.commands) tellUsage(command)
 // `image sign --version` is the image's own: after a command's name, options are that command's.
 program.enablePositionalOptions()
 
@@ -101,14 +105,12 @@ function whichVault(folder: string | undefined, id: string | undefined): { folde
   return program.error('error: name the folder and the vault: <dir> --vault <id>', { exitCode: USAGE })
 }
 
+function commandNames(): string {
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(program.commands.map((each) => each.name()))
+}
+
 try {
-  if (process.argv.length === 2)
-    program.error(
-      'error: type a command: demo, up, audit, vault, instance, handler, image, release, attest or verify',
-      {
-        exitCode: USAGE,
-      },
-    )
+  if (process.argv.length === 2) program.error(`error: type a command: ${commandNames()}`, { exitCode: USAGE })
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE

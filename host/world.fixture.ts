@@ -148,14 +148,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     start: runner.start,
     holdCommand(type, body) {
       const times = { ts: clock.now, exp: clock.now + COMMAND_LIFE_MS }
-      const event = {
-        id: newEventId(random),
-        type: parseEventType(type),
-        ...times,
-        contractVersion: 0,
-        causation: null,
-      }
-      return alice.conversation.seal({ ...event, body: encodeCbor(body) })
+      const event = { id: newEventId(random), type: parseEventType(type), contractVersion: 0, causation: null }
+      return alice.conversation.seal({ ...event, ...times, body: encodeCbor(body) })
     },
     traced: (ending, from) =>
       until(`a delivery on ${ending}`, () => traces.slice(from).find(({ subject }) => subject.endsWith(ending))),

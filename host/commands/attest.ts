@@ -1,6 +1,5 @@
 /** `trellis attest`: measures an image as boot does, and has it signed: evidence, or a handler's proof bundle. */
-import { randomBytes } from 'node:crypto'
-import { access, readFile, writeFile } from 'node:fs/promises'
+import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { type Attestor, openSoftwareAttestor } from '#enclave/attestor.ts'
@@ -8,11 +7,14 @@ import { REGISTERS } from '#enclave/limits.ts'
 import { extensionsOf } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
-import { encodeProof } from '#enclave/proof.ts'
-import { ED25519_BYTES, type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
+import { encodeProof } from '#enclave/prove.ts'
+import type { Ed25519Key } from '#host/crypto/ed25519.ts'
 import { Refusal } from '#host/errors.ts'
+import { makeSecretFile, readSecretFile } from '#host/storage/secret-file.ts'
 import { readMeasured } from './image/read.ts'
+import { keyOf, readKeyFile } from './release/key-files.ts'
 import { surroundings } from './surroundings.ts'
+import { warn } from './warn.ts'
 
 const KEY_FILE = 'attestor.key'
 
@@ -45,35 +47,26 @@ export async function attest(options: AttestOptions): Promise<void> {
   console.log(`${options.handler === undefined ? 'evidence' : 'proof   '}     ${bytes.length} bytes in ${options.out}`)
 }
 
-function warn(line: string): void {
-  console.error(`trellis: ${line}`)
-}
-
 async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
   if (nsm !== undefined) return openNitroAttestor(nsmSocket(nsm))
   if (data === undefined) throw new Refusal('key-missing', 'attest: give --data <dir> to sign in software, or --nsm')
   return openSoftwareAttestor({ key: await openAttestorKey(data), now: surroundings.now, warn })
 }
 
-/** This installation's own key for evidence. A new one is announced: whoever trusted the old one must be told. */
+/**
+ * This installation's own key for evidence. A new one is announced: whoever trusted the old one must be told.
+ *
+ * @throws Refusal `key-missing` for a folder that is none, and a key that is damaged or open to others
+ */
 export async function openAttestorKey(folder: string, tell: (line: string) => void = warn): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
-  await access(folder).catch((error: unknown) => {
-    throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, {
-      cause: error,
-    })
+  await access(folder).catch((cause: unknown) => {
+    throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, { cause })
   })
-  const seed = await readFile(file).catch(async () => {
-    const made = randomBytes(ED25519_BYTES)
-    // `wx`: a key that is there, however unreadable, is never replaced.
-    await writeFile(file, made, { mode: 0o600, flag: 'wx' })
+  const found = await readSecretFile(file)
+  if (found !== undefined) return keyOf(found)
+  if (await makeSecretFile(file, surroundings.random)) {
     tell(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
-    return made
-  })
-  try {
-    if (seed.length === ED25519_BYTES) return generateEd25519(seed)
-  } finally {
-    seed.fill(0)
   }
-  throw new Refusal('key-missing', `attest: ${file} is no key of ${ED25519_BYTES} bytes: restore it`)
+  return readKeyFile(file)
 }

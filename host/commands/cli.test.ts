@@ -46,6 +46,8 @@ test.concurrent.each([
   [['instance', 'backup-key']],
   [['image']],
   [['image', 'diff']],
+  [['image', 'eif', 'build']],
+  [['release']],
   [['attest']],
   [['verify']],
 ])('trellis %s --help says what there is', async (command) => {
@@ -79,6 +81,13 @@ test.concurrent.each<[string[], RegExp]>([
   [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],
+  [['image', 'build', '--out', 'x', '--release', 'one'], /whole number.*trellis image build --help/],
+  [['image', 'sign', 'x', '--log', 'y', '--version', '1'], /--key <file>/],
+  [['image', 'eif', 'measure'], /file.*trellis image eif measure --help/],
+  [['release', 'show', 'log'], /--release-key <hex>.*trellis release show --help/],
+  [['release', 'retire', '-1', '--log', 'x', '--reason', 'y'], /trellis release retire --help/],
+  [['release', 'revoke', 'a', '--log', 'x', '--reason', 'y'], /--key <file>/],
+  [['attest', '--out', 'x', '--nonce', 'zz'], /hex.*trellis attest --help/],
 ])('trellis %j is wrong usage: one line that says what to type', async (args, says) => {
   const { code, out, errors } = await trellis(...args)
   expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -111,7 +120,8 @@ describe('trellis audit', () => {
   test('of a log with a changed byte names the frame', async () => {
     const data = await copyOfData('tampered')
     const bytes = Uint8Array.from(await readFile(join(data, 'log')))
-    const middle = Math.floor(bytes.length / 2)
+    // Behind what was written the log is zeros.
+    const middle = Math.floor(bytes.findLastIndex((byte) => byte !== 0) / 2)
     bytes[middle] = (bytes[middle] ?? 0) ^ 1
     await writeFile(join(data, 'log'), bytes)
     const { code, out, errors } = await trellis('audit', data, '--vault', 'alice')
@@ -154,12 +164,20 @@ describe('trellis up', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as unknown)
-    expect(lines).toEqual([{ kind: 'ready', vaults: ['alice'] }, { kind: 'stopped' }])
+    expect(lines).toEqual([
+      {
+        kind: 'measured',
+        measurement: expect.stringMatching(/^[0-9a-f]{96}$/) as string,
+        ms: expect.any(Number) as number,
+      },
+      { kind: 'ready', vaults: ['alice'] },
+      { kind: 'stopped' },
+    ])
   })
 
   test('on a folder that a host runs on says which process to stop', async () => {
     const { code, out, errors } = await trellis('up', '--data', world.folder, '--image', image)
-    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect({ code, out }).toEqual({ code: 1, out: expect.stringMatching(/^measured in .*\n$/) as string })
     expect(errors).toEqual([expect.stringContaining(`process ${process.pid}`)])
   })
 
@@ -177,7 +195,15 @@ describe('trellis up', () => {
   })
 
   test('with a NATS server that is not there says so', async () => {
-    const ran = await trellis('up', '--data', join(folder, 'no-bus'), '--image', image, '--nats', 'nats://127.0.0.1:1')
-    expect(ran).toEqual({ code: 1, out: '', errors: [expect.stringMatching(/127\.0\.0\.1:1/)] })
+    const { code, errors } = await trellis(
+      'up',
+      '--data',
+      join(folder, 'no-bus'),
+      '--image',
+      image,
+      '--nats',
+      'nats://127.0.0.1:1',
+    )
+    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(/127\.0\.0\.1:1/)] })
   })
 })

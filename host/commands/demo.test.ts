@@ -31,7 +31,8 @@ test.each(stages)(
   async (name, args) => {
     const data = join(folder, name)
     const { code, out, errors } = await trellis('demo', '--data', data, ...args())
-    expect(errors).toEqual([])
+    // A host of its own says at each start that its attestor is software.
+    expect(errors.filter((line) => !line.startsWith('trellis: attestation: '))).toEqual([])
     expect(code).toBe(0)
     expect(out.match(/^\d (?=[A-Z])/gmu)).toEqual(['1 ', '2 ', '3 ', '4 ', '5 ', '6 ', '7 '])
     for (const refusal of [

@@ -3,9 +3,10 @@ import { readFile } from 'node:fs/promises'
 
 import { Rejection } from '#enclave/errors.ts'
 import { EVIDENCE_BYTES_MAX, PROOF_BYTES_MAX } from '#enclave/limits.ts'
-import type { MeasuredHandler } from '#enclave/measure.ts'
+import type { MeasuredHandler } from '#enclave/handler-entry.ts'
 import { type Accepted, parsePolicy } from '#enclave/policy.ts'
 import { acceptEvidence, verifyProof } from '#enclave/proof.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { paint } from './paint.ts'
 import { surroundings } from './surroundings.ts'
 
@@ -40,7 +41,11 @@ function judge(bytes: Uint8Array, policyText: string, nonce: Uint8Array | undefi
   if (bytes.length > EVIDENCE_BYTES_MAX + PROOF_BYTES_MAX) {
     throw new Rejection('evidence-too-large', `evidence: ${bytes.length} bytes are more than any evidence has`)
   }
-  const verifier = { ...parsePolicy(policyText), question: { nowMs: surroundings.now(), nonce } }
+  const verifier = {
+    crypto: nativeEvidence,
+    ...parsePolicy(policyText),
+    question: { nowMs: surroundings.now(), nonce },
+  }
   return (bytes[0] ?? 0) >> 5 === MAP ? verifyProof(bytes, verifier) : acceptEvidence(bytes, verifier)
 }
 

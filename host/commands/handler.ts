@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander'
 
 import type { HandlerLanguage, HandlerRuntime } from '../../scripts/build-handler.ts'
-import { usageLine } from './usage.ts'
 
 const FOLDER = ['[folder]', 'the handler’s folder', '.'] as const
 
@@ -47,6 +46,18 @@ export function addHandlerCommands(program: Command, columns: number): void {
       const isGreen = await dev(folder, { columns, once })
       if (once) process.exitCode = isGreen ? 0 : 1
     })
+  addShipping(handler)
+  handler
+    .command('inspect')
+    .description('Say what a component is: its world, imports, memories, and whether a host takes it.')
+    .argument('<file>', 'a .wasm file')
+    .action(async (file: string) => {
+      const { inspect } = await import('./handler/inspect.ts')
+      process.exitCode = (await inspect(file, columns)) ? 0 : 1
+    })
+}
+
+function addShipping(handler: Command): void {
   handler
     .command('digest')
     .description('Print the SHA-384 of component and manifest, as an image lists them.')
@@ -73,18 +84,6 @@ export function addHandlerCommands(program: Command, columns: number): void {
       const { publish } = await import('./handler/publish.ts')
       process.exitCode = (await publish(folder, image)) ? 0 : 1
     })
-  handler
-    .command('inspect')
-    .description('Say what a component is: its world, imports, memories, and whether a host takes it.')
-    .argument('<file>', 'a .wasm file')
-    .action(async (file: string) => {
-      const { inspect } = await import('./handler/inspect.ts')
-      process.exitCode = (await inspect(file, columns)) ? 0 : 1
-    })
-  for (const command of [handler, ...handler.commands]) {
-    const name = command === handler ? 'handler' : `handler ${command.name()}`
-    command.configureOutput(usageLine(`trellis ${name} --help says more`))
-  }
 }
 
 function addNew(handler: Command): void {

@@ -1,8 +1,6 @@
 /** `trellis instance …`: what is the same for all vaults of a host. No host may be running on the folder. */
 import { type Command, Option } from 'commander'
 
-import { usageLine } from './usage.ts'
-
 const DATA = ['--data <dir>', 'the data folder; no host may be running on it'] as const
 
 /** Adds the commands of whoever runs the host. */
@@ -41,10 +39,6 @@ export function addInstanceCommands(program: Command): void {
       const { makeBackupKey } = await import('./instance/row.ts')
       await makeBackupKey({ secret, open })
     })
-  for (const command of [instance, ...instance.commands]) {
-    const name = command === instance ? 'instance' : `instance ${command.name()}`
-    command.configureOutput(usageLine(`trellis ${name} --help says more`))
-  }
 }
 
 interface InstanceTyped {

@@ -12,6 +12,7 @@ import { followLog, type Listed, type ReleaseLog } from '#enclave/release-log.ts
 import { Rejection } from '#enclave/errors.ts'
 import { revocationOf } from '#enclave/revoked.ts'
 import type { Releases as PublishedReleases } from '#host/crypto/enclave.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { readLogFile } from './release/log-file.ts'
 
@@ -71,8 +72,10 @@ export async function openReleases(
     const read = await readLogFile(file, keys)
     if (read === undefined) throw new Refusal('release-refused', `${file} is gone: what it revoked stays revoked`)
     // A log that got shorter or was exchanged may have lost a revocation.
-    if (log)
-      followLog(log.tree, { tree: read.tree, path: read.tree.size < log.tree.size ? [] : read.prove(log.tree.size) })
+    if (log) {
+      const path = read.tree.size < log.tree.size ? [] : read.prove(log.tree.size)
+      followLog(nativeEvidence, log.tree, { tree: read.tree, path })
+    }
     log = read
     apply(read)
     return true

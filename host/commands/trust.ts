@@ -1,7 +1,7 @@
 /** `trellis attest` and `trellis verify`: evidence made, and evidence judged. */
 import { type Command, InvalidArgumentError } from 'commander'
 
-import { IMAGE_FOLDER } from './image.ts'
+import { imageOption } from './usage.ts'
 
 interface Attesting {
   readonly out: string
@@ -25,7 +25,7 @@ export function addTrustCommands(program: Command): void {
     .requiredOption('--out <file>', 'where to write it')
     .option('--data <dir>', 'sign in software, by the key of this data folder: hardware: false')
     .option('--nsm <socket>', 'sign by the Nitro security module behind this socket')
-    .option('--image <dir>', 'the image to measure', IMAGE_FOLDER)
+    .addOption(imageOption('the image to measure'))
     .option('--nonce <hex>', 'what the asker drew, to know that the evidence is new', parseHex)
     .option('--handler <id>', 'add the proof that this handler is in the image')
     .action(async (options: Attesting) => {
@@ -49,6 +49,6 @@ function parseHex(text: string): Uint8Array {
   try {
     return Uint8Array.fromHex(text)
   } catch {
-    throw new InvalidArgumentError('it must be bytes in hex')
+    throw new InvalidArgumentError('It must be bytes in hex.')
   }
 }

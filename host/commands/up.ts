@@ -61,7 +61,7 @@ export async function up(options: UpOptions): Promise<number> {
   parts.use(releases.watch((revoked) => host.registry.withdraw(revoked)))
   print({ kind: 'ready', vaults: await host.vaults.names() })
   if (bus.kind === 'memory') {
-    console.error('trellis: the memory bus reaches nobody outside this process: give --nats URL to be reachable')
+    warn('the memory bus reaches nobody outside this process: give --nats URL to be reachable')
   }
   const stop = await Promise.race([stopped, host.down])
   if (stop !== 'stop') {

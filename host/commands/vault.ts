@@ -1,7 +1,6 @@
 /** `trellis vault …`: the vaults of a data folder, without a host. Each subcommand is a file of its own. */
 import { type Command, Option } from 'commander'
 
-import { usageLine } from './usage.ts'
 import { addOrders } from './vault/orders.ts'
 
 const DATA = ['--data <dir>', 'the data folder; no host may be running on it'] as const
@@ -40,10 +39,6 @@ export function addVaultCommands(program: Command, columns: number): void {
   addExport(vault)
   addImport(vault)
   addOrders(vault)
-  for (const command of [vault, ...vault.commands]) {
-    const name = command === vault ? 'vault' : `vault ${command.name()}`
-    command.configureOutput(usageLine(`trellis ${name} --help says more`))
-  }
 }
 
 function addCreate(vault: Command): void {

@@ -15,6 +15,7 @@ interface Salted {
   readonly aad: Uint8Array
 }
 
+/** 32 bytes more than the secret, which stays the caller's to wipe. */
 export function sealSalted(
   { key, aad }: Salted,
   secret: Uint8Array,

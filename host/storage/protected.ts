@@ -87,6 +87,7 @@ export function isProtected(bytes: Uint8Array): boolean {
   return (bytes[0] ?? 0) >> 5 === 4
 }
 
+/** Vine-CBOR `[label, sealed keys, [[measurement, header, wrapped root], …]]`: one seat, two while a vault moves. */
 export function encodeProtected({ keys, seats }: ProtectedRecord): Uint8Array {
   return encodeCbor([LABEL, keys, seats.map((seat) => [seat.measurement, seat.header, seat.wrapped])])
 }
@@ -106,6 +107,7 @@ export function seatOf({ seats }: ProtectedRecord, { measurement }: Pick<Enclave
   throw new Refusal('key-missing', `this vault is sealed for other code (${whose}…): start that image`)
 }
 
+/** For this code alone, and for this vault. */
 export function sealHeader(enclave: Enclave, vault: string, value: Header): Uint8Array {
   const bytes = encodeCbor(value)
   const sealed = enclave.seal(bytes, headerContext(vault))
@@ -146,6 +148,7 @@ export interface RootPlace {
   readonly epoch: number
 }
 
+/** Under a key of what the owner gave (`input`) and where it is kept. The root stays the caller's to wipe. */
 export function wrapRoot(
   root: Uint8Array,
   { input, place, random }: { input: Uint8Array; place: RootPlace; random: (length: number) => Uint8Array },

@@ -6,16 +6,14 @@
  * A blob is `1 | salt 16 | AES-256-GCM`; its key is derived from the root key and the random salt, its context is
  * associated data.
  */
-import { constants } from 'node:fs'
-import { link, open, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { KeyObject } from 'node:crypto'
 
 import { type AeadContext, openAead, sealAead } from '#host/crypto/aead.ts'
 import { Refusal } from '#host/errors.ts'
-import { flush } from './flush.ts'
 import { deriveKey, KEY_BYTES, wrapKey } from './keys.ts'
 import type { Sealer } from './port.ts'
+import { makeSecretFile, readSecretFile } from './secret-file.ts'
 
 const VERSION = 1
 const SALT_BYTES = 16
@@ -42,8 +40,14 @@ export async function installKey(
   options: { readonly random: Random; readonly create: boolean },
 ): Promise<KeyObject> {
   const file = resolve(path)
-  const key = (await readKey(file)) ?? (options.create ? await makeKey(file, options.random) : undefined)
-  if (key !== undefined) return key
+  const found = await readSecretFile(file)
+  if (found !== undefined) return wrapKey(found)
+  if (options.create) {
+    await makeSecretFile(file, options.random)
+    // Another process may have been first: its key is the key then.
+    const made = await readSecretFile(file)
+    if (made !== undefined) return wrapKey(made)
+  }
   throw new Refusal('key-missing', `key file ${file} is absent: put it back, what it sealed opens with no other`)
 }
 
@@ -81,56 +85,4 @@ export function keySealer(root: KeyObject, { kind, random }: { kind: Sealer['kin
 
 function boundTo(context: string): AeadContext {
   return { nonce: NONCE, aad: new TextEncoder().encode(context) }
-}
-
-async function readKey(file: string): Promise<KeyObject | undefined> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new Refusal('key-missing', `key file ${file} could not be opened: ${error.message}`, { cause: error })
-  })
-  if (handle === undefined) return undefined
-  try {
-    const { mode, size } = await handle.stat()
-    if ((mode & 0o077) !== 0) {
-      const shown = (mode & 0o777).toString(8)
-      throw new Refusal(
-        'key-missing',
-        `key file ${file} is open to others (mode ${shown}): chmod 600 it, or make new keys`,
-      )
-    }
-    if (size !== KEY_BYTES) {
-      throw new Refusal('key-missing', `key file ${file} has ${size} bytes, not ${KEY_BYTES}: put the right one back`)
-    }
-    const secret = new Uint8Array(KEY_BYTES)
-    await handle.read(secret, 0, KEY_BYTES, 0)
-    return wrapKey(secret)
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Makes the whole file under another name first: the key exists with all its bytes durable, or not at all. */
-async function makeKey(file: string, random: Random): Promise<KeyObject | undefined> {
-  const secret = random(KEY_BYTES)
-  const draft = `${file}.${random(8).toHex()}`
-  const handle = await open(draft, 'wx', 0o600)
-  try {
-    await handle.writeFile(secret)
-    await flush(handle, 'all')
-    // Fails when another process was first: its key is the key then.
-    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  } finally {
-    secret.fill(0)
-    await handle.close()
-    await rm(draft, { force: true })
-  }
-  const folder = await open(dirname(file), 'r')
-  try {
-    await flush(folder, 'all')
-  } finally {
-    await folder.close()
-  }
-  return readKey(file)
 }

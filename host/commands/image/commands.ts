@@ -1,8 +1,7 @@
 /** `trellis image …`: make, read, check and compare images. Each subcommand is loaded when typed. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 
-import { collect } from '../release/commands.ts'
-import { usageLine } from '../usage.ts'
+import { eachOption, parseWhole, someOption } from '../usage.ts'
 import type { BuildOptions } from './build.ts'
 import { addEifCommands } from './eif-commands.ts'
 import type { SignOptions } from './sign.ts'
@@ -23,9 +22,9 @@ export function addImageCommands(program: Command, columns: number): void {
     .requiredOption('--out <dir>', 'an empty folder, or an image to replace')
     .option('--components <dir>', 'take the components of a release from here and build none')
     .option('--pins <file>', 'refuse components that are not these: JSON of SHA-384 by handler')
-    .option('--release <number>', 'what it is released as; rises with every release', Number)
-    .option('--release-key <hex>', 'whose releases may follow it; give each', collect, [])
-    .option('--minimum-release <number>', 'no release below this may follow it', Number)
+    .option('--release <number>', 'what it is released as; rises with every release', parseWhole)
+    .addOption(eachOption('--release-key <hex>', 'whose releases may follow it; give each'))
+    .option('--minimum-release <number>', 'no release below this may follow it', parseWhole)
     .option(...JSON_OPTION)
     .action(async ({ out, json = false, ...from }: Json & Omit<BuildOptions, 'columns' | 'json'> & { out: string }) => {
       const { build } = await import('./build.ts')
@@ -37,9 +36,9 @@ export function addImageCommands(program: Command, columns: number): void {
     .argument(...FOLDER)
     .requiredOption('--log <file>', 'the release log; begun when it is not there')
     .requiredOption('--version <text>', 'what people call it')
-    .option('--key <file>', 'a signing key; give two', collect, [])
-    .option('--notes <text>', 'what is new, for owners to read', '')
-    .option('--measurement <hex>', 'what it measures to in an enclave; give each', collect, [])
+    .addOption(someOption('--key <file>', 'a signing key; give two'))
+    .addOption(new Option('--notes <text>', 'what is new, for owners to read').default('', 'nothing'))
+    .addOption(eachOption('--measurement <hex>', 'what it measures to in an enclave; give each'))
     .action(async (folder: string, options: SignOptions) => {
       const { sign } = await import('./sign.ts')
       await sign(folder, options)
@@ -83,8 +82,4 @@ export function addImageCommands(program: Command, columns: number): void {
       await prove(options.image, handler)
     })
   addEifCommands(image)
-  for (const command of [image, ...image.commands]) {
-    const name = command === image ? 'image' : `image ${command.name()}`
-    command.configureOutput(usageLine(`trellis ${name} --help says more`))
-  }
 }

@@ -1,10 +1,15 @@
 /** `trellis image eif …`: Enclave Image Files. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 
+import { parseWhole } from '../usage.ts'
 import type { EifOptions } from './eif.ts'
 
 /** What AWS's own tools boot a kernel with. */
 const CMDLINE = 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on root=/dev/ram0'
+const RUNTIME = new Option('--runtime <file>', 'the program that the image lists as its runtime').default(
+  process.execPath,
+  'the one that runs this',
+)
 const JSON_OPTION = ['--json', 'for programs'] as const
 
 interface Json {
@@ -31,10 +36,10 @@ export function addEifCommands(image: Command): void {
     .requiredOption('--kernel <file>', 'the kernel, as AWS ships it')
     .requiredOption('--init <file>', 'the first ramdisk, as AWS ships it: init and the security module’s driver')
     .requiredOption('--out <file>', 'the .eif to write')
-    .option('--runtime <file>', 'the program that the image lists as its runtime', process.execPath)
+    .addOption(RUNTIME)
     .option('--cmdline <text>', 'the kernel’s command line', CMDLINE)
-    .option('--memory <MiB>', 'of an enclave whose parent says nothing else', Number, 2_048)
-    .option('--cpus <number>', 'of an enclave whose parent says nothing else', Number, 2)
+    .option('--memory <MiB>', 'of an enclave whose parent says nothing else', parseWhole, 2_048)
+    .option('--cpus <number>', 'of an enclave whose parent says nothing else', parseWhole, 2)
     .option(...JSON_OPTION)
     .action(async (run: readonly string[], { json = false, ...options }: Json & Omit<EifOptions, 'run'>) => {
       const { buildEif } = await import('./eif.ts')

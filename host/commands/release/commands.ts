@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 
 import type { Draft } from './log-file.ts'
 import { surroundings } from '../surroundings.ts'
-import { usageLine } from '../usage.ts'
+import { eachOption, parseWhole, someOption } from '../usage.ts'
 
-const KEY_OPTION = ['--key <file>', 'a signing key; give two', collect, []] as const
 const LOG_OPTION = ['--log <file>', 'the release log'] as const
 const REASON_OPTION = ['--reason <text>', 'why, for owners to read'] as const
+
+const keyOption = () => someOption('--key <file>', 'a signing key; give two')
 
 interface Signing {
   readonly log: string
@@ -30,7 +31,7 @@ export function addReleaseCommands(program: Command, columns: number): void {
     .command('show')
     .description('Verify a release log and print it.')
     .argument('<log>', 'the file')
-    .requiredOption('--release-key <hex>', 'whose signatures count; give each', collect, [])
+    .addOption(someOption('--release-key <hex>', 'whose signatures count; give each'))
     .option('--json', 'for programs')
     .action(async (log: string, { releaseKey, json = false }: { releaseKey: readonly string[]; json?: boolean }) => {
       const { show } = await import('./show.ts')
@@ -39,10 +40,10 @@ export function addReleaseCommands(program: Command, columns: number): void {
   release
     .command('retire')
     .description('Withdraw a release: nobody may move to it any more.')
-    .argument('<number>', 'of the release', Number)
+    .argument('<number>', 'of the release', parseWhole)
     .requiredOption(...LOG_OPTION)
     .requiredOption(...REASON_OPTION)
-    .option(...KEY_OPTION)
+    .addOption(keyOption())
     .action((number: number, { log, key, reason }: Signing) =>
       append(log, { kind: 'retire', release: number, reason }, key),
     )
@@ -52,26 +53,17 @@ export function addReleaseCommands(program: Command, columns: number): void {
     .argument('<handler>', 'its id')
     .requiredOption(...LOG_OPTION)
     .requiredOption(...REASON_OPTION)
-    .option('--digest <hex>', 'SHA-384 of a component or manifest; give each', collect, [])
+    .addOption(eachOption('--digest <hex>', 'SHA-384 of a component or manifest; give each'))
     .option('--below <version>', 'nothing below this version may run')
-    .option(...KEY_OPTION)
+    .addOption(keyOption())
     .action(async (handler: string, options: Signing & { digest: readonly string[]; below?: string }) => {
       const { log, key, reason, digest, below = null } = options
       await append(log, { kind: 'revoke', handler, digests: [...digest], minimum: below, reason }, key)
     })
-  for (const command of [release, ...release.commands]) {
-    const name = command === release ? 'release' : `release ${command.name()}`
-    command.configureOutput(usageLine(`trellis ${name} --help says more`))
-  }
 }
 
 async function append(log: string, draft: Draft, keyFiles: readonly string[]): Promise<void> {
   const { appendEntry } = await import('./log-file.ts')
   const { serial, kind } = await appendEntry(log, draft, { keyFiles, now: surroundings.now() })
   console.log(`${kind}  entry ${serial} of ${log}`)
-}
-
-/** An option that may be given again and again. */
-export function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value]
 }

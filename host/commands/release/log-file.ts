@@ -3,8 +3,10 @@ import { open, readFile } from 'node:fs/promises'
 
 import { Rejection } from '#enclave/errors.ts'
 import { RELEASE_LOG_BYTES_MAX, RELEASE_SIGNATURES_MIN } from '#enclave/limits.ts'
-import { type ReleaseEntry, signEntry } from '#enclave/release-entry.ts'
+import type { ReleaseEntry } from '#enclave/release-entry.ts'
 import { type ReleaseLog, readReleaseLog } from '#enclave/release-log.ts'
+import { signEntry } from '#enclave/release-sign.ts'
+import { nativeEvidence } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { readKeyFile } from './key-files.ts'
 
@@ -23,7 +25,7 @@ export type Draft = ReleaseEntry extends infer Entry
 export async function readLogFile(file: string, keys: readonly string[]): Promise<ReleaseLog | undefined> {
   const bytes = await readUpTo(file)
   if (bytes === undefined) return undefined
-  return refusing(file, () => readReleaseLog(bytes, keys))
+  return refusing(file, () => readReleaseLog(nativeEvidence, bytes, keys))
 }
 
 /**
@@ -43,7 +45,7 @@ export async function appendEntry(
   const known = keys.map(({ publicKey }) => publicKey.toHex())
   const bytes = (await readUpTo(file)) ?? new Uint8Array()
   return refusing(file, async () => {
-    const log = readReleaseLog(bytes, known)
+    const log = readReleaseLog(nativeEvidence, bytes, known)
     const { kind, ...said } = draft
     const place = { serial: log.entries.length + 1, previous: log.head.toHex(), at: now }
     // The rest of a draft is what its kind has, and the order is that of its one form.
@@ -53,7 +55,7 @@ export async function appendEntry(
     grown.set(bytes)
     grown.set(line, bytes.length)
     grown[grown.length - 1] = 10
-    readReleaseLog(grown, known)
+    readReleaseLog(nativeEvidence, grown, known)
     await using handle = await open(file, 'a', 0o644)
     await handle.appendFile(grown.subarray(bytes.length))
     await handle.sync()

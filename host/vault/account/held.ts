@@ -63,6 +63,7 @@ const EPOCH_BYTES = 4
 export const digits = (number: number): string => number.toString().padStart(10, '0')
 const short = (id: Uint8Array): string => id.toBase64({ alphabet: 'base64url', omitPadding: true })
 
+/** Where an entry stands; undefined for one that was never written, or is forgotten. */
 export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefined {
   const item = vault.store.namespace('entries').get(headKey(entry))
   return item && decodeEntryRecord(item.value)
@@ -85,6 +86,7 @@ export const shareKey = (version: VersionId, device: DeviceId): string => `${sho
 export const channelKey = ({ recipient, sharer, epoch }: Omit<Channel, 'ciphertext'>): string =>
   `${recipient.toHex()}/${sharer.toHex()}/${digits(epoch)}`
 
+/** A version as it came, without its content; undefined when it is not there. */
 export function heldVersion(vault: Vault, entry: EntryId, seq: number): HeldVersion | undefined {
   const item = vault.store.namespace('versions').get(headerKey(entry, seq))
   return item && decodeHeldVersion(item.value)
@@ -94,6 +96,7 @@ function decodeHeldVersion(value: Uint8Array): HeldVersion {
   return unpack(value) as HeldVersion
 }
 
+/** Ciphertext; null for a tombstone, and for what is not there. */
 export function heldContent(vault: Vault, entry: EntryId, seq: number): Uint8Array | null {
   return vault.store.namespace('versions').get(contentKey(entry, seq))?.value ?? null
 }
@@ -115,6 +118,7 @@ export function shareChange(version: VersionId, { sharer, recipient, epoch, seal
   return { namespace: 'shares', key, value: joinBytes([number, sealed, sharer]), visibility: 'opaque' }
 }
 
+/** What lets one device open one version; null when it has none. */
 export function heldShare(vault: Vault, version: VersionId, recipient: DeviceId): Share | null {
   const value = vault.store.namespace('shares').get(shareKey(version, recipient))?.value
   if (!value) return null
@@ -133,6 +137,7 @@ export function channelChange({ ciphertext, ...place }: Channel): Change {
   return { namespace: 'channels', key: channelKey(place), value: ciphertext, visibility: 'opaque' }
 }
 
+/** The channel that a share was made of; null when its sharer never sent it. */
 export function heldChannel(vault: Vault, place: Omit<Channel, 'ciphertext'>): Channel | null {
   const item = vault.store.namespace('channels').get(channelKey(place))
   const { sharer, recipient, epoch } = place
@@ -143,6 +148,7 @@ export function heldChannel(vault: Vault, place: Omit<Channel, 'ciphertext'>): C
 export const TURN = 'turn'
 const COUNT = 'count'
 
+/** Entries there are, ended ones included. */
 export function entriesCount(vault: Vault): number {
   const value = vault.store.namespace('entries').get(COUNT)?.value
   return value ? Number(unpack(value)) : 0

@@ -35,6 +35,7 @@ const nonce = new Uint8Array(NONCE_BYTES)
 const alphabet = 'base64url'
 const claims = z.tuple([z.string(), bytesOf(32), bytesOf(32), z.string(), timestamp, timestamp])
 
+/** A token for 15 minutes, sealed: its bearer reads nothing of it. `expires` is in milliseconds since the epoch. */
 export function issueToken(
   whose: Omit<Claims, 'issued' | 'expires'>,
   { key, now, random }: { key: KeyObject; now: number; random: (length: number) => Uint8Array },

@@ -186,6 +186,9 @@ TR_USER("trellis_store_scan") uint64_t tr_host_scan(uint64_t request);
 
 typedef enum { TR_OK, TR_ABSENT, TR_UNAVAILABLE, TR_CONFLICT, TR_TOO_LARGE, TR_WRONG_CATEGORY, TR_FULL } tr_status;
 
+/// What it takes to see or use a value: what is critical needs the owner's second factor.
+typedef enum { TR_DATA, TR_SECRET, TR_CRITICAL } tr_sensitivity;
+
 /// A namespace of the grant, by its label.
 typedef struct {
   tr_text label;
@@ -277,16 +280,24 @@ TR_KIT tr_status tr_put_at(tr_namespace space, tr_text key, tr_text value, uint6
   return tr_status_of(tr_ask(tr_host_put, &request));
 }
 
-/// With attributes; `category` may be NULL. At any revision with TR_ANY_REVISION.
-TR_KIT tr_status tr_put_as(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
-                           const tr_text *category) {
+/// With attributes; `category` may be NULL. What is more sensitive already stays so. At any revision with TR_ANY_REVISION.
+TR_KIT tr_status tr_put_marked(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
+                               const tr_text *category, tr_sensitivity sensitivity) {
   tr_buffer request = tr_putting(space, key, value, expected), attributes = {0};
   tr_add_member(&attributes, TR_TEXT("visibility"), is_opaque ? TR_TEXT("opaque") : TR_TEXT("transparent"));
   if (category != NULL) tr_add_member(&attributes, TR_TEXT("category"), *category);
+  if (sensitivity == TR_SECRET) tr_add_member(&attributes, TR_TEXT("sensitivity"), TR_TEXT("secret"));
+  if (sensitivity == TR_CRITICAL) tr_add_member(&attributes, TR_TEXT("sensitivity"), TR_TEXT("critical"));
   tr_add_name(&request, TR_TEXT("attributes"));
   tr_add(&request, attributes.text);
   tr_add(&request, TR_TEXT("}}"));
   return tr_status_of(tr_ask(tr_host_put, &request));
+}
+
+/// The same, as sensitive as it was: data, when it is new and its category demands no more.
+TR_KIT tr_status tr_put_as(tr_namespace space, tr_text key, tr_text value, uint64_t expected, bool is_opaque,
+                           const tr_text *category) {
+  return tr_put_marked(space, key, value, expected, is_opaque, category, TR_DATA);
 }
 
 TR_KIT tr_status tr_put(tr_namespace space, tr_text key, tr_text value) {

@@ -280,10 +280,20 @@ pub mod store {
         Opaque,
     }
 
+    /// What it takes to see or use a value: what is critical needs the owner's second factor.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum Sensitivity {
+        Data,
+        Secret,
+        Critical,
+    }
+
     pub struct Attributes<'a> {
         pub visibility: Visibility,
         /// One of those the contract lists; none for the handler's own book-keeping.
         pub category: Option<&'a str>,
+        /// At least this much: what is stricter already stays so.
+        pub sensitivity: Option<Sensitivity>,
     }
 
     pub struct Item {
@@ -354,10 +364,16 @@ pub mod store {
             if let Some(revision) = expected {
                 request.push(("expected", revision.to_string()));
             }
-            if let Some(Attributes { visibility, category }) = given {
+            if let Some(Attributes { visibility, category, sensitivity }) = given {
                 let named = category.map_or(String::new(), |name| format!(",\"category\":{}", json_text(name)));
                 let seen = if visibility == Visibility::Opaque { "opaque" } else { "transparent" };
-                request.push(("attributes", format!("{{\"visibility\":\"{seen}\"{named}}}")));
+                let level = match sensitivity {
+                    None => "",
+                    Some(Sensitivity::Data) => ",\"sensitivity\":\"data\"",
+                    Some(Sensitivity::Secret) => ",\"sensitivity\":\"secret\"",
+                    Some(Sensitivity::Critical) => ",\"sensitivity\":\"critical\"",
+                };
+                request.push(("attributes", format!("{{\"visibility\":\"{seen}\"{named}{level}}}")));
             }
             ask(trellis_store_put, &request).map(|_| ()).map_err(error_of)
         }
