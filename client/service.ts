@@ -5,10 +5,12 @@ import { identityId } from '#host/crypto/identity.ts'
 import { type Expected, type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
 import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
 import type { SigningKey } from '#host/crypto/sign.ts'
-import { Refusal } from '#host/errors.ts'
+import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import type { Shown } from '#enclave/shown.ts'
 import { type Conversation, openConversation } from './conversation.ts'
+import { askForEvidence, type EvidenceAsked, prepareEvidence } from './evidence.ts'
 import { exchange, fetchProfile, type Invitation } from './greeting.ts'
 import { connectionLanes } from './lanes.ts'
 import type { ClientStore, Surroundings, Transport } from './transport.ts'
@@ -48,6 +50,12 @@ export interface Connected {
   readonly authentication: Uint8Array
   /** What this connection may use here, and which credentials have claims that its contract declares. */
   catalogue(options: { lifeMs: number }): Promise<Catalogue>
+  /**
+   * Fresh evidence of the code that has this vault: judged by `trust`, bound to `profile`.
+   *
+   * @throws Rejection; Refusal `not-attested`, `image-unlisted`, `connection-inactive`
+   */
+  evidence(asked: EvidenceAsked, options: { lifeMs: number }): Promise<Shown>
   /** Told what another image of the vault's changes for this connection: read the profile anew. */
   onProfileChanged(receive: (change: ProfileChange) => void): void
   /**
@@ -96,6 +104,19 @@ const welcome = terms.extend({ authentication: bytesOf(32) })
 /** Reads the vault's profile: its keys, its handlers and what they answer. @throws Refusal `handshake-failed` */
 export function discover(invitation: Invitation, options: ServiceOptions): Promise<Profile> {
   return fetchProfile(options.transport, connectionLanes(invitation), invitation.identity)
+}
+
+/**
+ * Evidence of the code that has the vault of this profile, before it is trusted with a contract: judged by `trust`.
+ *
+ * @throws Rejection; Refusal `not-attested`, `image-unlisted`
+ */
+export function evidenceOf(
+  invitation: Invitation,
+  asked: EvidenceAsked,
+  options: Pick<ServiceOptions, 'transport' | 'store' | 'now' | 'random'>,
+): Promise<Shown> {
+  return askForEvidence(connectionLanes(invitation), asked, { ...options, name: nameOf(invitation) })
 }
 
 /**
@@ -180,6 +201,13 @@ async function converse(
       if (reply.status === 'replied') return check(catalogueSchema, decodeCbor(reply.body), 'malformed', 'catalogue')
       const refused = reply.status === 'refused' ? reply.code : reply.status
       throw new Refusal('connection-inactive', `there is no catalogue for this connection: ${refused}`)
+    },
+    async evidence(asked, { lifeMs }) {
+      const prepared = prepareEvidence({ ...asked, store, random, now, name: nameOf(invitation) })
+      const reply = await (await conversation.request('evidence.get', prepared.question, { lifeMs })).answer
+      if (reply.status === 'replied') return prepared.judge(reply.body)
+      const [code, why] = reply.status === 'refused' ? [reply.code, reply.message] : [reply.status, reply.status]
+      throw new Refusal(isRefusalCode(code) ? code : 'connection-inactive', `there is no evidence: ${why}`)
     },
     async publishContract(contract, options) {
       const { answer } = await conversation.request('contract.publish', contract, options)

@@ -47,6 +47,8 @@ export const rejectionCodes = [
   'release-order',
   'log-behind',
   'log-forked',
+  'release-unlisted',
+  'release-older',
   'author-mismatch',
   // an enclave image file
   'eif-malformed',

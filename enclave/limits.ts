@@ -51,6 +51,8 @@ export const NSM_ANSWER_MS_MAX = 5_000
 export const PROOF_BYTES_MAX = 8 * KiB
 /** Hashes from a handler to the root: a set of 65,536. */
 export const PROOF_PATH_MAX = 16
+/** Hashes from one size of a release log to another: twice the way to a line, in a log of its most bytes. */
+export const LOG_PATH_MAX = 48
 
 // enclave image files ------------------------------------------------------------------------------------------------
 

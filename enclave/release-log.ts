@@ -7,7 +7,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 
 import { Rejection } from './errors.ts'
 import { RELEASE_LOG_BYTES_MAX, REGISTER_BYTES } from './limits.ts'
-import { isConsistent, proveConsistency, type Tree, treeRoot } from './merkle.ts'
+import { isConsistent, proveConsistency, proveInclusion, type Tree, treeRoot } from './merkle.ts'
 import { type Released, type ReleaseEntry, type Revocation, verifyLine } from './release-entry.ts'
 
 /** A log that was read whole and verified. */
@@ -22,6 +22,19 @@ export interface ReleaseLog {
   readonly revocations: readonly Revocation[]
   /** That this log goes on from one of that size. */
   prove(size: number): readonly Uint8Array[]
+  /** The line of an image (by its root), unless withdrawn, and what shows it to somebody who knew the log so long. */
+  show(root: Uint8Array, knownSize: number): Listed | undefined
+}
+
+/** A line of a log, for whoever does not have the log. */
+export interface Listed {
+  readonly line: Uint8Array
+  readonly index: number
+  readonly tree: Tree
+  /** From the line to the root. */
+  readonly path: readonly Uint8Array[]
+  /** That the tree goes on from the one that was known; empty when none was, or a longer one. */
+  readonly since: readonly Uint8Array[]
 }
 
 const LINE_END = 10
@@ -54,15 +67,19 @@ export function readReleaseLog(crypto: EvidenceCrypto, bytes: Uint8Array, keys: 
     head = crypto.sha384(line)
   }
   const retired = new Set(entries.flatMap((entry) => (entry.kind === 'retire' ? [entry.release] : [])))
+  const tree = { size: lines.length, root: treeRoot(crypto, lines) }
+  const active = entries.filter((entry) => entry.kind === 'release').filter(({ release }) => !retired.has(release))
   return {
     entries,
-    tree: { size: lines.length, root: treeRoot(crypto, lines) },
+    tree,
     head,
-    find(measurement) {
-      const id = measurement.toHex()
-      return entries.find((entry): entry is Released => {
-        return entry.kind === 'release' && entry.measurements.includes(id) && !retired.has(entry.release)
-      })
+    find: (measurement) => active.find(({ measurements }) => measurements.includes(measurement.toHex())),
+    show(root, knownSize) {
+      const found = active.find((entry) => entry.root === root.toHex())
+      if (!found) return undefined
+      const { entry: line, index, path } = proveInclusion(crypto, lines, found.serial - 1)
+      const since = knownSize > 0 && knownSize <= lines.length ? proveConsistency(crypto, lines, knownSize) : []
+      return { line, index, tree, path, since }
     },
     revocations: entries.filter((entry) => entry.kind === 'revoke'),
     prove: (size) => proveConsistency(crypto, lines, size),

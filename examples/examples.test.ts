@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 const run = promisify(execFile)
 const EXAMPLE_MS_MAX = 60_000
 /** What several examples use. */
-const shared = new Set(['asker.ts', 'person.ts', 'table.ts'])
+const shared = new Set(['asker.ts', 'person.ts', 'release.ts', 'table.ts'])
 const examples = readdirSync(import.meta.dirname).filter((name) => !name.endsWith('.test.ts') && !shared.has(name))
 
 test('there are examples', () => expect(examples).toContain('messaging.ts'))

@@ -5,6 +5,8 @@
  *
  * Each step takes what the one before gave. This is the one place that catches a Refusal.
  */
+import { EVIDENCE } from '#host/contracts/evidence.ts'
+import type { Showing } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
 import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Bus, Message } from '#host/messaging/port.ts'
@@ -17,6 +19,7 @@ import { CATALOGUE, catalogue } from '#host/vault/catalogue.ts'
 import { commit } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
 import { dispatch, type Executed } from '#host/vault/dispatch.ts'
+import { evidence } from '#host/vault/evidence.ts'
 import { mayWait } from '#host/vault/factor.ts'
 import { greet, isGreeting } from '#host/vault/greet.ts'
 import { once } from '#host/vault/once.ts'
@@ -60,6 +63,8 @@ export interface Deliverer {
   hold(id: string): Promise<Lease | undefined>
   /** What answers devices before their vault is open; absent where no enclave runs. */
   readonly sealing?: Sealing | undefined
+  /** What shows the code that runs; absent where nothing attests. */
+  readonly showing?: Showing | undefined
   /** Milliseconds since the epoch. */
   now(): number
   random(length: number): Uint8Array
@@ -78,7 +83,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     arrival = await arrive(message, host)
     if (isGreeting(arrival.subject)) arrival.vault.writer.check()
     const letters = await (isGreeting(arrival.subject)
-      ? watch.timed('greet', greet({ ...arrival, ...moment(host) }))
+      ? watch.timed('greet', greet({ ...arrival, ...moment(host), showing: host.showing }))
       : hear(arrival, (event) => (opened = event)))
     await send(arrival.vault, letters)
   } catch (error) {
@@ -124,6 +129,9 @@ async function handle(opened: Opened, host: Deliverer, watch: Watch): Promise<re
   if (isSharedEvent(opened)) return watch.timed('shared', hearShared(opened, party, moment(host)))
   if (event.type === CATALOGUE) {
     return watch.timed('catalogue', catalogue(opened, party, { registry: host.registry, ...moment(host) }))
+  }
+  if (event.type === EVIDENCE) {
+    return watch.timed('evidence', evidence(opened, party, { showing: host.showing, ...moment(host) }))
   }
   if (isPeerEvent(opened)) return watch.timed('settle', hearPeer(opened, party, moment(host)))
   const admitted = admit(opened, host.registry, { connection: party, approved: false, now: host.now() })

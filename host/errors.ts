@@ -94,6 +94,7 @@ export const refusalCodes = [
   'image-changed',
   'image-missing',
   'image-unlisted',
+  'not-attested',
   'not-hardened',
   'release-refused',
   // messaging: the broker

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 
 import { openProver } from './crypto/bbs-thread.ts'
+import type { Showing } from './crypto/enclave.ts'
 import { sha384 } from './crypto/p384.ts'
 import { deliver } from './deliver.ts'
 import { openDialer } from './dialer.ts'
@@ -58,6 +59,8 @@ export interface HostOptions {
   readonly tell?: (trace: Trace) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
+  /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
+  readonly showing?: (() => Promise<Showing>) | undefined
   /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
   readonly openBytesMax?: number
   /** What one vault may hold; `VAULT_BYTES_MAX` if it is not said. */
@@ -107,7 +110,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
 
   const down = Promise.withResolvers<Refusal>()
-  const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), sealing: vaults.sealing, now, random }
+  const shell = { sealing: vaults.sealing, showing: await options.showing?.() }
+  const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), ...shell, now, random }
   const receive = async (message: Message) => {
     await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
     await vaults.makeRoom(now())

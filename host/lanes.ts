@@ -18,12 +18,13 @@ const own: Classes = {
     'connection.confirm',
     'connection.end',
     'contract.publish',
+    'evidence.get',
     'session.answer',
     'session.rekey',
     ...sharedTypes,
     ...sandboxTypes.critical,
   ],
-  bestEffort: ['profile.get', ...sandboxTypes.bestEffort],
+  bestEffort: ['profile.evidence', 'profile.get', ...sandboxTypes.bestEffort],
 }
 
 const subject = (type: string): string => `MessageSpace.*.fromService.*.${type}`

@@ -33,7 +33,7 @@ program
   .description('Play the system’s main job in seven acts, each asserted; exit 0 only if all came out right.')
   .option('--nats <url>', 'play over this NATS server, host and services in processes of their own')
   .option('--data <dir>', 'keep what is made here (must be new); default: a fresh temporary folder')
-  .addOption(new Option('--story <name>', 'play a story of two people instead').choices(storyNames))
+  .addOption(new Option('--story <name>', 'play one of the stories instead').choices(storyNames))
   .action(async ({ story, ...options }: { nats?: string; data?: string; story?: string }) => {
     if (story !== undefined) {
       return playStory(story)
@@ -49,6 +49,7 @@ program
   .requiredOption('--data <dir>', 'the log, the sealed keys and the key that seals them')
   .option('--nats <url>', 'serve vaults over this NATS server; default: a memory bus that nobody else reaches')
   .addOption(imageOption('the image whose handlers run'))
+  .option('--next <dir>', 'the image that vaults may move to, when their owners say so')
   .option('--nsm <socket>', 'extend the registers of a Nitro security module, by the process that owns it')
   .option('--hardened', 'shut the host in: its folders, no processes, no code from text; exit 1 when a wall is open')
   .option('--space <name>', 'keep systems on one NATS server apart by this prefix')
@@ -98,6 +99,8 @@ addImageCommands(program, columns)
 addReleaseCommands(program, columns)
 addTrustCommands(program)
 for (const command of program.commands) tellUsage(command)
+// `image sign --version` is the image's own: after a command's name, options are that command's.
+program.enablePositionalOptions()
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
   if (folder !== undefined && id !== undefined) return { folder, id }

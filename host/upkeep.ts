@@ -82,9 +82,9 @@ async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Pro
   await commit({ vault, now, random, changes: [erased], rows: [] })
 }
 
-/** A disk that does not take it now may take it in the next round. */
+/** A disk that does not take it now may take it in the next round; so may a vault that its owner locks meanwhile. */
 function later(error: unknown): false {
-  if (!(error instanceof Refusal) || error.code !== 'storage-failed') throw error
+  if (!(error instanceof Refusal) || (error.code !== 'storage-failed' && error.code !== 'vault-locked')) throw error
   return false
 }
 

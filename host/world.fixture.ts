@@ -12,6 +12,7 @@ import { type Offer, type OwnerDevice, pairDevice, type Question } from '#client
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
+import type { Showing } from '#host/crypto/enclave.ts'
 import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, type HostOptions, startHost } from '#host/host.ts'
 import type { Chaos } from '#host/messaging/chaos.ts'
@@ -53,6 +54,8 @@ export interface WorldOptions {
   readonly cellStartMs?: number
   /** The enclave that each host runs in, made anew with it. */
   readonly enclave?: (world: { readonly folder: string; readonly now: () => number }) => Promise<Enclaved>
+  /** What each host shows of itself. */
+  readonly showing?: () => Promise<Showing>
 }
 
 /** What a test sees and moves. */
@@ -192,6 +195,7 @@ interface RunnerOptions extends Pick<
   | 'commitDeadlineMs'
 > {
   readonly enclave?: WorldOptions['enclave']
+  readonly showing?: WorldOptions['showing']
   readonly name: string
   readonly broker: MemoryBroker
   readonly traces: Trace[]
@@ -199,13 +203,21 @@ interface RunnerOptions extends Pick<
 }
 
 /** The host, one after another on one folder. */
-async function startRunner({ name, broker, traces, warnings, enclave, ...options }: RunnerOptions): Promise<Runner> {
+async function startRunner({
+  name,
+  broker,
+  traces,
+  warnings,
+  enclave,
+  showing,
+  ...options
+}: RunnerOptions): Promise<Runner> {
   const tell = (trace: Trace): void => void traces.push(trace)
   const warn = (line: string): void => void warnings.push(line)
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
     const enclaved = enclave && (() => enclave(options))
-    const more = { pid: process.pid, monotonic, random, tell, warn, enclaved }
+    const more = { pid: process.pid, monotonic, random, tell, warn, enclaved, showing }
     return { bus, host: await startHost({ ...options, handlers, bus, ...more }) }
   }
   let handlers = options.handlers

@@ -58,7 +58,7 @@ async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
  *
  * @throws Refusal `key-missing` for a folder that is none, and a key that is damaged or open to others
  */
-export async function openAttestorKey(folder: string): Promise<Ed25519Key> {
+export async function openAttestorKey(folder: string, tell: (line: string) => void = warn): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
   await access(folder).catch((cause: unknown) => {
     throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, { cause })
@@ -66,7 +66,7 @@ export async function openAttestorKey(folder: string): Promise<Ed25519Key> {
   const found = await readSecretFile(file)
   if (found !== undefined) return keyOf(found)
   if (await makeSecretFile(file, surroundings.random)) {
-    warn(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
+    tell(`attestation: made a new key, ${file}: evidence of an earlier one no longer matches`)
   }
   return readKeyFile(file)
 }

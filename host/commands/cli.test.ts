@@ -40,6 +40,7 @@ test.concurrent.each([
   [['vault']],
   [['vault', 'export']],
   [['vault', 'create']],
+  [['vault', 'move']],
   [['instance']],
   [['instance', 'set']],
   [['instance', 'backup-key']],
@@ -56,6 +57,12 @@ test.concurrent.each([
   expect({ code, errors }).toEqual({ code: 0, errors: [] })
   expect(out).toMatch(new RegExp(`^Usage: trellis ${command.join(' ')}`))
   for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+})
+
+test('--version after a command is that command’s', async () => {
+  const { code, out } = await trellis('image', 'sign', 'nowhere', '--log', 'none', '--version', '1.0')
+  expect(out).toBe('')
+  expect(code).not.toBe(0)
 })
 
 test.concurrent.each<[string[], RegExp]>([

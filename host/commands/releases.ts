@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 import type { Image } from '#enclave/image.ts'
 import { RELEASES_POLL_MS } from '#enclave/limits.ts'
-import { followLog, type ReleaseLog } from '#enclave/release-log.ts'
+import { followLog, type Listed, type ReleaseLog } from '#enclave/release-log.ts'
 import { Rejection } from '#enclave/errors.ts'
 import { revocationOf } from '#enclave/revoked.ts'
 import type { Releases as PublishedReleases } from '#host/crypto/enclave.ts'
@@ -16,11 +16,15 @@ import { nativeEvidence } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
 import { readLogFile } from './release/log-file.ts'
 
+const nothing = () => undefined
+
 export const RELEASES_FILE = 'releases.jsonl'
 
 export interface Releases extends PublishedReleases {
   /** Handlers that must not run, by id. It grows and never shrinks. */
   readonly revoked: ReadonlySet<string>
+  /** The line of the image with this root, for somebody who knew the log so long; undefined where there is none. */
+  listed(root: Uint8Array, knownSize: number): Listed | undefined
   /** Reads the log again if it changed, as often as the limit says, until disposed. */
   watch(changed: (revoked: ReadonlySet<string>) => void): Disposable
 }
@@ -44,7 +48,7 @@ export async function openReleases(
   let seen = await stampOf(file)
   if (keys.length === 0) {
     if (seen !== undefined) warn(`${file} is not believed: the image lists no release keys`)
-    return { revoked, find: () => undefined, watch: () => ({ [Symbol.dispose]: () => undefined }) }
+    return { revoked, find: nothing, listed: nothing, watch: () => ({ [Symbol.dispose]: nothing }) }
   }
   let log = await readLogFile(file, keys)
   if (log) apply(log)
@@ -81,8 +85,12 @@ export async function openReleases(
     revoked,
     find(measurement) {
       const found = log?.find(measurement)
-      return found && { id: found.version, root: Uint8Array.fromHex(found.root), serial: found.serial }
+      // What the image itself asks of those that follow it: nobody who holds the log can ask for less.
+      if (!found) return undefined
+      if (found.release !== image.release && found.release < image.policy.minimumRelease) return undefined
+      return { id: found.version, root: Uint8Array.fromHex(found.root), serial: found.serial }
     },
+    listed: (root, knownSize) => log?.show(root, knownSize),
     watch(changed) {
       let isLooking = false
       const timer = setInterval(() => {

@@ -9,6 +9,7 @@ test.each([
   ['employer-employee', 'a signed copy of the table and of her own side'],
   ['buyer-seller', 'her limit is still sealed'],
   ['devices', 'the thief’s phone opens nothing that comes'],
+  ['upgrade', 'no way back, only forward'],
 ])(
   'the story %s comes out as it should',
   async (name, end) => {
@@ -24,5 +25,5 @@ test('a story that there is not is refused, with those that there are', async ()
   const { code, errors } = await trellis('demo', '--story', 'king-fool')
   expect(code).toBe(2)
   expect(errors).toHaveLength(1)
-  expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller, devices')
+  expect(errors.join('\n')).toContain('doctor-patient, employer-employee, buyer-seller, devices, upgrade')
 })

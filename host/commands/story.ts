@@ -1,10 +1,11 @@
-/** `trellis demo --story`: one of the examples that are a story of two people, with all that it asserts. */
+/** `trellis demo --story`: one of the examples, with all that it asserts. */
 /** Loading one plays it: an assertion that fails is thrown. */
 const stories: Readonly<Record<string, () => Promise<unknown>>> = {
   'doctor-patient': () => import('../../examples/doctor-patient.ts'),
   'employer-employee': () => import('../../examples/employer-employee.ts'),
   'buyer-seller': () => import('../../examples/buyer-seller.ts'),
   devices: () => import('../../examples/devices.ts'),
+  upgrade: () => import('../../examples/upgrade.ts'),
 }
 
 /** What may be asked for. */

@@ -3,23 +3,22 @@ import { availableParallelism } from 'node:os'
 import { mkdir, realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
-import type { Release } from '#host/crypto/enclave.ts'
 import { startHost } from '#host/host.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
 import { type Boot, bootImage } from '#enclave/boot.ts'
 import { measuresOf } from '#enclave/attestor.ts'
-import { type ImageMeasure, softwareMeasurement } from '#enclave/measure.ts'
+import { softwareMeasurement } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
 import { openRegisters } from '#enclave/registers.ts'
 import { describeRuntime } from '#enclave/runtime.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
-import { openEnclaved } from './enclaved.ts'
+import { enclavedOf, nextOf, showingOf } from './enclaved.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
 import { becomeHost, hasHost, type UpOptions } from './launch.ts'
-import { openReleases, type Releases } from './releases.ts'
+import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
@@ -40,16 +39,18 @@ export async function up(options: UpOptions): Promise<number> {
   const boot = await bootOf(options)
   const print = (line: UpLine) => console.log(options.trace ? JSON.stringify(line) : wordsOf(line))
   print({ kind: 'measured', measurement: softwareMeasurement(boot.measure).toHex(), ms: boot.measuredMs })
+  const releases = await openReleases(boot.image, { data: options.data, warn })
+  const next = options.next === undefined ? undefined : await nextOf(boot, { folder: options.next, releases })
   if (options.hardened === true) print({ kind: 'walls', ...(await shutIn(boot, options)) })
   await using parts = new AsyncDisposableStack()
   const bus = await openBus(options, parts)
-  const releases = await openReleases(boot.image, { data: options.data, warn })
   const host = await startHost({
     ...surroundings,
     folder: options.data,
     bus,
     handlers: handlersOf(boot.image).filter(({ name }) => !releases.revoked.has(name)),
-    enclaved: enclavedOf(boot, { releases, folder: options.data }),
+    enclaved: enclavedOf(boot, { ...surroundings, releases, folder: options.data, next, warn }),
+    showing: () => showingOf(boot, { ...surroundings, releases, folder: options.data, nsm: options.nsm }),
     cells: availableParallelism(),
     pid: process.pid,
     warn,
@@ -94,9 +95,10 @@ async function bootOf(options: UpOptions): Promise<Boot> {
   })
 }
 
-/** The image was read: from here on nobody reads it. */
-async function shutIn({ folder }: Boot, { data, nats, nsm }: UpOptions): Promise<Walls> {
+/** The images were read: from here on nobody reads them. */
+async function shutIn({ folder }: Boot, { data, next, nats, nsm }: UpOptions): Promise<Walls> {
   process.permission?.drop('fs.read', folder)
+  if (next !== undefined) process.permission?.drop('fs.read', next)
   process.permission?.drop('fs.read', process.execPath)
   return tryWalls({ data: await realpath(data), image: folder, usesNetwork: nats !== undefined || nsm !== undefined })
 }
@@ -104,18 +106,6 @@ async function shutIn({ folder }: Boot, { data, nats, nsm }: UpOptions): Promise
 async function openBus({ nats, space, data }: UpOptions, parts: AsyncDisposableStack): Promise<Bus> {
   if (nats === undefined) return parts.use(parts.use(await openMemoryBroker(data)).connect())
   return parts.use(await connectNats(nats, { name: 'trellis-host', ...(space === undefined ? {} : { space }) }))
-}
-
-/** Protected vaults need a seal, and a security module has none here: a host beside one opens none. */
-function enclavedOf({ registers, measure }: Boot, { releases, folder }: { releases: Releases; folder: string }) {
-  if (registers === undefined) return undefined
-  const image = { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
-  return () => openEnclaved({ ...surroundings, image, releases, folder, warn })
-}
-
-/** An image that no release log names: vaults are protected in it, and move nowhere. */
-function unreleased({ root }: ImageMeasure): Release {
-  return { id: root.toHex().slice(0, 16), root, serial: 0 }
 }
 
 function signalled(): Promise<'stop'> {

@@ -1,6 +1,8 @@
 /** `trellis vault …`: the vaults of a data folder, without a host. Each subcommand is a file of its own. */
 import { type Command, Option } from 'commander'
 
+import { addOrders } from './vault/orders.ts'
+
 const DATA = ['--data <dir>', 'the data folder; no host may be running on it'] as const
 const PASSPHRASE = ['--passphrase-file <file>', 'its first line is the passphrase'] as const
 
@@ -15,7 +17,7 @@ interface ExportTyped {
 export function addVaultCommands(program: Command, columns: number): void {
   const vault = program
     .command('vault')
-    .description('Make, list, check, back up and restore vaults. No host may be running on the folder.')
+    .description('Make, list, check, back up and restore vaults, without a host; protect and move them, with one.')
   addCreate(vault)
   vault
     .command('list')
@@ -36,6 +38,7 @@ export function addVaultCommands(program: Command, columns: number): void {
     })
   addExport(vault)
   addImport(vault)
+  addOrders(vault)
 }
 
 function addCreate(vault: Command): void {

@@ -58,3 +58,7 @@ export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB
 export const UNKNOWN_BYTES_MAX = 4 * KiB
 /** How often a vault gives that word: a signature each, which anybody on the bus can ask for. */
 export const UNKNOWN_PER_HOUR_MAX = 60
+/** A nonce, a handler's id and a number. */
+export const EVIDENCE_QUESTION_BYTES_MAX = 256
+/** Evidence, and what is shown beside it. */
+export const EVIDENCE_ANSWER_BYTES_MAX = 48 * KiB

@@ -20,6 +20,20 @@ export interface EvidenceQuestion {
   readonly userData: Uint8Array
 }
 
+/** What somebody who does not trust a vault yet asks of the code that has it. */
+export interface ShowQuestion extends EvidenceQuestion {
+  /** Asks for the proof of this handler besides; null for none. */
+  readonly handler: string | null
+  /** How many lines of the release log the asker knows. */
+  readonly logSize: number
+}
+
+/** Measured code that shows what it is to others than its owner. */
+export interface Showing {
+  /** Evidence, with the release it is and the handler that was asked for. @throws Refusal `image-unlisted` */
+  show(asked: ShowQuestion): Promise<Uint8Array>
+}
+
 /** Measured code that runs: a backend of keys and evidence. Its kind comes from itself, never from what it reads. */
 export interface Enclave {
   readonly kind: 'software' | 'nitro'

@@ -29,6 +29,7 @@ test('a handler that was withdrawn is as if it were not there, and only it', () 
   registry.withdraw(['data-access'])
   expect(registry.lookup('data.request')).toBeUndefined()
   expect(registry.lookup('auth.challenge')).toMatchObject({ name: 'auth-challenge', index: 1 })
+  expect(registry.published().map(({ handler }) => handler)).toEqual(['auth-challenge'])
 })
 
 test('tells event types by delivery class, and what is published', () => {

@@ -75,7 +75,7 @@ export function buildRegistry(entries: readonly { manifest: Manifest; component:
     handlers,
     lookup,
     lanes: () => lanes,
-    published: () => published,
+    published: () => (withdrawn.size === 0 ? published : published.filter(({ handler }) => !withdrawn.has(handler))),
     withdraw(gone) {
       for (const name of gone) withdrawn.add(name)
     },

@@ -5,8 +5,10 @@
  */
 import { readHello, accept, type HelloOffer } from '#host/contracts/handshake.ts'
 import { verifyContract } from '#host/contracts/contract.ts'
+import { PROFILE_EVIDENCE } from '#host/contracts/evidence.ts'
 import { decodePeerOffer, signSharing } from '#host/contracts/sharing.ts'
 import { takeToken } from '#host/contracts/rate.ts'
+import type { Showing } from '#host/crypto/enclave.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { exportSession } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
@@ -21,6 +23,7 @@ import { z, check } from '#host/schema.ts'
 import { commit } from './commit.ts'
 import { anchorSchema, behindChange, checkNotBehind, foundBehind, isBehind, newestAnchor } from './anchor.ts'
 import { takeAccept } from './dial.ts'
+import { shownTo } from './evidence.ts'
 import { notices, presented } from './notice.ts'
 import type { Letter } from './outbox.ts'
 import { answerLane, type Connection, type Device, type Party } from './party.ts'
@@ -33,6 +36,8 @@ export interface Greeting {
   readonly vault: Vault
   readonly subject: Subject
   readonly data: Uint8Array
+  /** What shows the code that runs; absent where nothing attests. */
+  readonly showing?: Showing | undefined
   readonly now: number
   readonly random: (length: number) => Uint8Array
 }
@@ -41,7 +46,7 @@ const deviceOffer = z.strictObject({ device: z.string().max(64), anchor: z.exact
 
 /** Event types that come unsealed. They carry nothing of the owner's and need nobody's contract. */
 export function isGreeting(subject: Subject): boolean {
-  if (subject.type === 'profile.get') return true
+  if (subject.type === 'profile.get' || subject.type === PROFILE_EVIDENCE) return true
   if (subject.space === 'owner') return subject.type === 'device.hello'
   return subject.type === 'connection.hello' || subject.type === 'connection.accept'
 }
@@ -49,18 +54,25 @@ export function isGreeting(subject: Subject): boolean {
 /** @throws Refusal `unknown-connection`, `rate-limited`, `handshake-failed`, `contract-invalid`, `device-unknown` */
 export async function greet(greeting: Greeting): Promise<readonly Letter[]> {
   const { vault, subject, data, now } = greeting
-  const profile = unkept(buildSubject(outward(subject)), vault.profile.bytes)
-  if (subject.space === 'owner') return subject.type === 'profile.get' ? [profile] : greetDevice(greeting, subject)
+  if (subject.space === 'owner') return (await tell(greeting)) ?? greetDevice(greeting, subject)
   const connection = vault.connections.get(subject.connection)
   if (!connection) throw new Refusal('unknown-connection', 'no such connection')
   const draw = takeToken(connection.greetings, { capacity: GREETINGS_PER_HOUR }, now)
   if ('refusedUntil' in draw) throw new Refusal('rate-limited', 'too many greetings this hour')
   connection.greetings = draw.bucket
-  if (subject.type === 'profile.get') return [profile]
+  const told = await tell(greeting)
+  if (told) return told
   if (subject.type === 'connection.accept') return takeAccept(vault, connection, greeting)
   const known = greeted(vault, data)
   if (known) return known
   return propose(greeting, subject, connection)
+}
+
+/** What anybody who was invited may know: the profile, and what code has its keys. */
+async function tell({ vault, subject, data, showing }: Greeting): Promise<readonly Letter[] | undefined> {
+  const lane = buildSubject(outward(subject))
+  if (subject.type === 'profile.get') return [unkept(lane, vault.profile.bytes)]
+  return subject.type === PROFILE_EVIDENCE ? [unkept(lane, await shownTo(data, { vault, showing }))] : undefined
 }
 
 /** A hello with a signed contract: stored as it came, and shown to the owner. */

@@ -32,7 +32,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The verifier is pure: an app may judge an enclave's evidence itself. */
-const verifier = new Set(['enclave/verify.ts', 'enclave/policy.ts', 'enclave/proof.ts', 'enclave/errors.ts'])
+const verifier = new Set(['verify', 'policy', 'proof', 'shown', 'errors'].map((name) => `enclave/${name}.ts`))
 
 export function layerViolations(tree: Tree): string[] {
   const unplaced = [...tree.sources.keys()]

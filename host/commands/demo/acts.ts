@@ -36,6 +36,9 @@ export async function handshake(play: Play, service: ServiceName, declined: read
   const handlers = await within(stage.services.discover(service, invitation), 'reading the profile')
   must(handlers.length > 0, 'the profile names its handlers')
   print.fact(service, `verified the profile: ${handlers.join(' · ')}`)
+  const proved = await within(stage.services.evidence(service, stage.expected, 'data-access'), 'the evidence')
+  must(!proved.hardware && proved.handler === 'data-access', 'evidence proves the code and its handler, by software')
+  print.fact(service, `checked evidence before hello: this image, with ${proved.handler}; hardware: false`)
 
   const connected = stage.services.connect(service)
   const offer = await within(play.nextOffer(), 'the contract on the phone')

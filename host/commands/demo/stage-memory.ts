@@ -6,10 +6,11 @@ import { forgetfulStore } from '#client/transport.ts'
 import { startHost, type Host } from '#host/host.ts'
 import type { MemoryBus } from '#host/messaging/memory.ts'
 import { openMemoryBroker } from '../bus.ts'
-import { readImage } from '../image.ts'
+import { handlersOf } from '../image.ts'
 import { openFolder } from '../open.ts'
 import { surroundings } from '../surroundings.ts'
 import { warn } from '../warn.ts'
+import { expectedOf, showingIn } from './attested.ts'
 import { ALICE } from './cast.ts'
 import { foundAlice } from './found.ts'
 import { openServices } from './services.ts'
@@ -20,7 +21,8 @@ const CELLS = 2
 export async function memoryStage(folder: string, image: string): Promise<Stage> {
   await using parts = new AsyncDisposableStack()
   const { signing, identity } = await foundAlice(join(folder, 'alice'))
-  const handlers = await readImage(image)
+  const { image: measured, ...expected } = await expectedOf(folder, image)
+  const handlers = handlersOf(measured.image)
   const broker = parts.use(await openMemoryBroker(folder))
   const seen: Seen[] = []
 
@@ -34,6 +36,7 @@ export async function memoryStage(folder: string, image: string): Promise<Stage>
       cells: CELLS,
       pid: process.pid,
       warn,
+      showing: () => showingIn(join(folder, 'alice'), measured),
       tell: (trace) => void seen.push({ trace, instances: host.stats().instances }),
     })
     return { host, bus }
@@ -56,6 +59,7 @@ export async function memoryStage(folder: string, image: string): Promise<Stage>
     title: 'memory bus, one process',
     alice,
     services,
+    expected,
     seen,
     async crash() {
       running.host.abandon()

@@ -10,6 +10,7 @@ import { forgetfulStore } from '#client/transport.ts'
 import { connectNats } from '../bus.ts'
 import { surroundings } from '../surroundings.ts'
 import type { UpLine } from '../up.ts'
+import { expectedOf } from './attested.ts'
 import { ALICE } from './cast.ts'
 import { foundAlice } from './found.ts'
 import { callIn } from './rpc.ts'
@@ -40,6 +41,7 @@ export async function natsStage(folder: string, image: string, url: string): Pro
   ]
   const start = () => startHostProcess(args, seen)
 
+  const { key, measurement } = await expectedOf(folder, image)
   let host = await start()
   parts.defer(() => end(host, 'SIGKILL'))
   const child = fork(SERVICES, [join(folder, 'services'), url, space], { serialization: 'advanced' })
@@ -58,6 +60,7 @@ export async function natsStage(folder: string, image: string, url: string): Pro
     title: `NATS at ${url}, host and services in processes of their own`,
     alice,
     services: callIn(child) as Services,
+    expected: { key, measurement },
     seen,
     async crash() {
       await end(host, 'SIGKILL')

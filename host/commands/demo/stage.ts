@@ -1,6 +1,7 @@
 /** Where the demo is played: the same acts on the memory bus in one process, or over NATS in three. */
 import type { OwnerDevice } from '#client/owner.ts'
 import type { Trace } from '#host/watch.ts'
+import type { Expected } from './attested.ts'
 import type { Services } from './services.ts'
 
 /** One delivery by Alice's host, as it told. */
@@ -14,6 +15,8 @@ export interface Stage extends AsyncDisposable {
   readonly title: string
   readonly alice: OwnerDevice
   readonly services: Services
+  /** What the services were told of Alice's host. */
+  readonly expected: Expected
   /** Every delivery so far, oldest first; those of a host that was killed too. */
   readonly seen: readonly Seen[]
   /** Kills Alice's host without warning and starts another one on what it left. */

@@ -1,7 +1,9 @@
 /** The services and what each holds: its vault, its invitation, its connection. */
 import type { Invitation } from '#client/greeting.ts'
-import { type Connected, connect, discover, type ServiceOptions, type Terms } from '#client/service.ts'
+import { type Connected, connect, discover, evidenceOf, type ServiceOptions, type Terms } from '#client/service.ts'
 import type { ClientStore, Transport } from '#client/transport.ts'
+import { EVIDENCE_AGE_MS } from '#enclave/limits.ts'
+import type { Trust } from '#enclave/shown.ts'
 import { signContract, verifyContract } from '#host/contracts/contract.ts'
 import { offeredEvents, publishedEvents } from '#host/contracts/offer.ts'
 import { identityId } from '#host/crypto/identity.ts'
@@ -10,6 +12,7 @@ import type { VaultStore } from '#host/storage/port.ts'
 import { entries } from '#host/vault/read.ts'
 import type { Vaults } from '#host/vault/vaults.ts'
 import { surroundings } from '../surroundings.ts'
+import type { Expected } from './attested.ts'
 import { contractOf, SERVICES, type ServiceName } from './cast.ts'
 
 /** How a service gets to know a vault and agrees with its owner. */
@@ -18,11 +21,21 @@ export interface Meeting {
   found(service: ServiceName): Promise<Uint8Array>
   /** Reads the vault's profile; gives what its handlers answer. */
   discover(service: ServiceName, invitation: Invitation): Promise<string[]>
+  /** Asks which code has the vault it was invited to, and checks that it is this; gives what the evidence says. */
+  evidence(service: ServiceName, expected: Expected, handler: string): Promise<Proved>
   /** Presents contract version 1; resolves when the owner accepted it, with the event types it may send then. */
   connect(service: ServiceName): Promise<Terms & { readonly offered: readonly string[] }>
   /** Publishes contract version 2; the terms come with `accepted`. */
   publish(service: ServiceName): Promise<void>
   accepted(service: ServiceName): Promise<Terms>
+}
+
+/** Evidence that a service accepted. */
+interface Proved {
+  readonly kind: string
+  readonly hardware: boolean
+  /** The handler whose manifest was proved to be there. */
+  readonly handler: string | undefined
 }
 
 export interface Troupe {
@@ -63,6 +76,16 @@ export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
       const { handlers } = await discover(invited, player(service).options)
       player(service).invitation = invited
       return handlersIn(handlers)
+    },
+    async evidence(service, { key, measurement }, handler) {
+      const { options } = player(service)
+      const profile = await discover(invitation(service), options)
+      const trust: Trust = {
+        roots: { nitro: [], software: [key], revoked: new Set() },
+        policy: { kind: 'software', measurements: [measurement], registers: new Map(), maxAgeMs: EVIDENCE_AGE_MS },
+      }
+      const shown = await evidenceOf(invitation(service), { profile, trust, handler }, options)
+      return { kind: shown.kind, hardware: shown.hardware, handler: shown.handler?.id }
     },
     async connect(service) {
       const { options } = player(service)

@@ -1,4 +1,6 @@
 /** `trellis image diff`: the release note an owner reads before a vault moves from one image to another. */
+import { stripVTControlCharacters } from 'node:util'
+
 import { paint } from '../paint.ts'
 import { type Change, changesOf, grantsOf } from './changes.ts'
 import { identityOf, type MeasuredImage, readMeasured } from './read.ts'
@@ -28,6 +30,14 @@ export async function diff([from, to]: readonly [string, string], { json }: { js
     console.log(JSON.stringify({ isSame, from: identityOf(before), to: identityOf(after), ...found }, undefined, 2))
   } else console.log(isSame ? `${paint.good('the same image')}  root ${identityOf(after).root}` : noteOf(found, after))
   return isSame
+}
+
+/** What an owner is told before a vault moves: the same words without colour, no more than `charsMax` of them. */
+export function releaseNote(before: MeasuredImage, after: MeasuredImage, charsMax: number): string {
+  const text = stripVTControlCharacters(noteOf(compareImages(before, after), after))
+  if (text.length <= charsMax) return text
+  const cut = '\n… there is more: trellis image diff shows all of it'
+  return text.slice(0, charsMax - cut.length) + cut
 }
 
 function compareImages(before: MeasuredImage, after: MeasuredImage): ImageDiff {

@@ -19,7 +19,11 @@ export interface MeasuredImage {
 
 /** @throws Refusal `image-…` naming the file, also for an author's signature over another; `manifest-invalid` */
 export async function readMeasured(folder: string): Promise<MeasuredImage> {
-  const image = await openImage(folder)
+  return measuredOf(await openImage(folder))
+}
+
+/** An image that was read. @throws Refusal as `readMeasured` */
+export function measuredOf(image: Image): MeasuredImage {
   const measure = measureImage(image)
   const manifests = measure.handlers.map(({ id }) => {
     const path = `manifests/${id}.json`
