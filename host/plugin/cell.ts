@@ -3,7 +3,13 @@ import type { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
-import { CALLS_IN_ONE_GO_MAX, DEADLINE_GRACE_MS, RING_SLOTS } from '#host/plugin/limits.ts'
+import {
+  CALL_WAITS_MAX,
+  CALLS_IN_ONE_GO_MAX,
+  DEADLINE_GRACE_MS,
+  NEXT_CALL_PAUSES,
+  RING_SLOTS,
+} from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
 import type { Answer, Carried, KeyRead } from './calls.ts'
@@ -40,6 +46,8 @@ interface Running extends Event {
   readonly isMailed: boolean
   /** A call of it waits for its answer. */
   asks: boolean
+  /** How often nothing followed a call of it at once. */
+  pauses: number
 }
 
 /** Owns one thread that has, once ready, an instance of every handler. */
@@ -131,7 +139,18 @@ export class Cell implements AsyncDisposable {
     const { registered, sources } = job
     const desk = openDesk(sources, { hostCallsMax: registered.manifest.limits.hostCalls })
     const answered = job.answer !== undefined
-    this.#events.push({ registered, sources, desk, answered, given, sequence, carried, isMailed, asks: false })
+    this.#events.push({
+      registered,
+      sources,
+      desk,
+      answered,
+      given,
+      sequence,
+      carried,
+      isMailed,
+      asks: false,
+      pauses: 0,
+    })
     if (isFree) this.#begin()
     return true
   }
@@ -203,9 +222,22 @@ export class Cell implements AsyncDisposable {
       found ||= settled || answered
       if (!found) return this.#lied(this.#channel.called() ? ASKED_TWICE : 'its cell woke the host for nothing')
       if (answered && (calls += 1) === CALLS_IN_ONE_GO_MAX) return void setImmediate(() => this.#serve(true))
+      if (answered && this.#followsUp()) continue
       this.#channel.rest()
       if (!this.#waits() || !this.#channel.resume()) return
     }
+  }
+
+  /** Whether the event goes on with another call, or ends, at once: being woken for that takes several times as long. */
+  #followsUp(): boolean {
+    const running = this.#events[0]
+    if (running === undefined || running.pauses >= CALL_WAITS_MAX || running.asks) return false
+    for (let left = NEXT_CALL_PAUSES; left > 0; left--) {
+      if (this.#waits()) return true
+      Atomics.pause()
+    }
+    running.pauses += 1
+    return false
   }
 
   #waits(): boolean {

@@ -93,6 +93,10 @@ export const POOL_TENANT_QUEUE_MAX = 256
 export const ANSWER_PAUSES = 2_500
 /** Calls of one cell answered in one go: 0.1 ms of the host at most, then everybody else has a turn. */
 export const CALLS_IN_ONE_GO_MAX = 32
+/** Looks for the call that follows another: 8 µs, in which compiled code asks again; being woken for it takes 25. */
+export const NEXT_CALL_PAUSES = 120
+/** An event for which that was in vain so often is not waited for again: 32 µs of the host. A cell that slept needs one. */
+export const CALL_WAITS_MAX = 4
 /** Events in a cell: the one it is at, and those handed to it ahead. */
 export const RING_SLOTS = 8
 /** An event or a report that lies in shared memory: most are under 1 KiB, larger ones go as messages. */
