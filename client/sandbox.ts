@@ -170,12 +170,20 @@ export function ownerSandboxes(conversation: Conversation): OwnerSandboxes {
         items.push(...page.items)
         parts = page.parts
       }
-      return items
+      // They come in the order of their sealed names.
+      return items.toSorted(byPlace)
     },
     async signedCopy(sandbox, part) {
       return check(copySchema, await ask('sandbox.copy', { sandbox, part, signed: true }), 'malformed', 'copy').copy
     },
   }
+}
+
+const COPY_ORDER: readonly CopiedItem['area'][] = ['mutual', 'creator', 'guest']
+
+function byPlace(a: CopiedItem, b: CopiedItem): number {
+  if (a.area !== b.area) return COPY_ORDER.indexOf(a.area) - COPY_ORDER.indexOf(b.area)
+  return a.key < b.key ? -1 : Number(a.key > b.key)
 }
 
 const openedSchema = z.object({

@@ -118,7 +118,6 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 
   const failed = recovering(vaults, down.resolve)
-
   await bus.provision(lanesOf(registry.lanes()))
   const inlet = await listen(bus, registry, { receive, failed })
   await reopen(vaults, { ...options, handlers: published.text, wakeList })

@@ -18,6 +18,7 @@ import { effectsOf, type Event, parseReport } from './effects.ts'
 import { frameReader } from './frame.ts'
 import { openDesk } from './imports.ts'
 import { cellJobOf, type Given, kindOf } from './job.ts'
+import { openPatience, type Patience } from './patience.ts'
 import type { Effects } from './port.ts'
 import type { Reads } from './reads.ts'
 import { HandlerFailure } from './refusal.ts'
@@ -46,8 +47,7 @@ interface Running extends Event {
   readonly isMailed: boolean
   /** A call of it waits for its answer. */
   asks: boolean
-  /** How often nothing followed a call of it at once. */
-  pauses: number
+  readonly patience: Patience
 }
 
 /** Owns one thread that has, once ready, an instance of every handler. */
@@ -149,7 +149,7 @@ export class Cell implements AsyncDisposable {
       carried,
       isMailed,
       asks: false,
-      pauses: 0,
+      patience: openPatience(),
     })
     if (isFree) this.#begin()
     return true
@@ -228,16 +228,10 @@ export class Cell implements AsyncDisposable {
     }
   }
 
-  /** Whether the event goes on with another call, or ends, at once: being woken for that takes several times as long. */
+  /** Whether the event goes on with another call, or ends, at once. */
   #followsUp(): boolean {
     const running = this.#events[0]
-    if (running === undefined || running.pauses >= CALL_WAITS_MAX || running.asks) return false
-    for (let left = NEXT_CALL_PAUSES; left > 0; left--) {
-      if (this.#waits()) return true
-      Atomics.pause()
-    }
-    running.pauses += 1
-    return false
+    return running !== undefined && !running.asks && running.patience.awaits(() => this.#waits())
   }
 
   #waits(): boolean {
