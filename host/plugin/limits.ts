@@ -95,7 +95,7 @@ export const ANSWER_PAUSES = 2_500
 export const CALLS_IN_ONE_GO_MAX = 32
 /** Looks for the call that follows another: 8 µs, in which compiled code asks again; being woken for it takes 25. */
 export const NEXT_CALL_PAUSES = 120
-/** An event for which that was in vain so often is not waited for again: 32 µs of the host. A cell that slept needs one. */
+/** An event for which that was in vain so often is not waited for again: 32 µs. A cell that slept takes one of them. */
 export const CALL_WAITS_MAX = 4
 /** Events in a cell: the one it is at, and those handed to it ahead. */
 export const RING_SLOTS = 8
