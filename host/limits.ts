@@ -39,6 +39,8 @@ export const PROFILE_ITEMS_MAX = 32_768
 export const SEQUENCE_MAX = 2 ** 48 - 1
 /** Messages sent in one epoch before the next KEM step: what one stolen epoch key can open. */
 export const REKEY_MESSAGES = 64
+/** The initiator offers so much earlier: of two that talk in turns, one offers, and nothing is made in vain. */
+export const REKEY_LEAD = 8
 /** Age of an epoch before the next KEM step, for connections that say little. */
 export const REKEY_AGE_MS = 3_600_000
 /** An offered KEM step that had no answer is sent again, unchanged, after this long. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { EPOCH_OVERLAP_MS, EPOCHS_MAX, REKEY_AGE_MS, REKEY_MESSAGES, REKEY_RETRY_MS } from '#host/limits.ts'
+import { EPOCH_OVERLAP_MS, EPOCHS_MAX, REKEY_AGE_MS, REKEY_LEAD, REKEY_MESSAGES, REKEY_RETRY_MS } from '#host/limits.ts'
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
@@ -184,12 +184,22 @@ describe('rekeyDue', () => {
   test('after so many messages sent', () => {
     const { a, b } = pair()
     for (let count = 0; count < REKEY_MESSAGES; count++) {
-      expect(rekeyDue(a, 0)).toBe(false)
+      expect(rekeyDue(b, 0)).toBe(false)
+      talk(b, a)
+    }
+    expect([rekeyDue(a, 0), rekeyDue(b, 0)]).toEqual([false, true])
+    step(b, a)
+    expect([rekeyDue(a, 0), rekeyDue(b, 0)]).toEqual([false, false])
+  })
+
+  test('of two that talk in turns the initiator alone offers', () => {
+    const { a, b } = pair()
+    for (let count = 0; count < REKEY_MESSAGES - REKEY_LEAD; count++) {
+      expect([rekeyDue(a, 0), rekeyDue(b, 0)]).toEqual([false, false])
       talk(a, b)
+      talk(b, a)
     }
     expect([rekeyDue(a, 0), rekeyDue(b, 0)]).toEqual([true, false])
-    step(a, b)
-    expect([rekeyDue(a, 0), rekeyDue(b, 0)]).toEqual([false, false])
   })
 
   test('with age, if anything was said', () => {

@@ -11,6 +11,7 @@ import {
   EPOCH_OVERLAP_MS,
   EPOCHS_MAX,
   REKEY_AGE_MS,
+  REKEY_LEAD,
   REKEY_MESSAGES,
   REKEY_RETRY_MS,
   RETIRED_EPOCHS_MAX,
@@ -44,7 +45,7 @@ export function rekeyDue({ state }: Session, now: number): boolean {
   if (sendingEpoch(state) !== newest) return false
   if (state.pending !== undefined) return now >= state.pending.at + REKEY_RETRY_MS
   const sent = newest.nextSeq[0] + newest.nextSeq[1]
-  if (sent >= REKEY_MESSAGES) return true
+  if (sent >= (state.role === 'initiator' ? REKEY_MESSAGES - REKEY_LEAD : REKEY_MESSAGES)) return true
   return now >= newest.startedAt + REKEY_AGE_MS && (sent > 0 || heard(newest))
 }
 
