@@ -3,13 +3,7 @@ import type { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 import { CELL_START_MS_MAX, REPORT_GRACE_MS } from '#host/limits.ts'
-import {
-  CALL_WAITS_MAX,
-  CALLS_IN_ONE_GO_MAX,
-  DEADLINE_GRACE_MS,
-  NEXT_CALL_PAUSES,
-  RING_SLOTS,
-} from '#host/plugin/limits.ts'
+import { CALLS_IN_ONE_GO_MAX, DEADLINE_GRACE_MS, RING_SLOTS } from '#host/plugin/limits.ts'
 
 import { cellHandler, startWorker, unfitRefusal, workerRefusal } from './cell-start.ts'
 import type { Answer, Carried, KeyRead } from './calls.ts'
