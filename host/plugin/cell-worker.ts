@@ -11,6 +11,7 @@ import { Trap } from './component/trap.ts'
 import { instantiateExtism } from './extism/instantiate.ts'
 import { frameReader } from './frame.ts'
 import { guestImports } from './guest-imports.ts'
+import { openPace, restThread } from './pace.ts'
 import type { OwnerQuestion } from './port.ts'
 import { isExtism, type Program } from './program.ts'
 import type { HandlerAnswer } from './refusal.ts'
@@ -107,8 +108,9 @@ function nextJob(port: MessagePort, lookAside: () => boolean): CellJob | 0 | und
 function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stand {
   const seat = cellSeat(handler, (call) => channel.call(call))
   const imports = guestImports(seat)
-  let startedMs = 0
-  const isLate = (): boolean => performance.now() - startedMs > handler.deadlineMs
+  const monotonic = (): number => performance.now()
+  const pace = openPace({ deadlineMs: handler.deadlineMs, monotonic, rest: restThread() })
+  const { isLate } = pace
   const wasi = { nowMs: () => seat.now(), write: (line: string) => seat.print('debug', line) }
   const make = (): Instance => {
     channel.countCreated()
@@ -117,7 +119,7 @@ function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stan
     return instantiate(component, { imports, liftBytesMax: LIFT_BYTES_MAX, wasi, isLate })
   }
   const begin = (job: CellJob): void => {
-    startedMs = performance.now()
+    pace.begin()
     seat.begin(job)
   }
   return { name: handler.name, seat, begin, make, instance: undefined }

@@ -61,6 +61,10 @@ export const HANDLER_FUEL = 250_000_000
 export const HANDLER_FUEL_MAX = 2_147_483_647
 /** Fuel given out at a time, 0.6 ms of the tightest loop: at its end a call looks whether it has had its time. */
 export const FUEL_SLICE = 500_000
+/** An event that has run for this long makes way: none of the handlers we ship computes for a tenth of it. */
+export const LONG_EVENT_MS = 20
+/** How long it rests after each slice: so that it takes some third of a core. */
+export const STEP_ASIDE_MS = 2
 /**
  * What a cell has after a deadline to end the event itself, and live on, before its thread is stopped: some slices, and
  * for code that takes long for each unit of fuel ten times as much.
