@@ -108,8 +108,8 @@ function nextJob(port: MessagePort, lookAside: () => boolean): CellJob | 0 | und
 function standOf(handler: CellStart['handlers'][number], channel: CellEnd): Stand {
   const seat = cellSeat(handler, (call) => channel.call(call))
   const imports = guestImports(seat)
-  const monotonic = (): number => performance.now()
-  const pace = openPace({ deadlineMs: handler.deadlineMs, monotonic, rest: restThread() })
+  const { deadlineMs } = handler
+  const pace = openPace({ deadlineMs, monotonic: () => performance.now(), rest: restThread() })
   const { isLate } = pace
   const wasi = { nowMs: () => seat.now(), write: (line: string) => seat.print('debug', line) }
   const make = (): Instance => {
