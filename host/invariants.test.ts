@@ -159,8 +159,8 @@ describe('the trail', () => {
     const whole = join(copy, 'uncut')
     let places = ''
     let [before, after] = [0, 0]
-    // What comes before is in the snapshot: the log alone is cut. A host that writes a snapshot meanwhile, or goes on in
-    // another segment, leaves nothing to cut.
+    // What comes before is in the snapshot: the log alone is cut. A host that writes a snapshot meanwhile, or goes on
+    // in another segment, leaves nothing to cut.
     do {
       await rm(whole, { recursive: true, force: true })
       await (await world.vault()).store.snapshot()
