@@ -1,7 +1,5 @@
 /** `trellis vault protect|unlock|lock|move|abandon`: what an owner's device has the measured code do with a vault. */
 import { readFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
 
 import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import { Rejection } from '#enclave/errors.ts'
@@ -12,14 +10,15 @@ import { connectNats } from '../bus.ts'
 import { paint } from '../paint.ts'
 import { surroundings } from '../surroundings.ts'
 import { openDeviceStore } from './device-store.ts'
-import { readSecret, writeNew } from './files.ts'
+import { readSecret, signingSeed, writeNew } from './files.ts'
+import { readPin } from './pin.ts'
 
 export type Act = 'protect' | 'unlock' | 'lock' | 'move' | 'abandon'
 
 export interface OrderTyped {
   readonly nats: string
   readonly space?: string
-  /** The seed of the device's signing key, as `vault create` keeps it. */
+  /** The file of the device's signing key. */
   readonly deviceKey: string
   /** What the device remembers. */
   readonly device: string
@@ -40,7 +39,7 @@ export async function order(
   { connect = connectNats, ...typed }: OrderTyped & { readonly connect?: typeof connectNats },
 ): Promise<number> {
   const policy = await readFile(typed.policy, 'utf8')
-  const signing = generateSigningKey(await readSecret(typed.deviceKey))
+  const signing = generateSigningKey(await signingSeed(typed.deviceKey))
   const store = await openDeviceStore(typed.device)
   await using transport = await connect(typed.nats, {
     name: 'trellis-owner',
@@ -115,14 +114,4 @@ async function moved(client: EnclaveClient, { pin, approve, say }: Omit<Said, 's
     `on its way to ${offer.release}: start that image, accept ${offer.to.toHex()} in your policy, and unlock it there`,
   )
   return 0
-}
-
-/** The first line of what is typed or piped; a terminal does not show it. */
-async function readPin(): Promise<string> {
-  const terminal = process.stdin.isTTY
-  if (terminal) process.stderr.write('PIN: ')
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  using lines = createInterface({ input: process.stdin, output: silent, terminal })
-  for await (const line of lines) return line
-  throw new Refusal('secret-wrong', 'no PIN was typed')
 }
