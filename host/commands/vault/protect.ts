@@ -1,13 +1,11 @@
 /** `trellis vault protect|unlock|lock|move|abandon`: what an owner's device has the measured code do with a vault. */
-import { readFile } from 'node:fs/promises'
-
 import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import { Rejection } from '#enclave/errors.ts'
-import { parsePolicy } from '#enclave/policy.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { connectNats } from '../bus.ts'
 import { paint } from '../paint.ts'
+import { readPolicy } from '../policy-file.ts'
 import { surroundings } from '../surroundings.ts'
 import { openDeviceStore } from './device-store.ts'
 import { readSecret, signingSeed, writeNew } from './files.ts'
@@ -38,14 +36,14 @@ export async function order(
   vault: string,
   { connect = connectNats, ...typed }: OrderTyped & { readonly connect?: typeof connectNats },
 ): Promise<number> {
-  const policy = await readFile(typed.policy, 'utf8')
+  const trusted = await readPolicy(typed.policy)
   const signing = generateSigningKey(await signingSeed(typed.deviceKey))
   const store = await openDeviceStore(typed.device)
   await using transport = await connect(typed.nats, {
     name: 'trellis-owner',
     ...(typed.space !== undefined && { space: typed.space }),
   })
-  const client = enclaveClient({ ...surroundings, ...parsePolicy(policy), vault, signing, transport, store })
+  const client = enclaveClient({ ...surroundings, ...trusted, vault, signing, transport, store })
   const pin = typed.pin === true ? await readPin() : undefined
   // Awaited here: the connection is closed on the way out.
   return await give(act, client, {
