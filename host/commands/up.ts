@@ -6,13 +6,9 @@ import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
-import { type Boot, bootImage } from '#enclave/boot.ts'
-import { measuresOf } from '#enclave/attestor.ts'
+import type { Boot } from '#enclave/boot.ts'
 import { softwareMeasurement } from '#enclave/measure.ts'
-import { openNitroAttestor } from '#enclave/nsm.ts'
-import { nsmSocket } from '#enclave/nsm-socket.ts'
-import { openRegisters } from '#enclave/registers.ts'
-import { describeRuntime } from '#enclave/runtime.ts'
+import { startImage } from '#enclave/start.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { enclavedOf, nextOf, showingOf } from './enclaved.ts'
@@ -85,14 +81,7 @@ async function bootOf(options: UpOptions): Promise<Boot> {
   if (options.hardened === true) {
     throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
   }
-  const registers = options.nsm === undefined ? openRegisters() : undefined
-  const { execPath, version, platform, arch } = process
-  return bootImage(options.image, {
-    measures: registers === undefined ? openNitroAttestor(nsmSocket(options.nsm ?? '')) : measuresOf(registers),
-    registers,
-    runtime: () => describeRuntime(execPath, { version: version.slice(1), platform, arch }),
-    monotonic: surroundings.monotonic,
-  })
+  return startImage(options.image, { nsm: options.nsm, process, monotonic: surroundings.monotonic })
 }
 
 /** The images were read: from here on nobody reads them. */

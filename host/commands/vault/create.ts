@@ -44,9 +44,9 @@ export async function createVault(id: string, options: CreateOptions): Promise<v
   const device = { id: options.device, label: options.device, verifyKey }
   const vault = await opened.vaults.create(id, { device, fields: {}, now: surroundings.now() }, owner)
   owner?.secret.fill(0)
+  const withPin = owner?.pin ? ' and your PIN' : ''
   console.log(`${vault.id}  ${fingerprint(vault).toHex()}`)
-  if (owner)
-    console.log(`protected: it opens with this image, the secret in ${protect}${owner.pin ? ' and your PIN' : ''}`)
+  if (owner) console.log(`protected: it opens with this image, the secret in ${protect}${withPin}`)
 }
 
 async function firstKey({ deviceKey, newDeviceKey }: CreateOptions): Promise<Uint8Array> {
