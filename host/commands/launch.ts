@@ -35,6 +35,7 @@ const WALLS = [
   '--disable-proto=delete',
   '--frozen-intrinsics',
   '--no-addons',
+  '--no-experimental-sqlite',
   '--no-global-search-paths',
 ]
 

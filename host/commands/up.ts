@@ -4,6 +4,7 @@ import { mkdir, realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
+import { startFlushing } from '#host/storage/flush.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
 import type { Boot } from '#enclave/boot.ts'
@@ -16,6 +17,7 @@ import { handlersOf, IMAGE_FOLDER } from './image.ts'
 import { becomeHost, hasHost, type UpOptions } from './launch.ts'
 import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
+import { shutThreads } from './threads.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
 
@@ -84,11 +86,13 @@ async function bootOf(options: UpOptions): Promise<Boot> {
   return startImage(options.image, { nsm: options.nsm, process, monotonic: surroundings.monotonic })
 }
 
-/** The images were read: from here on nobody reads them. */
+/** The images were read: from here on nobody reads them, and the one thread that must be outside is there. */
 async function shutIn({ folder }: Boot, { data, next, nats, nsm }: UpOptions): Promise<Walls> {
   process.permission?.drop('fs.read', folder)
   if (next !== undefined) process.permission?.drop('fs.read', next)
   process.permission?.drop('fs.read', process.execPath)
+  if (process.permission !== undefined) startFlushing()
+  shutThreads()
   return tryWalls({ data: await realpath(data), image: folder, usesNetwork: nats !== undefined || nsm !== undefined })
 }
 
