@@ -131,7 +131,7 @@ test('hardened, over NATS: it serves a governed event, its owner searches, and e
   const phone = await pairPhone(alice, bus)
   expect(await askOnce(phone, bus)).toEqual({ fields: { shipping_address: '12 Rose Lane' } })
   expect((await phone.search('items', { filter: 'shipping' })).rows).toHaveLength(1)
-  phone.conversation.close()
+  await phone.conversation.close()
   const { code, lines } = await stopped(host)
   expect(code).toBe(0)
   expect(lines.find(({ kind }) => kind === 'walls')).toEqual({

@@ -38,7 +38,8 @@ const started = (Thread, code, options) => new Promise((resolve, reject) => {
 const ways = {
   'no arguments': () => started(Worker, text(READ), { execArgv: [] }),
   'arguments that allow': () => started(Worker, text(READ), { execArgv: ['--permission', '--allow-fs-read=*'] }),
-  'an environment that allows': () => started(Worker, text(READ), { env: { NODE_OPTIONS: '--allow-fs-read=*' }, execArgv: ['--permission'] }),
+  'an environment that allows': () =>
+    started(Worker, text(READ), { env: { NODE_OPTIONS: '--allow-fs-read=*' }, execArgv: ['--permission'] }),
   'a thread of a thread': () => started(Worker, text(NESTED), {}),
   'its database': () => started(Worker, text(SQLITE), { execArgv: ['--permission'] }),
   'the class of another thread': () => started(early.constructor, text(READ), { execArgv: [] }),
@@ -92,13 +93,14 @@ test('every way out that Node leaves open is shut, and stays so', async () => {
   })
 })
 
-describe('what an image’s own threads do, they do inside', () => {
-  const inside = async (entry: string) => {
-    const code = new URL(`data:text/javascript;base64,${Buffer.from(await bundle(entry)).toString('base64')}`)
-    const execArgv = ['--permission', '--no-experimental-sqlite', '--no-addons']
-    return new Worker(code, { env: {}, argv: [], execArgv })
-  }
+/** A thread of an image, as a hardened host starts it. */
+async function inside(entry: string): Promise<Worker> {
+  const code = new URL(`data:text/javascript;base64,${Buffer.from(await bundle(entry)).toString('base64')}`)
+  const execArgv = ['--permission', '--no-experimental-sqlite', '--no-addons']
+  return new Worker(code, { env: {}, argv: [], execArgv })
+}
 
+describe('what an image’s own threads do, they do inside', () => {
   test('searches', async () => {
     const thread = await inside('host/storage/view-worker.ts')
     for (const kind of ['begin', 'end'] as const) thread.postMessage({ kind } satisfies ViewTask)

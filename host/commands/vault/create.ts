@@ -60,7 +60,7 @@ async function firstKey({ deviceKey, newDeviceKey }: CreateOptions): Promise<Uin
   return generateSigningKey(seed).verifyKey.raw
 }
 
-/** The secret that the owner's device drew, or one drawn now and kept in the file: durable before anything is sealed. */
+/** The secret that is there, or one drawn now and kept in the file: durable before anything is sealed with it. */
 async function ownerOf(file: string, hasPin: boolean): Promise<OwnerSecret> {
   await makeSecretFile(file, surroundings.random)
   const secret = await readSecretFile(file)
