@@ -14,7 +14,7 @@ import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { enclavedOf, nextOf, showingOf } from './enclaved.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
-import { becomeHost, hasHost, type UpOptions } from './launch.ts'
+import { becomeHost, becomeShutIn, hasHost, isShutIn, type UpOptions } from './launch.ts'
 import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
 import { shutThreads } from './threads.ts'
@@ -80,9 +80,7 @@ async function bootOf(options: UpOptions): Promise<Boot> {
     throw new Refusal('image-unlisted', `up: this host is of ${boot.folder} and runs no other image`)
   }
   if (hasHost(options.image)) return becomeHost(options)
-  if (options.hardened === true) {
-    throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
-  }
+  if (options.hardened === true && !isShutIn()) return becomeShutIn(options)
   return startImage(options.image, { nsm: options.nsm, process, monotonic: surroundings.monotonic })
 }
 
