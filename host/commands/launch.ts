@@ -28,7 +28,10 @@ interface Places {
   readonly next: string | undefined
 }
 
-/** What is denied to the host beside its folders; `scripts/build-sea.ts` has those of the single file. Its cells are threads, so threads it must have. */
+/**
+ * What is denied to the host beside its folders; `scripts/build-sea.ts` has those of the single file. Its cells are
+ * threads, so threads it must have.
+ */
 const WALLS = [
   '--permission',
   '--allow-worker',
