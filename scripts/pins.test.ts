@@ -48,13 +48,15 @@ test('the same TypeScript gives the same component in two folders', { timeout: S
     return console.warn('reproducible QuickJS builds not run: no C compiler, or no Linux; its components are pinned')
   }
   const digests: string[] = []
-  for (const name of ['three', 'four']) {
+  await mkdir(join(folder, 'node_modules/one'), { recursive: true })
+  await writeFile(join(folder, 'node_modules/one/package.json'), '{"name":"one","type":"module","main":"one.js"}')
+  await writeFile(join(folder, 'node_modules/one/one.js'), 'export const one = (a) => a + Math.floor(1.5)\n')
+  // Another way to the package from each.
+  for (const name of ['three', 'fo/u/r']) {
     const place = join(folder, name)
-    await mkdir(place)
-    await writeFile(
-      join(place, 'handler.ts'),
-      'export function run(a: number): number { return a + Math.floor(1.5) }\n',
-    )
+    await mkdir(place, { recursive: true })
+    const source = `import { one } from 'one'\nexport function run(a: number): number { return one(a) }\n`
+    await writeFile(join(place, 'handler.ts'), source)
     const wit = 'package trellis:fixtures@0.1.0;\nworld handler { export run: func(a: s32) -> s32; }\n'
     await writeFile(join(place, 'world.wit'), wit)
     const out = join(place, 'handler.wasm')
