@@ -13,7 +13,9 @@ import { readImage } from '#host/commands/image.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
 import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
 import { HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
@@ -98,7 +100,7 @@ async function connectService(service: {
   const options = { ...surroundings, transport, store: forgetfulStore(), signing: generateSigningKey() }
   const invitation = await alice.invite(name, 'service')
   const profile = await discover(invitation, options)
-  const contract = signContract(contractOf(name, events, options.signing.verifyKey.raw), options.signing)
+  const contract = signContract(nativeCrypto, contractOf(name, events, options.signing.publicKey), options.signing)
   const { conversation } = await connect(invitation, { profile, contract }, options)
   return {
     async ask(type, body) {
@@ -111,7 +113,7 @@ async function connectService(service: {
 
 function contractOf(name: string, events: readonly string[], verifyKey: Uint8Array): Contract {
   return {
-    service: { name, identity: identityId(verifyKey), links: {} },
+    service: { name, identity: identityId(nativeCrypto, verifyKey), links: {} },
     id: 'bench',
     version: 1,
     publishedAt: surroundings.now(),

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { openIssuer } from '#client/issuer.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { createPool } from '#host/plugin/pool.ts'
 import { OWN_OPENED_MAX } from '#host/vault/account/limits.ts'
 import { emptyOwn, keepContent } from '#host/vault/account/own.ts'

@@ -1,5 +1,6 @@
 /** `trellis vault create`. */
-import { generateSigningKey, VERIFY_KEY_BYTES } from '#host/crypto/sign.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { openFolder } from '../open.ts'
@@ -37,5 +38,5 @@ async function firstKey({
   }
   const seed = surroundings.random(64)
   if (newDeviceKey !== undefined) await writeNew(newDeviceKey, seed)
-  return generateSigningKey(seed).verifyKey.raw
+  return generateSigningKey(seed).publicKey
 }

@@ -10,6 +10,7 @@ import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import type { ClientStore } from '#client/transport.ts'
 import { measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
 import type { Release, Releases } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
 import { openAttestorKey } from '../attest.ts'
@@ -70,6 +71,7 @@ async function clientOf(accepts: readonly number[], kept = store): Promise<Encla
     store: kept,
     roots: { nitro: [], software: [believed.toHex()], revoked: new Set() },
     policy: { kind: 'software', measurements: accepts.map(measurementOf), registers: new Map(), maxAgeMs: 60_000 },
+    crypto: nativeCrypto,
     now: world.now,
     random,
   })
