@@ -195,7 +195,11 @@ async function converse(
         receive(check(profileChange, decodeCbor(body), 'malformed', 'profile.changed')),
       ),
     verifyProof: (presentation, asked) =>
-      verifyPresentation(presentation, { ...asked, audience: identityId(crypto, signing.publicKey), now: now() }),
+      verifyPresentation(crypto, presentation, {
+        ...asked,
+        audience: identityId(crypto, signing.publicKey),
+        now: now(),
+      }),
     async catalogue(options) {
       const { answer } = await conversation.request('catalogue.get', new Uint8Array(0), options)
       const reply = await answer

@@ -94,7 +94,7 @@ async function play({ folder, image }: Place): Promise<void> {
 /** A key for payments, a card and an account. */
 async function equip({ phone }: Person): Promise<void> {
   await phone.createKey('payment', 'ed25519')
-  const bank = openIssuer(crypto.getRandomValues(new Uint8Array(BANK_SECRET_BYTES)))
+  const bank = openIssuer(surroundings.crypto, crypto.getRandomValues(new Uint8Array(BANK_SECRET_BYTES)))
   for (const [alias, kind, number] of [
     ['giro', 'iban', 'CH93 0076 2011 6238 5295 7'],
     ['visa', 'payment-card', '4111 1111 1111 1111'],

@@ -245,7 +245,7 @@ function putCredential(content: Uint8Array): Promise<EntryId> {
 }
 
 describe('a credential that is an entry', () => {
-  const issuer = openIssuer(new Uint8Array(32).fill(1))
+  const issuer = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
   const expires = Date.UTC(2029, 5)
   const issue = (value: boolean) => issuer.issue({ kind: 'licence', expires, claims: [['age_over_21', value]] })
   const proves = async () => {

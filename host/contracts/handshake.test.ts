@@ -123,6 +123,13 @@ describe('handshake', () => {
   })
 })
 
+describe('hello', () => {
+  test('refuses a profile whose prekey is none', () => {
+    const bent = { ...profile, prekey: new Uint8Array(1_216).fill(255) }
+    expect(refusalOf(() => hello({ crypto, signing: service, profile: bent, offer, random }))).toBe('handshake-failed')
+  })
+})
+
 describe('readHello', () => {
   test('refuses a hello for another profile or prekey', () => {
     const { message } = greet()

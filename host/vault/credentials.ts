@@ -122,5 +122,5 @@ function readContent(vault: Vault, entry: string, content: Uint8Array): Credenti
 }
 
 function shown(alias: string, { kind, issuer, names, expires }: Credential, label = alias): CredentialMetadata {
-  return { alias, kind, issuer: issuerName(issuer), label, claims: names, expires }
+  return { alias, kind, issuer: issuerName(nativeCrypto, issuer), label, claims: names, expires }
 }
