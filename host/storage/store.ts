@@ -298,7 +298,7 @@ function checkChange({ namespace, key, value }: Change): void {
   }
 }
 
-/** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
+/** One per namespace, in the order of their first change. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
   const [only] = changes
   if (only !== undefined && changes.length === 1) return [{ namespace: only.namespace, now, writes: [writeOf(only)] }]
@@ -314,5 +314,11 @@ function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
 }
 
 function writeOf({ key, value, visibility, sensitivity, category, author, restored }: Change): Write {
-  return { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
+  return { key, value: value && owned(value), visibility, sensitivity, category, author, restored }
+}
+
+/** The value itself where it is all of its buffer; a copy of what would keep something larger, or shared, alive. */
+function owned(value: Uint8Array): Uint8Array {
+  const isWhole = value.buffer instanceof ArrayBuffer && value.buffer.byteLength === value.length
+  return isWhole && value.constructor === Uint8Array ? value : new Uint8Array(value)
 }
