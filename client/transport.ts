@@ -1,4 +1,4 @@
-/** What a client needs of a bus, of a disk and of cryptography. A `Bus` of the host is a transport; so is one over a WebSocket. */
+/** What a client needs of its surroundings. A `Bus` of the host is a transport; so is one over a WebSocket. */
 import type { Suite } from '#host/crypto/port.ts'
 
 export interface Transport {

@@ -31,7 +31,6 @@ export interface Carried {
 
 export async function run(text: string): Promise<DeviceReport> {
   const { vault, identity, now, attestor, measurement } = JSON.parse(text) as DeviceInput
-  const random = (count: number) => globalThis.crypto.getRandomValues(new Uint8Array(count))
   const roots: Roots = { nitro: [], software: [attestor], revoked: new Set() }
   const policy: Policy = { kind: 'software', measurements: [measurement], registers: new Map(), maxAgeMs: 60_000 }
   const surroundings = { crypto: portableCrypto(random), random, now: () => now }
@@ -43,6 +42,8 @@ export async function run(text: string): Promise<DeviceReport> {
     return { browser: navigator.userAgent, error: error instanceof Error ? `${error.stack}` : String(error) }
   }
 }
+
+const random = (count: number) => globalThis.crypto.getRandomValues(new Uint8Array(count))
 
 async function call(name: string, body = ''): Promise<string> {
   return (await fetch(`/call/${name}`, { method: 'POST', body })).text()

@@ -22,16 +22,16 @@ export interface DeviceStory extends Surroundings, Pick<EnclaveClientOptions, 'r
 /** The owner, at another device. */
 export interface Others {
   /** Vouches for the keys that were shown. */
-  attach(keys: { readonly signing: Uint8Array; readonly sealing: Uint8Array }): Promise<{
+  readonly attach: (keys: { readonly signing: Uint8Array; readonly sealing: Uint8Array }) => Promise<{
     /** What the vault calls the device. */
     readonly device: string
     readonly user: Uint8Array
   }>
   /** Protects the vault, locks it, and gives what its owner keeps of the secret. */
-  lock(pin: string): Promise<Uint8Array>
+  readonly lock: (pin: string) => Promise<Uint8Array>
   /** What another device reads of the one entry there is. */
-  read(): Promise<string>
-  revoke(): Promise<void>
+  readonly read: () => Promise<string>
+  readonly revoke: () => Promise<void>
 }
 
 const PIN = '246810'

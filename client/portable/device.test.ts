@@ -37,7 +37,7 @@ async function startStage(): Promise<Stage & AsyncDisposable> {
     handlers: [],
     enclave: ({ folder, now }) => openEnclaved({ folder, image, releases, now, random, warn: () => {} }),
   })
-  const { publicKey } = await openAttestorKey(world.folder, () => {})
+  const { publicKey } = await openAttestorKey(world.folder)
   return { world, attestor: publicKey.toHex(), [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
@@ -113,7 +113,7 @@ test('the page of a device holds nothing of Node', async () => {
 function carrying(bus: Transport): Readonly<Record<string, (text: string) => Promise<string>>> {
   const subscriptions = new Map<string, Awaited<ReturnType<Transport['subscribe']>>>()
   let held: Carried[] = []
-  let wake = (): void => {}
+  let wake: (() => void) | undefined
   return {
     async publish(text) {
       const { subject, data, ...options } = JSON.parse(text) as { subject: string; data: string; durable?: boolean }
@@ -123,7 +123,7 @@ function carrying(bus: Transport): Readonly<Record<string, (text: string) => Pro
     async subscribe(pattern) {
       const subscription = await bus.subscribe(pattern, ({ subject, data }) => {
         held.push({ pattern, subject, data: data.toHex() })
-        wake()
+        wake?.()
       })
       subscriptions.set(pattern, subscription)
       return ''

@@ -1,7 +1,7 @@
 /**
  * The cryptography of vaults and of their owners' devices, as a plain object of functions: `native.ts` in Node,
- * `portable.ts` in a browser, the same bytes from both. The suite of vine/1 is X-Wing, composite signatures of ML-DSA-65
- * and Ed25519, HKDF-SHA-256 and AES-256-GCM.
+ * `portable.ts` in a browser, the same bytes from both. The suite of vine/1 is X-Wing, composite signatures of
+ * ML-DSA-65 and Ed25519, HKDF-SHA-256 and AES-256-GCM.
  */
 import type { EvidenceCrypto } from './evidence-port.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The provider of a browser: the same bytes as `native.ts`, and no import that only Node has. Slower by a decimal order,
- * and it leaves copies of secrets in the JavaScript heap: where there is the native one, that is used.
+ * The provider of a browser: the same bytes as `native.ts`, and no import that only Node has. Slower by a decimal
+ * order, and it leaves copies of secrets in the JavaScript heap: where there is the native one, that is used.
  */
 import { gcm } from '@noble/ciphers/aes.js'
 import { ed25519 } from '@noble/curves/ed25519.js'
@@ -38,7 +38,7 @@ const LABEL = utf8.encode('COMPSIG-MLDSA65-Ed25519-SHA512')
 
 type Random = (count: number) => Uint8Array
 
-/** `random` makes seeds and encapsulations, and hedges signatures: with zeros they are deterministic (FIPS 204 §3.4). */
+/** `random` makes seeds and encapsulations, and hedges signatures (FIPS 204 §3.4): zeros make them deterministic. */
 export function portableCrypto(random: Random): Suite {
   return {
     digest: (...parts) => sha256(joined(parts)),

@@ -34,7 +34,7 @@ interface VerifyKey {
   readonly ed25519: KeyObject
 }
 
-/** OpenSSL's form of keys seen before, by their bytes, which never change; `null` for what is no key. Gone with them. */
+/** OpenSSL's form of keys seen before, by their bytes; `null` for what is no key. Gone with them. */
 const imported = new WeakMap<Uint8Array, VerifyKey | null>()
 
 /** The key of a 64-byte seed, which stays the caller's to wipe; of a fresh one when none is given. */

@@ -1,8 +1,6 @@
 import {
-  createHmac,
   createPrivateKey,
   createPublicKey,
-  createSecretKey,
   decapsulate,
   diffieHellman,
   type KeyObject,
@@ -13,7 +11,6 @@ import {
 import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js'
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 
-import { openAead, sealAead } from './aead.ts'
 import { importEd25519, verifyEd25519 } from './ed25519.ts'
 import { encapsulate } from './kem.ts'
 import { bytesIn, type Vector, wycheproof } from './wycheproof.fixture.ts'
