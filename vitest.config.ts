@@ -11,6 +11,8 @@ export default defineConfig({
     alias: [
       { find: /^trellis:handler\/([a-z]+)@0\.1\.0$/, replacement: `${import.meta.dirname}/plugins/sdk/memory/$1.ts` },
     ],
+    // Tests start hundreds of processes from the same sources: compiled once, each starts in a third of the time.
+    env: { NODE_COMPILE_CACHE: `${import.meta.dirname}/.cache/compiled` },
     globalSetup: ['./scripts/test-setup.ts'],
   },
 })
