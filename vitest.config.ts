@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
+import { compiledThreads } from './scripts/test-threads.ts'
+
 export default defineConfig({
+  plugins: [compiledThreads],
   test: {
     include: ['{host,enclave,client,plugins,bench,scripts,examples}/**/*.test.ts'],
     testTimeout: 30_000,
