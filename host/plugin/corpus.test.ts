@@ -33,7 +33,6 @@ afterAll(() => pool[Symbol.asyncDispose]())
 function sources(): ReturnType<typeof granting> {
   const namespace = memoryNamespace()
   namespace.set('note', '"kept"')
-  namespace.set('big', new Uint8Array(900_000))
   return granting(namespace)
 }
 
