@@ -20,6 +20,9 @@ import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { makeImage } from '../scripts/build-image.ts'
 
+/** What a host does without an event is soon done: nobody who plays a story waits for seconds. */
+const TICK_MS = 50
+
 export interface Person extends AsyncDisposable {
   readonly vault: string
   readonly broker: MemoryBroker
@@ -47,7 +50,7 @@ export async function startPerson(vault: string, options: { folder: string; imag
   const broker = parts.use(await openMemoryBroker(join(folder, 'bus')))
   const start = (): Promise<Host> => {
     const bus = broker.connect()
-    return startHost({ ...surroundings, folder, bus, handlers, cells: 1, pid: process.pid, warn })
+    return startHost({ ...surroundings, folder, bus, handlers, cells: 1, tickMs: TICK_MS, pid: process.pid, warn })
   }
   let host: Host | undefined = await start()
   parts.defer(() => host?.[Symbol.asyncDispose]())

@@ -9,6 +9,7 @@ import {
   SANDBOX_BYTES_MAX,
   SANDBOX_COPY_PARTS_MAX,
   SANDBOX_RELAY_MS,
+  SANDBOX_RELAYS_MAX,
   SANDBOX_VALUE_BYTES_MAX,
   SANDBOXES_PER_CONNECTION_MAX,
 } from '#host/contracts/limits.ts'
@@ -21,7 +22,7 @@ import { COPY } from '#host/vault/sandbox/end.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import type { SigningKey } from '#host/crypto/port.ts'
-import { isQuiet, noticesOf } from './peers.fixture.ts'
+import { isQuiet, noticesOf, withFull } from './peers.fixture.ts'
 import {
   bytes,
   CLAUSES,
@@ -375,11 +376,13 @@ test('a service is a guest like any other', async () => {
   expect(await codeOf(his.export())).toBe('connection-inactive')
 })
 
-test('a host that is away is no answer: the device is told within a minute, and nothing was done', async () => {
+test('a host that is away is no answer: the device is told within a minute, and so many wait at a time', async () => {
   const { hers, his } = await all.share()
   all.peers.wire.up = false
   const lost = codeOf(his.write({ ...MUTUAL, key: 'a' }, bytes('1')))
-  await until('it was passed on', async () => (await all.peers.bob.vault()).sandboxes.relays.size === 1)
+  const { relays } = (await all.peers.bob.vault()).sandboxes
+  await until('it was passed on', () => relays.size === 1)
+  await withFull(relays, SANDBOX_RELAYS_MAX, async () => expect(await codeOf(his.read('mutual', 'a'))).toBe('busy'))
   all.peers.pass(SANDBOX_RELAY_MS + 1)
   expect(await lost).toBe('busy')
   all.peers.wire.up = true

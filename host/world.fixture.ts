@@ -34,6 +34,8 @@ import { startWatch, type Trace } from './watch.ts'
 
 const root = new URL('../', import.meta.url)
 const COMMAND_LIFE_MS = 3_600_000
+/** A round of upkeep comes soon after the clock was moved. */
+const TICK_MS = 20
 export const VAULT = 'alice'
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 const monotonic = (): number => performance.now()
@@ -224,7 +226,7 @@ async function startRunner({
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
     const enclaved = enclave && (() => enclave(options))
-    const more = { pid: process.pid, monotonic, random, tell, warn, enclaved, showing }
+    const more = { tickMs: TICK_MS, pid: process.pid, monotonic, random, tell, warn, enclaved, showing }
     return { bus, host: await startHost({ ...options, handlers, bus, ...more }) }
   }
   let handlers = options.handlers
