@@ -27,7 +27,7 @@ import { forgetOwn } from '#host/vault/account/own.ts'
 import type { Vault } from '#host/vault/vault.ts'
 import { compareBytes, joinBytes } from '#host/wire/bytes.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
-import { pack, unpack } from '#host/wire/pack.ts'
+import { encodeHeldVersion, type HeldVersion } from '#host/vault/account/rows.ts'
 import { attach, attachVault, draft, entryOf, type Rig, signUp } from './entries-rig.fixture.ts'
 import { type Asker, connectService } from './service.fixture.ts'
 import { startWorld, until, type World } from './world.fixture.ts'
@@ -107,9 +107,9 @@ const versionOf = (id: EntryId) => {
 }
 const shareKeyOf = (id: EntryId) => shareKey(versionOf(id).version, own.id)
 const share = (value: Uint8Array): Change => ({ namespace: 'shares', key: shareKeyOf(entry), value })
-const header = (change: object): Change => {
+const header = (change: Partial<HeldVersion>): Change => {
   const key = headerKey(entry, entryRecord(vault, entry)?.seq ?? 0)
-  return { namespace: 'versions', key, value: pack({ ...(unpack(raw('versions', key)) as object), ...change }) }
+  return { namespace: 'versions', key, value: encodeHeldVersion({ ...versionOf(entry), ...change }) }
 }
 
 /** Puts a version where the next would be, as only a host can. */

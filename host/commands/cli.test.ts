@@ -75,6 +75,7 @@ test.concurrent.each<[string[], RegExp]>([
   [['vault', 'export', 'alice', '--data', 'x', '--out', 'y'], /--recipient.*--passphrase-file/],
   [['vault', 'import', 'file', '--data', 'x'], /--identity-file.*--passphrase-file/],
   [['vault', 'create', 'bob', '--data', 'x'], /--device-key.*--new-device-key/],
+  [['vault', 'create', 'bob', '--data', 'x', '--device-key', 'y', '--pin'], /--protect FILE/],
   [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],

@@ -55,8 +55,15 @@ export function enclavedOf(
   { releases, ...options }: Omit<EnclavedOptions, 'image' | 'releases'> & { readonly releases: Releases },
 ): (() => Promise<Enclaved>) | undefined {
   if (registers === undefined) return undefined
-  const image = { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
-  return () => openEnclaved({ ...options, image, releases })
+  return () => openEnclaved({ ...options, image: releasedOf(measure, { registers, releases }), releases })
+}
+
+/** What the release log says of an image that was measured into these registers. */
+export function releasedOf(
+  measure: ImageMeasure,
+  { registers, releases }: { registers: Registers; releases: Published },
+): Released {
+  return { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
 }
 
 /** What a host shows to whoever asks for evidence. @throws Refusal `key-missing` */

@@ -4,9 +4,9 @@
  */
 import { expect, test } from 'vitest'
 
+import { keptRegistry } from './fixtures/corpus.ts'
 import { remnants } from './fixtures/remnants.ts'
 import { granting, jobFor, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import { textRegistry } from './fixtures/text.ts'
 import { createPool } from './pool.ts'
 import { buildRegistry } from './registry.ts'
 
@@ -14,8 +14,7 @@ const EVENTS = Number(process.env['SOAK_EVENTS'] ?? 1_000)
 const IN_FLIGHT = 20
 
 test(`${EVENTS} events of alternating tenants`, { timeout: 30_000 + 60 * EVENTS }, async () => {
-  const written = await textRegistry(remnants)
-  const registry = buildRegistry([...registryOf('keeps').handlers, ...written.handlers])
+  const registry = buildRegistry([...registryOf('keeps').handlers, ...keptRegistry(remnants).handlers])
   await using pool = await createPool({ registry, cells: 2, spares: 1 })
   const sources = granting(memoryNamespace())
   const names = ['keeps', ...remnants.map(({ name }) => name)]

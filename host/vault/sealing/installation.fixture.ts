@@ -19,6 +19,7 @@ import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openLog } from '#host/storage/group.ts'
 import { type MemoryLog, memoryLog } from '#host/storage/memory-log.fixture.ts'
 import type { BlobStore } from '#host/storage/port.ts'
+import type { OwnerSecret } from '#host/storage/protected.ts'
 import { keySealer } from '#host/storage/sealer.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { parseSubject } from '#host/wire/subject.ts'
@@ -82,7 +83,8 @@ const releaseOf = ({ image, serial = image }: RoomOptions) => ({
   serial,
 })
 
-export async function installation(): Promise<Installation> {
+/** `owner` protects its one vault when that is made. */
+export async function installation(owner?: OwnerSecret): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-sealing-'))
   const clock = { now: START_MS }
   const now = (): number => clock.now
@@ -119,7 +121,7 @@ export async function installation(): Promise<Installation> {
     if (isNew) {
       isNew = false
       const device = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
-      await vaults.create('alice', { device, fields: { email: 'alice@example.org' }, now: now() })
+      await vaults.create('alice', { device, fields: { email: 'alice@example.org' }, now: now() }, owner)
     }
     running = () => opened.abandon()
     const { sealing } = vaults
