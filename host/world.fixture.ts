@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -278,6 +278,12 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   throw new Error(`${what}: not within 10 s`)
+}
+
+/** What a host has left, to be read, broken or put back; its lock is of the process alone. */
+export async function copyOf({ folder }: Pick<World, 'folder'>, to: string): Promise<string> {
+  await cp(folder, to, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  return to
 }
 
 /** A pool whose handlers are done only when the test says so: what happens meanwhile happens in between. */
