@@ -10,7 +10,7 @@ import { type Plugin, rolldown } from 'rolldown'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** A thread's file beside the one that starts it. */
-const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
+export const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
 /** What needs compilers, sources or a terminal of its own: no part of an image. */
 const LEFT_OUT =
   /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u

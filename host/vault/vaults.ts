@@ -18,6 +18,7 @@ import type { OwnerSecret } from '#host/storage/protected.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
 import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { flush } from '#host/storage/flush.ts'
+import { keyContext } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Instance, openInstance } from './account/instance.ts'
@@ -196,7 +197,7 @@ async function makeVault(
   const { log, sealer, snapshots, published, random, keyFile } = parts
   const kek = random(32)
   if (owner) await writeProtected(parts, { id, kek, owner, verifyKey: birth.device.verifyKey })
-  else await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
+  else await writeNew(keyFile(id), sealer.seal(kek, keyContext(id)))
   const store = await createStore(log, { vault: id, kek, random, snapshots })
   await foundVault(store, { ...birth, published, random })
   return vaultOf(parts, store, { id })
@@ -215,8 +216,8 @@ async function restoreVault(parts: Parts, { vault: id, changes }: Backup, now: n
   const part = `${keyFile(id)}${PART}`
   if (await readFile(keyFile(id)).catch(absent)) throw taken(keyFile(id))
   const begun = await readFile(part).catch(absent)
-  const kek = begun ? sealer.open(begun, `vault ${id}`) : random(32)
-  if (!begun) await writeNew(part, sealer.seal(kek, `vault ${id}`))
+  const kek = begun ? sealer.open(begun, keyContext(id)) : random(32)
+  if (!begun) await writeNew(part, sealer.seal(kek, keyContext(id)))
   // Opening zeroes the key it was given.
   const again = new Uint8Array(kek)
   const left = await openStore(log, { vault: id, kek, epoch: 0, random, snapshots }).catch(unborn)

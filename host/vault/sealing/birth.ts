@@ -2,6 +2,7 @@
 import type { Enclave } from '#host/crypto/enclave.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { PIN_SALT_BYTES } from '#host/crypto/pin.ts'
+import { keyContext } from '#host/storage/key-file.ts'
 import { KEY_BYTES, wrapKey } from '#host/storage/keys.ts'
 import {
   encodeProtected,
@@ -54,6 +55,6 @@ export async function protectNew(
   const wrapped = wrapRoot(secret, { input, place: { vault: id, measurement, epoch: header.epoch }, random })
   input.fill(0)
   const held = { root: wrapKey(secret), header: sealHeader(enclave, id, header) }
-  const keys = guard.sealerOf(held.root).seal(kek, `vault ${id}`)
+  const keys = guard.sealerOf(held.root).seal(kek, keyContext(id))
   return { bytes: encodeProtected({ keys, seats: [{ measurement, header: held.header, wrapped }] }), held }
 }
