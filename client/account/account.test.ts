@@ -16,6 +16,8 @@ import { type Account, openAccount, signUp } from './account.ts'
 import type { AccountOptions, AccountStore } from './state.ts'
 
 const ATTEMPTS = 2
+/** More than a page holds. */
+const VERSIONS = 120
 /** An answer that is late by this is overtaken by a write, where writes do not wait for it. */
 const OVERTAKEN_MS = 1_000
 
@@ -141,6 +143,33 @@ describe('devices', () => {
     expect({ first, steps }).toEqual({ first: { shares: 2, unopened: 0, findings: [] }, steps: ['2/2'] })
     expect(textOf((await tablet.account.get(entry)).content())).toBe('two')
     expect(await phone.account.devices.backfill(tablet.account.device)).toMatchObject({ shares: 0 })
+  })
+
+  test('are given the rest when it was cut off in the middle, and nothing twice', { timeout: 120_000 }, async () => {
+    // Outlines this long leave room for some ninety versions in a page.
+    const urls = Array.from({ length: 8 }, (_, at) => `https://${at}.example/${'x'.repeat(480)}`)
+    const long = { ...draft('Router'), outline: { title: 'Router', kind: 'note', urls } }
+    const entry = await phone.account.create(long)
+    while ((await phone.account.change(entry, () => long)) < VERSIONS);
+    const tablet = await attach('tablet')
+    let sent = 0
+    const cut = await lying(phone, {
+      async backfill(shares, channels) {
+        if (sent > 0) throw new Error('cut off')
+        sent = shares.length
+        return phone.owner.entries.backfill(shares, channels)
+      },
+    })
+    const [before, after]: [number[], number[]] = [[], []]
+    const first = cut.devices.backfill(tablet.account.device, { progress: (done) => void before.push(done) })
+    await expect(first).rejects.toThrow('cut off')
+    expect(before).toEqual([sent])
+    expect(await tablet.account.get(entry)).toMatchObject({ outline: null })
+    const again = await openAccount({ ...phone.options, user: phone.account.user })
+    const rest = await again.devices.backfill(tablet.account.device, { progress: (done) => void after.push(done) })
+    expect(rest).toEqual({ shares: VERSIONS - sent, unopened: 0, findings: [] })
+    expect(after.at(-1)).toBe(VERSIONS)
+    expect((await tablet.account.history(entry)).filter(({ outline }) => outline !== null)).toHaveLength(VERSIONS)
   })
 
   test('that cannot open a version pass nothing on', async () => {
