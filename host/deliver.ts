@@ -52,6 +52,8 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     const letters = await (isGreeting(arrival.subject)
       ? watch.timed('greet', greet({ ...arrival, ...moment(host), showing: host.showing }))
       : hear(arrival, (event) => (opened = event)))
+    // What is not kept says what was read, and that may not be durable yet.
+    if (letters.some(({ key }) => key === '')) await arrival.vault.writer.settled()
     await send(arrival.vault, letters)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

@@ -113,8 +113,10 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 }
 
 /** A replayed event was answered once already: whoever lost that answer gets the same one. */
-function repeat({ opened, ...moment }: Refused): readonly Letter[] {
-  return opened ? answeredAgain(opened, moment) : []
+async function repeat({ opened, ...moment }: Refused): Promise<readonly Letter[]> {
+  if (!opened) return []
+  await opened.vault.writer.settled()
+  return answeredAgain(opened, moment)
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {
