@@ -115,8 +115,10 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 /** A replayed event was answered once already: whoever lost that answer gets the same one. */
 async function repeat({ opened, ...moment }: Refused): Promise<readonly Letter[]> {
   if (!opened) return []
+  const letters = answeredAgain(opened, moment)
+  // Only then: what was read may be what is being written.
   await opened.vault.writer.settled()
-  return answeredAgain(opened, moment)
+  return letters
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {
