@@ -63,7 +63,7 @@ test('a secret that is there is taken as it is, and refused when others may read
 })
 
 test('without the image nothing is made: neither protected nor not', async () => {
-  expect(await codeOf(create({ protect: at('late'), image: at('none') }))).toBe('image-missing')
+  expect(await codeOf(create({ protect: at('late'), image: at('none') }))).toBe('input-invalid')
   expect(await found()).toBe('done')
   await using opened = await openFolder(data, { create: false })
   expect(await opened.vaults.names()).toEqual([])
