@@ -18,6 +18,8 @@ import { openDevice } from './folder.ts'
 import type { Screen } from './screen.ts'
 
 const SHARING: Sharing = { events: [], store: null, messages: false, authentication: false, requestsPerHour: 1_000 }
+/** Nobody waits for the host's next round. */
+const TICK_MS = 20
 const PASSPHRASE = 'correct horse battery staple'
 
 /** What was printed, and what was found wrong. */
@@ -92,7 +94,7 @@ export async function startOwners(): Promise<Owners> {
     await using parts = new AsyncDisposableStack()
     const broker = parts.use(await openMemoryBroker(data))
     const bus = broker.connect()
-    const quiet = { warn: () => {}, cells: 1, pid: process.pid, handlers: [] }
+    const quiet = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
     const host = parts.use(await startHost({ ...surroundings, ...quiet, folder: data, bus }))
     const [mine, theirs] = [await pair(one), await pair(other)]
     const [here, there] = [mailbox<Offer>(), mailbox<Offer>()]
