@@ -53,8 +53,8 @@ function told(runs: number, tookMs: number): string {
   const { ran, refused, trapped, slowestMs } = ends
   const rss = Math.round(process.memoryUsage.rss() / 2 ** 20)
   return (
-    `${Math.round(tookMs / 1_000)} s: ${runs} changed components: ${ran} ran, ${refused} refused, ${trapped} trapped, ` +
-    `none otherwise; slowest ${slowestMs.toFixed(0)} ms, RSS ${rss} MiB`
+    `${Math.round(tookMs / 1_000)} s: ${runs} changed components: ${ran} ran, ${refused} refused, ` +
+    `${trapped} trapped, none otherwise; slowest ${slowestMs.toFixed(0)} ms, RSS ${rss} MiB`
   )
 }
 
