@@ -26,9 +26,8 @@ export interface Surroundings {
   readonly random: (length: number) => Uint8Array
 }
 
-/** A store that forgets with the process: for a device that pairs anew, and for tests. */
-export function forgetfulStore(): ClientStore {
-  const items = new Map<string, Uint8Array>()
+/** A store that forgets with the process: for a device that pairs anew, and for tests. `items` is what is in it. */
+export function forgetfulStore(items: Map<string, Uint8Array> = new Map()): ClientStore {
   return {
     get: (key) => items.get(key),
     under: (prefix) =>

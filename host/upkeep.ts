@@ -83,9 +83,12 @@ async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Pro
   await commit({ vault, now, random, changes: [erased], rows: [] })
 }
 
-/** A disk that does not take it now may take it in the next round; so may a vault that its owner locks meanwhile. */
+/** What a disk, or an owner who locks or moves the vault meanwhile, keeps from being done in this round. */
+const hindrances = new Set<string>(['storage-failed', 'vault-locked', 'key-missing', 'conflict'])
+
+/** It is done in a later round. */
 function later(error: unknown): false {
-  if (!(error instanceof Refusal) || (error.code !== 'storage-failed' && error.code !== 'vault-locked')) throw error
+  if (!(error instanceof Refusal) || !hindrances.has(error.code)) throw error
   return false
 }
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -280,6 +280,12 @@ export async function until<T>(
   throw new Error(`${what}: not within 10 s`)
 }
 
+/** What a host has left, to be read, broken or put back; its lock is of the process alone. */
+export async function copyOf({ folder }: Pick<World, 'folder'>, to: string): Promise<string> {
+  await cp(folder, to, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  return to
+}
+
 /** A pool whose handlers are done only when the test says so: what happens meanwhile happens in between. */
 export function gatedPool(pool: Pool): Pool & { readonly entered: Promise<void>; release(): void } {
   const entered = Promise.withResolvers<void>()
@@ -330,7 +336,7 @@ async function found(
 }
 
 /** Built before the tests run: `scripts/test-setup.ts`. */
-function handlerFiles(name: string): HandlerFiles {
+export function handlerFiles(name: string): HandlerFiles {
   const isShipped = existsSync(new URL(`manifests/${name}.json`, root))
   return {
     name,

@@ -1,4 +1,4 @@
-/** Runs once before the tests: builds the handlers and the fixtures that are missing or out of date, and the threads. */
+/** Runs once before the tests: builds the threads, and the handlers and fixtures that are missing or out of date. */
 import { buildFixtures, buildPlugins } from './build-plugins.ts'
 import { compileThreads } from './test-threads.ts'
 

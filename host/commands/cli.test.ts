@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { makeImage } from '../../scripts/build-image.ts'
-import { startWorld, until, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, until, type World } from '#host/world.fixture.ts'
 import { openFolder } from './open.ts'
 import { startTrellis, trellis } from './run.fixture.ts'
 
@@ -25,12 +25,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a host has left, to be read or broken. */
-async function copyOfData(name: string): Promise<string> {
-  const data = join(folder, name)
-  await cp(world.folder, data, { recursive: true, filter: (path) => !path.endsWith('.lock') })
-  return data
-}
+const copyOfData = (name: string): Promise<string> => copyOf(world, join(folder, name))
 
 test.concurrent.each([
   [[]],

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { buildImage, openImage, writeImage } from '#enclave/image.ts'
 import { measureImage, softwareMeasurement } from '#enclave/measure.ts'
-import { startWorld, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, type World } from '#host/world.fixture.ts'
 import { makeImage, makeWholeImage } from '../../scripts/build-image.ts'
 import { bundle } from '../../scripts/bundle-host.ts'
 import { startNatsServer } from '../../scripts/nats-server.ts'
@@ -55,12 +55,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a host has left. */
-async function copyOfData(name: string): Promise<string> {
-  const data = join(folder, name)
-  await cp(world.folder, data, { recursive: true, filter: (path) => !path.endsWith('.lock') })
-  return data
-}
+const copyOfData = (name: string): Promise<string> => copyOf(world, join(folder, name))
 
 /** Ready, or over. */
 async function started(...args: readonly string[]): Promise<Running> {

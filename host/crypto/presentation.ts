@@ -1,6 +1,6 @@
 /** Presentations: some claims of a credential with a proof, made for one verifier and its nonce. */
 import { Refusal } from '#host/errors.ts'
-import { CREDENTIAL_CLAIMS_MAX, NONCE_BYTES_MAX, NONCE_BYTES_MIN, PRESENTATION_BYTES_MAX } from '#host/limits.ts'
+import { CREDENTIAL_CLAIMS_MAX, PRESENTATION_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { Suite } from './port.ts'
@@ -47,11 +47,6 @@ const presentationSchema = z.strictObject({
   claims: z.array(claimSchema).min(1).max(CREDENTIAL_CLAIMS_MAX),
   proof: bytesUpTo(PRESENTATION_BYTES_MAX),
 })
-
-/** Whether these bytes may be bound into a proof. */
-export function isNonce(bytes: Uint8Array): boolean {
-  return bytes.length >= NONCE_BYTES_MIN && bytes.length <= NONCE_BYTES_MAX
-}
 
 /** What to prove. @throws Error for a claim the credential does not have: what may be named is checked before */
 export function disclosureOf(

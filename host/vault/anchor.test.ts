@@ -14,7 +14,7 @@ import { openFolder } from '#host/commands/open.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
-import { startWorld, until, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, until, type World } from '#host/world.fixture.ts'
 
 /** Whose envelope it says it is. */
 function cidOf(data: Uint8Array): Uint8Array {
@@ -26,9 +26,7 @@ function cidOf(data: Uint8Array): Uint8Array {
 /** Stops the host and puts a copy of its folder aside. */
 async function copied(world: World): Promise<string> {
   await world.kill()
-  const copy = `${world.folder}.copy`
-  // The lock of the host that was killed may just be going.
-  await cp(world.folder, copy, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  const copy = await copyOf(world, `${world.folder}.copy`)
   await world.start()
   return copy
 }
