@@ -11,8 +11,8 @@ export interface UpOptions {
   readonly data: string
   readonly image: string
   readonly nats?: string
-  /** The image that vaults may move to. */
-  readonly next?: string
+  /** Wait beside the host of the folder, for the vaults that their owners let go. */
+  readonly succeed?: boolean
   readonly space?: string
   /** The socket of the process that owns a Nitro security module. */
   readonly nsm?: string
@@ -20,11 +20,6 @@ export interface UpOptions {
   readonly hardened?: boolean
   /** Print one JSON line per event instead of words. */
   readonly trace?: boolean
-}
-
-interface Places {
-  readonly data: string
-  readonly next: string | undefined
 }
 
 /** What is denied to the host beside its folders. Its cells are threads, so threads it must have. */
@@ -56,38 +51,33 @@ export async function becomeHost(options: UpOptions): Promise<never> {
   if (process.execve === undefined)
     throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
   const [image, data] = [await realpath(options.image), await realpath(options.data)]
-  const next = options.next === undefined ? undefined : await realpath(options.next)
-  const flags = options.hardened === true ? wallsOf({ image, data, next, options, execPath }) : []
+  const flags = options.hardened === true ? wallsOf({ image, data, options, execPath }) : []
   const args = [
     execPath,
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
     ...flags,
     join(image, BOOT_FILE),
-    ...typed({ data, next }, options),
+    ...typed({ ...options, data }),
   ]
   // Nothing of the environment: neither NODE_OPTIONS nor a secret.
   return process.execve(execPath, args, {})
 }
 
 /** Node's flags for a host that reads and writes what it was given, and no more. */
-function wallsOf(places: Places & { image: string; options: UpOptions; execPath: string }): readonly string[] {
-  const { image, data, next, options, execPath } = places
-  const reads = [image, data, execPath, ...(next === undefined ? [] : [next])].map((path) => `--allow-fs-read=${path}`)
+function wallsOf(places: { image: string; data: string; options: UpOptions; execPath: string }): readonly string[] {
+  const { image, data, options, execPath } = places
+  const reads = [image, data, execPath].map((path) => `--allow-fs-read=${path}`)
   const network = options.nats === undefined && options.nsm === undefined ? [] : ['--allow-net']
   return [...WALLS, ...reads, `--allow-fs-write=${data}`, ...network]
 }
 
-function typed({ data, next }: Places, { nats, space, nsm, trace, hardened }: UpOptions): readonly string[] {
-  const named = Object.entries({ nats, space, nsm, next }).flatMap(([name, value]) =>
+function typed({ data, nats, space, nsm, ...flags }: UpOptions): readonly string[] {
+  const named = Object.entries({ nats, space, nsm }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, value],
   )
-  return [
-    'up',
-    '--data',
-    data,
-    ...named,
-    ...(trace === true ? ['--trace'] : []),
-    ...(hardened === true ? ['--hardened'] : []),
-  ]
+  const said = (['trace', 'hardened', 'succeed'] as const).flatMap((name) =>
+    flags[name] === true ? [`--${name}`] : [],
+  )
+  return ['up', '--data', data, ...named, ...said]
 }

@@ -45,6 +45,8 @@ export interface Room extends AsyncDisposable {
   readonly sealing: Sealing
   readonly enclave: Enclave
   readonly writes: () => number
+  /** How often it was told that every vault went to the next image. */
+  readonly lefts: () => number
   device(
     store: ClientStore,
     options?: { signing?: SigningKey; accepts?: readonly Enclave[]; through?: Sealing },
@@ -106,6 +108,7 @@ export async function installation(): Promise<Installation> {
       find: (measurement) => (beside && equalBytes(measurement, beside.measurement) ? beside.release : undefined),
     }
     const opened = await openLog(log)
+    let lefts = 0
     const vaults = await openVaults({
       log: opened,
       sealer: keySealer(installed, { kind: 'software', random }),
@@ -114,7 +117,7 @@ export async function installation(): Promise<Installation> {
       keys: faulty.blobs,
       random,
       prover,
-      enclaved: { enclave, releases, successor: beside, now },
+      enclaved: { enclave, releases, successor: () => Promise.resolve(beside), now, left: () => void lefts++ },
     })
     if (isNew) {
       isNew = false
@@ -124,7 +127,7 @@ export async function installation(): Promise<Installation> {
     running = () => opened.abandon()
     const { sealing } = vaults
     if (!sealing) throw new Error('no sealing')
-    return roomOf({ vaults, sealing, enclave, signing, ground, writes: faulty.writes })
+    return roomOf({ vaults, sealing, enclave, signing, ground, writes: faulty.writes, lefts: () => lefts })
   }
 
   return {
@@ -154,7 +157,7 @@ function roomOf({
   ground,
   signing,
   ...room
-}: Pick<Room, 'vaults' | 'sealing' | 'enclave' | 'writes'> & { signing: SigningKey; ground: Ground }): Room {
+}: Pick<Room, 'vaults' | 'sealing' | 'enclave' | 'writes' | 'lefts'> & { signing: SigningKey; ground: Ground }): Room {
   const { vaults, sealing, enclave } = room
   const { now, attestor } = ground
   return {
@@ -187,7 +190,9 @@ async function enclaveOf(options: RoomOptions, { installed, attestor, now }: Gro
 /** The next image, as it runs before it has any vault. */
 async function besides(options: RoomOptions, ground: Ground): Promise<Successor> {
   const enclave = await enclaveOf(options, ground)
-  return openSuccessor({ enclave, changes: `image ${options.image}`, now: ground.now, random })
+  const { measurement, release } = enclave
+  const changes = `image ${options.image}`
+  return { measurement, release, changes, ...openSuccessor({ enclave, now: ground.now, random }) }
 }
 
 function deviceOf(options: {

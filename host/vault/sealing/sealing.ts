@@ -24,6 +24,7 @@ import type { Vault } from '../vault.ts'
 import type { Guard } from './guard.ts'
 import { carryOut, type Workshop } from './orders.ts'
 import { openPresenter, type Standing } from './presenter.ts'
+import { isAllThere, seatedFor } from './seats.ts'
 import { turnsByVault } from './slot.ts'
 import type { Successor } from './succession.ts'
 
@@ -43,34 +44,41 @@ export interface SealingOptions {
   readonly enclave: Enclave
   readonly sealer: Sealer
   readonly releases: Releases
-  readonly successor?: Successor | undefined
+  readonly successor?: (() => Promise<Successor | undefined>) | undefined
+  /** Told when every protected vault has a seat for the successor that waits: it waits for this process alone. */
+  readonly left?: (() => void) | undefined
+  readonly names: () => Promise<readonly VaultId[]>
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly find: (id: VaultId) => Promise<Vault | undefined>
   readonly drop: (id: VaultId) => Promise<void>
 }
 
+const nobody = () => Promise.resolve(undefined)
 const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 
 export function openSealing(options: SealingOptions): Sealing {
-  const { guard, enclave, now, random, releases, successor } = options
+  const { guard, enclave, now, random, releases, names, left, successor = nobody } = options
   const presenter = openPresenter({ enclave, now, random })
   const turns = turnsByVault()
   const offers = new Map<VaultId, MoveOffer>()
+  let isHanded = false
   const shop: Workshop = {
     ...options,
     successor,
     offerOf: (id) => offers.get(id),
     endOffer: (id) => void offers.delete(id),
+    handed: () => (isHanded = true),
   }
 
   /** The question whether to move on, the same one until it is answered. */
-  function offerOf(id: VaultId): MoveOffer | null {
-    const release = successor && releases.find(successor.measurement)
+  async function offerOf(id: VaultId): Promise<MoveOffer | null> {
+    const beside = await successor()
+    const release = beside && releases.find(beside.measurement)
     if (!release || release.serial <= enclave.release.serial) return null
     const asked = offers.get(id)
-    if (asked && equalBytes(asked.to, successor.measurement)) return asked
-    const { measurement: to, changes } = successor
+    if (asked && equalBytes(asked.to, beside.measurement)) return asked
+    const { measurement: to, changes } = beside
     const offer = { request: random(REQUEST_BYTES), to, release: release.id, serial: release.serial, changes }
     offers.set(id, offer)
     return offer
@@ -82,11 +90,20 @@ export function openSealing(options: SealingOptions): Sealing {
       if (!found) return { state: 'open', pin: false, offer: null }
       const pin = found.header.salt !== null
       if (found.header.move) return { state: 'moving', pin, offer: null }
-      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: offerOf(id) }
+      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: await offerOf(id) }
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== 'key-missing') throw error
       return { state: 'moved', pin: false, offer: null }
     }
+  }
+
+  /** Once a vault was handed over: whether that was the last one. */
+  async function letGo(): Promise<void> {
+    isHanded = false
+    const beside = await successor()
+    if (!beside || !left) return
+    const seated = await seatedFor(beside.measurement, { names: await names(), read: guard.slots.read })
+    if (isAllThere(seated)) left()
   }
 
   async function outcomeOf(id: VaultId, plaintext: Uint8Array, evidence: Uint8Array): Promise<Outcome> {
@@ -116,6 +133,7 @@ export function openSealing(options: SealingOptions): Sealing {
       const { plaintext, answerKey } = presenter.open(id, { evidence, sealed, info: ORDER_INFO })
       const outcome = encodeOutcome(await outcomeOf(id, plaintext, evidence))
       plaintext.fill(0)
+      if (isHanded) await letGo()
       const answer = sealAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, outcome)
       answerKey.fill(0)
       return encodeSealed({ evidence, sealed: answer })
