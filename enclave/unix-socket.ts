@@ -78,8 +78,8 @@ function readFramed(socket: Socket, { bytesMax, silentMsMax }: SocketLimits): Pr
     const bytes = Uint8Array.from(Buffer.concat(chunks))
     chunks.splice(0, chunks.length, bytes)
     const due = LENGTH_BYTES + new DataView(bytes.buffer).getUint32(0)
-    if (due > LENGTH_BYTES + bytesMax || received > due)
-      socket.destroy(new Error('socket: a message that is too large'))
+    if (due > LENGTH_BYTES + bytesMax) socket.destroy(new Error('socket: a message that is too large'))
+    else if (received > due) socket.destroy(new Error('socket: a message that is longer than it says'))
     else if (received === due) resolve(bytes.slice(LENGTH_BYTES))
   })
   return promise
