@@ -100,8 +100,8 @@ export interface Place {
 }
 
 /**
- * Plays a story in a folder of its own with an image of every handler; both are gone afterwards. A `whole` image has the
- * host besides.
+ * Plays a story in a folder of its own with an image of every handler; both are gone afterwards. A `whole` image has
+ * the host besides.
  */
 export async function inFolder(
   name: string,

@@ -3,10 +3,10 @@
  *
  *     node examples/upgrade.ts
  *
- * Acme checks which code has Alice's vault before it says hello. The provider publishes another image, and it waits in a
- * process of its own beside the host that runs. Alice reads what it changes and says yes; the old host hands over and
- * ends, the vault opens in the new one and nowhere else, and Acme asks again. Exits with 0 only if all of it came out as
- * it should. It needs a nats-server: both hosts are reached over it.
+ * Acme checks which code has Alice's vault before it says hello. The provider publishes another image, and it waits in
+ * a process of its own beside the host that runs. Alice reads what it changes and says yes; the old host hands over and
+ * ends, the vault opens in the new one and nowhere else, and Acme asks again. Exits with 0 only if all of it came out
+ * as it should. It needs a nats-server: both hosts are reached over it.
  */
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
 import { mkdir, readFile } from 'node:fs/promises'
@@ -48,7 +48,7 @@ interface Machine {
   readonly images: Readonly<Record<'A' | 'B', string>>
   readonly nats: string
   /** A client's connection of its own. */
-  connect(name: string): Promise<Bus>
+  readonly connect: (name: string) => Promise<Bus>
   readonly identity: Uint8Array
   /** What Alice's phone signs with. */
   readonly signing: SigningKey

@@ -59,7 +59,7 @@ export interface HostOptions {
   readonly tell?: (trace: Trace) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
-  /** The folder is another process's until this resolves; everything else stands by then. What it throws ends it all. */
+  /** The folder is another process's until this resolves: what needs none stands by then. What it throws ends it. */
   readonly turn?: (() => Promise<void>) | undefined
   /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
   readonly showing?: (() => Promise<Showing>) | undefined
@@ -85,10 +85,9 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random, tell = () => {} } = options
+  const { folder, bus, now, random, cells, cellStartMs, tell = () => {} } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
-  const { cells, cellStartMs } = options
   const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
   await options.turn?.()
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))

@@ -1,12 +1,12 @@
 /** `trellis up` as an operator starts it: a process of its own, known by the lines it prints. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
 import type { UpLine } from '../host/commands/up.ts'
 
-const MAIN = fileURLToPath(new URL('../host/main.ts', import.meta.url))
+const MAIN = join(import.meta.dirname, '..', 'host', 'main.ts')
 
 export interface HostProcess extends AsyncDisposable {
   readonly pid: number

@@ -140,8 +140,7 @@ async function run({ folder, image: path, succeeds, cut, device }: RoomArguments
   await over.promise
   point('left').before()
   await parts.disposeAsync()
-  tell({ told: 'left' })
-  process.disconnect?.()
+  process.send?.({ told: 'left' } satisfies Told, () => process.exit())
 }
 
 async function found(vaults: Vaults, verifyKey: Uint8Array): Promise<void> {

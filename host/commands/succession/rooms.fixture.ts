@@ -30,7 +30,7 @@ export function startRoom(options: RoomArguments): RoomProcess {
   const child = fork(ROOM, [JSON.stringify(options)], {
     serialization: 'advanced',
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
   const tolds = new Set<string>()
   const waiting = new Map<number, (told: Told) => void>()
@@ -55,7 +55,7 @@ export function startRoom(options: RoomArguments): RoomProcess {
       if ('answer' in told) resolve(told.answer && new Uint8Array(told.answer))
       else reject(new Error('error' in told ? told.error : 'no answer'))
     })
-    send(child, { id, ...question } as Asked)
+    send(child, { id, ...question })
     if (isOver) reject(new Error('it was killed'))
     return promise
   }

@@ -8,11 +8,9 @@ import {
   encodeOutcome,
   encodePresentation,
   encodeSealed,
-  type MoveOffer,
   openOrder,
   ORDER_INFO,
   type Outcome,
-  REQUEST_BYTES,
 } from '#host/contracts/provisioning.ts'
 import { NONCE_BYTES, sealAead } from '#host/crypto/aead.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
@@ -23,6 +21,7 @@ import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import type { Vault } from '../vault.ts'
 import type { Guard } from './guard.ts'
 import { carryOut, type Workshop } from './orders.ts'
+import { openOffers } from './offers.ts'
 import { openPresenter, type Standing } from './presenter.ts'
 import { isAllThere, seatedFor } from './seats.ts'
 import { turnsByVault } from './slot.ts'
@@ -58,30 +57,17 @@ const nobody = () => Promise.resolve(undefined)
 const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 
 export function openSealing(options: SealingOptions): Sealing {
-  const { guard, enclave, now, random, releases, names, left, successor = nobody } = options
+  const { guard, enclave, now, random, releases, successor = nobody } = options
   const presenter = openPresenter({ enclave, now, random })
   const turns = turnsByVault()
-  const offers = new Map<VaultId, MoveOffer>()
+  const offers = openOffers({ enclave, releases, successor, random })
   let isHanded = false
   const shop: Workshop = {
     ...options,
     successor,
-    offerOf: (id) => offers.get(id),
-    endOffer: (id) => void offers.delete(id),
+    offerOf: offers.open,
+    endOffer: offers.end,
     handed: () => (isHanded = true),
-  }
-
-  /** The question whether to move on, the same one until it is answered. */
-  async function offerOf(id: VaultId): Promise<MoveOffer | null> {
-    const beside = await successor()
-    const release = beside && releases.find(beside.measurement)
-    if (!release || release.serial <= enclave.release.serial) return null
-    const asked = offers.get(id)
-    if (asked && equalBytes(asked.to, beside.measurement)) return asked
-    const { measurement: to, changes } = beside
-    const offer = { request: random(REQUEST_BYTES), to, release: release.id, serial: release.serial, changes }
-    offers.set(id, offer)
-    return offer
   }
 
   async function stateOf(id: VaultId): Promise<Standing> {
@@ -90,20 +76,11 @@ export function openSealing(options: SealingOptions): Sealing {
       if (!found) return { state: 'open', pin: false, offer: null }
       const pin = found.header.salt !== null
       if (found.header.move) return { state: 'moving', pin, offer: null }
-      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: await offerOf(id) }
+      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: await offers.ask(id) }
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== 'key-missing') throw error
       return { state: 'moved', pin: false, offer: null }
     }
-  }
-
-  /** Once a vault was handed over: whether that was the last one. */
-  async function letGo(): Promise<void> {
-    isHanded = false
-    const beside = await successor()
-    if (!beside || !left) return
-    const seated = await seatedFor(beside.measurement, { names: await names(), read: guard.slots.read })
-    if (isAllThere(seated)) left()
   }
 
   async function outcomeOf(id: VaultId, plaintext: Uint8Array, evidence: Uint8Array): Promise<Outcome> {
@@ -133,10 +110,24 @@ export function openSealing(options: SealingOptions): Sealing {
       const { plaintext, answerKey } = presenter.open(id, { evidence, sealed, info: ORDER_INFO })
       const outcome = encodeOutcome(await outcomeOf(id, plaintext, evidence))
       plaintext.fill(0)
-      if (isHanded) await letGo()
+      if (isHanded) await letGo({ ...options, successor })
+      isHanded = false
       const answer = sealAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, outcome)
       answerKey.fill(0)
       return encodeSealed({ evidence, sealed: answer })
     },
   }
+}
+
+/** Once a vault was handed over: tells, if that was the last one. */
+async function letGo({
+  guard,
+  names,
+  successor,
+  left,
+}: Pick<SealingOptions, 'guard' | 'names' | 'left'> & Pick<Workshop, 'successor'>): Promise<void> {
+  const beside = await successor()
+  if (!beside || !left) return
+  const seated = await seatedFor(beside.measurement, { names: await names(), read: (id) => guard.slots.read(id) })
+  if (isAllThere(seated)) left()
 }
