@@ -12,6 +12,7 @@ import { readMeasured } from '#host/commands/image/read.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { RELEASES_FILE } from '#host/commands/releases.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { fileSegments } from '#host/storage/file-segments.ts'
@@ -117,7 +118,7 @@ async function moving(): Promise<number> {
 
 async function fillVault(folder: string): Promise<void> {
   await using opened = await openFolder(folder, { create: true })
-  const device = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
+  const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
   const vault = await opened.vaults.create(VAULT, { device, fields: {}, now: now() })
   const value = random(VALUE_BYTES)
   for (let at = 0; at < VAULT_BYTES / VALUE_BYTES; at += 64) {
@@ -152,7 +153,7 @@ async function openRoom(folder: string): Promise<Room> {
       enclaved: { enclave, releases, now },
     }),
   )
-  const phone = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
+  const phone = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
   await vaults.create(VAULT, { device: phone, fields: {}, now: now() })
   const { sealing } = vaults
   if (!sealing) throw new Error('no sealing')
@@ -175,6 +176,7 @@ async function deviceOf({
   const { publicKey } = await openAttestorKey(folder)
   return enclaveClient({
     ...about,
+    crypto: nativeCrypto,
     vault: VAULT,
     signing,
     roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },

@@ -26,6 +26,9 @@ export const EVIDENCE_AGE_MS = 5 * 60_000
 /** The most a policy may allow: a descriptor is served for a day, and two hours for its renewal. */
 export const EVIDENCE_AGE_MS_MAX = 26 * 3_600_000
 
+/** A file of roots and a policy: some hundred registers and measurements. */
+export const POLICY_BYTES_MAX = 256 * KiB
+
 // registers ----------------------------------------------------------------------------------------------------------
 
 /** A SHA-384, and so a register. */

@@ -86,3 +86,7 @@ test('the device is reached over the socket of the process that owns it', async 
   expect(decodeEvidence(await attestor.attest({ nonce: root })).claims.nonce).toEqual(root)
   server.close()
 })
+
+test('without that process nothing is attested', async () => {
+  await expect(nsmSocket(join(folder, 'none.sock'))(root)).rejects.toMatchObject({ code: 'not-attested' })
+})

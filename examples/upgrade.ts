@@ -27,7 +27,9 @@ import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import type { MoveOffer } from '#host/contracts/provisioning.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Bus } from '#host/messaging/port.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { type HostProcess, startHostProcess } from '../scripts/host-process.ts'
@@ -133,7 +135,7 @@ async function setUp({ folder, image }: Place, parts: AsyncDisposableStack): Pro
 
 async function found(data: string, signing: SigningKey): Promise<Uint8Array> {
   await using opened = await openFolder(data, { create: true })
-  const device = { id: 'phone', label: 'phone', verifyKey: signing.verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: signing.publicKey }
   const fields = { shipping_address: '12 Rose Lane' }
   return fingerprint(await opened.vaults.create(VAULT, { device, fields, now: surroundings.now() }))
 }
@@ -190,7 +192,11 @@ async function meet({ connect: dial, provider, roots }: Machine, alice: OwnerDev
 
   const offers = mailbox<Parameters<Parameters<OwnerDevice['onOffer']>[0]>[0]>()
   alice.onOffer(offers.put)
-  const connecting = connect(invitation, { profile, contract: signContract(terms(signing), signing) }, options)
+  const connecting = connect(
+    invitation,
+    { profile, contract: signContract(nativeCrypto, terms(signing), signing) },
+    options,
+  )
   await alice.accept(await offers.take(), [])
   const connected: Connected = await connecting
   return {
@@ -218,7 +224,7 @@ async function meet({ connect: dial, provider, roots }: Machine, alice: OwnerDev
 
 function terms(signing: SigningKey): Contract {
   return {
-    service: { name: 'Acme', identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name: 'Acme', identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: 'terms',
     version: 1,
     publishedAt: surroundings.now(),

@@ -8,8 +8,8 @@ import type { Boot } from '#enclave/boot.ts'
 import { type ImageMeasure, softwareMeasurement } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
-import { openShowing } from '#enclave/shown.ts'
-import type { Enclave, Release, Showing } from '#host/crypto/enclave.ts'
+import { openShowing } from '#enclave/showing.ts'
+import type { Enclave, Release, Releases as Published, Showing } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
 import { installKey } from '#host/storage/sealer.ts'
 import type { Enclaved } from '#host/vault/vaults.ts'
@@ -48,9 +48,8 @@ export function enclavedOf(
   { releases, left, ...options }: EnclaveOptions & Pick<Enclaved, 'left'> & { readonly releases: Releases },
 ): (() => Promise<Enclaved>) | undefined {
   if (registers === undefined) return undefined
-  const release = releases.find(softwareMeasurement(measure)) ?? unreleased(measure)
   return async () => {
-    const enclave = await openEnclave({ registers, release }, options)
+    const enclave = await openEnclave(releasedOf(measure, { registers, releases }), options)
     const about = { ...options, enclave, releases, image: measuredOf(image), socket: socketIn(options.folder) }
     return { enclave, releases, now: options.now, successor: lookBeside(about), left }
   }
@@ -72,6 +71,14 @@ export async function successorOf(
   if (release) return openEnclave({ registers, release }, options)
   const why = 'this image is no active release of its own keys'
   throw new Refusal('release-refused', `up: ${why}: put the release log that lists it into ${RELEASES_FILE}`)
+}
+
+/** What the release log says of an image that was measured into these registers. */
+export function releasedOf(
+  measure: ImageMeasure,
+  { registers, releases }: { registers: Registers; releases: Published },
+): Released {
+  return { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
 }
 
 /** What a host shows to whoever asks for evidence. @throws Refusal `key-missing` */

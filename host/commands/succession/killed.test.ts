@@ -39,7 +39,7 @@ beforeAll(async () => {
   b = await images.make('B', { handlers: [{ id: 'new' }], release: 4 })
   attestor = (await openAttestorKey(images.at('data'))).publicKey
   phone = forgetfulStore()
-  const device = signing.verifyKey.raw.toHex()
+  const device = signing.publicKey.toHex()
   await using room = startRoom({ folder: images.at('data'), image: images.at('A'), succeeds: false, cut: null, device })
   await room.told('ready')
   await clientOf(room, 'A', phone).protect()

@@ -97,11 +97,12 @@ function mortalBlobs(blobs: BlobStore, point: ReturnType<typeof killer>): BlobSt
   }
 }
 
+const warn = () => undefined
+
 async function run({ folder, image: path, succeeds, cut, device }: RoomArguments): Promise<void> {
   const point = killer(cut)
   const tell = (told: Told): void => void process.send?.(told)
   const boot = await bootIdle(path)
-  const warn = () => undefined
   const releases = await openReleases(boot.image, { data: folder, warn, pollMs: 20 })
   const about = { folder, now, random, warn, releases }
   if (succeeds) {

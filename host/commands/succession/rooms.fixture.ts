@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 
 import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import type { ClientStore, Transport } from '#client/transport.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
 import { knockOf } from '#host/vault/sealing/knock.ts'
 import { parseSubject } from '#host/wire/subject.ts'
 import { surroundings } from '../surroundings.ts'
@@ -110,6 +111,7 @@ export function deviceAt(
   const { signing, store, attestor, accepts } = about
   return enclaveClient({
     ...surroundings,
+    crypto: nativeCrypto,
     vault: VAULT,
     signing,
     transport,

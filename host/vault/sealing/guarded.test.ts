@@ -17,12 +17,14 @@ import {
   type Outcome,
   signOrder,
 } from '#host/contracts/provisioning.ts'
-import { NONCE_BYTES, openAead } from '#host/crypto/aead.ts'
+import { openAead } from '#host/crypto/aead.ts'
 import type { Enclave, EvidenceQuestion, Release } from '#host/crypto/enclave.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
-import { importKemPublicKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { openHeader } from '#host/storage/protected.ts'
 import { keySealer } from '#host/storage/sealer.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
@@ -68,8 +70,8 @@ async function sent(change: (evidence: Uint8Array) => Partial<Order>): Promise<O
   const evidence = sha384(shown.evidence)
   const about = { vault: 'alice', evidence, act: 'lock', pin: null, header: 0, anchor: null, approval: null } as const
   const plain = signOrder({ ...about, secret: new Uint8Array(32), ...change(evidence) }, disk.signing)
-  const key = importKemPublicKey(decodeDescriptor(shown.descriptor).key)
-  const { bytes: sealed, answerKey } = sealHpke(key, { info: ORDER_INFO, aad: evidence }, plain)
+  const to = decodeDescriptor(shown.descriptor).key
+  const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, { to, info: ORDER_INFO, aad: evidence }, plain)
   const answer = decodeSealedOutcome(await room.sealing.ordered('alice', encodeSealed({ evidence, sealed })))
   return decodeOutcome(openAead(answerKey, { nonce: new Uint8Array(NONCE_BYTES), aad: evidence }, answer.sealed))
 }
@@ -100,6 +102,11 @@ test('a device gives no secret to an enclave that answers for another vault', as
   })
 })
 
+const attesting = (from: Enclave, change: (asked: EvidenceQuestion) => EvidenceQuestion): Enclave => ({
+  ...from,
+  attest: (asked) => from.attest(change(asked)),
+})
+
 describe('what is handed over', () => {
   const A: Release = { id: 'image-1', root: new Uint8Array(48).fill(1), serial: 1 }
 
@@ -122,7 +129,7 @@ describe('what is handed over', () => {
       {
         vault: 'alice',
         header: { ...found.header, serial: A.serial },
-        move: { phase: 'approved', ...about, release: A.id, serial: 2, approval, device: signing.verifyKey.raw },
+        move: { phase: 'approved', ...about, release: A.id, serial: 2, approval, device: signing.publicKey },
         enclave: change.by?.(from) ?? from,
         random,
       },
@@ -149,11 +156,6 @@ describe('what is handed over', () => {
     ['for other code', { approval: { to: new Uint8Array(48) } }],
   ])('%s is refused', async (_, change) => {
     expect(await codeOf(given(change))).toBe('move-refused')
-  })
-
-  const attesting = (from: Enclave, change: (asked: EvidenceQuestion) => EvidenceQuestion): Enclave => ({
-    ...from,
-    attest: (asked) => from.attest(change(asked)),
   })
 })
 

@@ -272,7 +272,7 @@ describe('an approval', () => {
   const root = new Uint8Array(48)
   const request = random(16)
   const phone = generateSigningKey()
-  const device = phone.verifyKey.raw
+  const device = phone.publicKey
   const approval: Approval = { vault: 'alice', request, from, to, release: 'b', serial: 2 }
   const signed = (value: Approval): Approved => ({ approval: signApproval(value, phone), device })
   const b: Release = { id: 'b', root, serial: 2 }
@@ -320,7 +320,7 @@ describe('an approval', () => {
   })
 
   test('signed by another key than is said is none', () => {
-    const stranger = generateSigningKey().verifyKey.raw
+    const stranger = generateSigningKey().publicKey
     expect(() => approve({ ...signed(approval), device: stranger }, facts)).toThrow(refusal('approval'))
   })
 

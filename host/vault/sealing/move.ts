@@ -11,6 +11,7 @@
 import { type Approval, verifyApproval } from '#host/contracts/approval.ts'
 import type { MoveOffer } from '#host/contracts/provisioning.ts'
 import type { Enclave, Release } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Move } from '#host/storage/protected.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -31,7 +32,7 @@ export interface MoveFacts {
 /** The move that an approval begins. @throws Refusal `move-refused` */
 export function approve(approved: Approved, facts: MoveFacts): Move {
   const { vault, enclave, offer, releaseOf, move } = facts
-  const approval = verifyApproval(approved.approval, approved.device)
+  const approval = verifyApproval(nativeCrypto, approved.approval, approved.device)
   if (move) throw refused('another move is under way: finish or abandon it first')
   checkWay(approval, { vault, from: enclave.measurement })
   if (!offer || !equalBytes(offer.request, approval.request)) {
@@ -75,7 +76,7 @@ export interface ArrivalFacts {
 
 /** B takes a vault only by its owner's word, and forward only. @throws Refusal `move-refused` */
 export function arrive(approved: Approved, { vault, from, serial, enclave, isUnlocker }: ArrivalFacts): void {
-  const approval = verifyApproval(approved.approval, approved.device)
+  const approval = verifyApproval(nativeCrypto, approved.approval, approved.device)
   if (!isUnlocker(approved.device)) throw refused('no device of the vault approved it')
   checkWay(approval, { vault, from })
   if (!equalBytes(approval.to, enclave.measurement)) throw refused('the approval is for other code than runs here')

@@ -7,6 +7,7 @@ import type { Enclave, Releases } from '#host/crypto/enclave.ts'
 import { digest } from '#host/crypto/kdf.ts'
 import { PIN_SALT_BYTES } from '#host/crypto/pin.ts'
 import { Refusal } from '#host/errors.ts'
+import { keyContext } from '#host/storage/key-file.ts'
 import { KEY_BYTES, wrapKey } from '#host/storage/keys.ts'
 import type { Anchor, Change, Sealer } from '#host/storage/port.ts'
 import {
@@ -95,8 +96,8 @@ async function protect({ id, order, device }: Ordered, shop: Workshop): Promise<
   const held = { root: wrapKey(root), header: sealed }
   await guard.slots.update(id, (current) => {
     // A renewal may have come in between: what is protected is what is kept now.
-    const keys = sealer.open(current, `vault ${id}`)
-    const inside = guard.sealerOf(held.root).seal(keys, `vault ${id}`)
+    const keys = sealer.open(current, keyContext(id))
+    const inside = guard.sealerOf(held.root).seal(keys, keyContext(id))
     keys.fill(0)
     return encodeProtected({
       keys: inside,
@@ -243,7 +244,7 @@ async function settleHere(
   const key = wrapKey(root)
   const others = (record: ProtectedRecord): ProtectedRecord => {
     const keys = guard.keysOf(id, record)
-    const inside = guard.sealerOf(key).seal(keys, `vault ${id}`)
+    const inside = guard.sealerOf(key).seal(keys, keyContext(id))
     keys.fill(0)
     return { keys: inside, seats: [{ ...seatOf(record, enclave), wrapped }] }
   }

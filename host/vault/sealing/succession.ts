@@ -6,9 +6,9 @@ import { boundDescriptor, CHALLENGE_NONCE_BYTES, decodeDescriptor } from '#host/
 import type { Enclave, Release } from '#host/crypto/enclave.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
 import { digest } from '#host/crypto/kdf.ts'
-import { importKemPublicKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
-import { VERIFY_KEY_BYTES } from '#host/crypto/sign.ts'
+import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { MOVE_APPROVAL_BYTES_MAX, PROTECTED_BYTES_MAX } from '#host/storage/limits.ts'
 import { type Header, type Move, sealHeader } from '#host/storage/protected.ts'
@@ -68,7 +68,7 @@ export async function giveTo(
 ): Promise<Uint8Array> {
   const nonce = random(CHALLENGE_NONCE_BYTES)
   const { descriptor, evidence } = await successor.present(vault, nonce)
-  const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(descriptor) })
+  const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(nativeCrypto, descriptor) })
   if (!equalBytes(to, move.to)) throw refused('what waits beside this image is not what was approved')
   const { epoch, pepper, salt, unlockers, state, seq, serial } = header
   const { approval, device } = move
@@ -76,8 +76,8 @@ export async function giveTo(
   const named = sha384(evidence)
   const mine = await enclave.attest({ nonce: named, userData: boundHandover(inner) })
   const plain = encodeCbor([inner, mine])
-  const { key } = decodeDescriptor(descriptor)
-  const { bytes: sealed, answerKey } = sealHpke(importKemPublicKey(key), { info: HANDOVER_INFO, aad: named }, plain)
+  const context = { to: decodeDescriptor(descriptor).key, info: HANDOVER_INFO, aad: named }
+  const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, context, plain)
   for (const secret of [inner, plain, answerKey]) secret.fill(0)
   return successor.receive(vault, { evidence: named, sealed })
 }
