@@ -34,6 +34,11 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/crash.test.ts',
     env: { SOAK_KILLS: '500' },
   },
+  moves: {
+    what: 'a vault that moves between two processes, either killed at every step',
+    file: 'host/commands/succession/killed.test.ts',
+    env: { SOAK_MOVES: '99' },
+  },
   races: {
     what: 'devices that write one entry at a time, 1,000 rounds and 500 kills',
     file: 'host/entries-race.test.ts',
