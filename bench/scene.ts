@@ -12,7 +12,9 @@ import { readImage } from '#host/commands/image.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
 import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
 import type { Trace } from '#host/watch.ts'
@@ -93,7 +95,7 @@ async function connectService({ alice, transport, ...service }: Service): Promis
   const options = { ...surroundings, transport, store: forgetfulStore(), signing: generateSigningKey() }
   const invitation = await alice.invite(name, 'service')
   const profile = await discover(invitation, options)
-  const contract = signContract(contractOf(service, options.signing.verifyKey.raw), options.signing)
+  const contract = signContract(nativeCrypto, contractOf(service, options.signing.publicKey), options.signing)
   const { conversation } = await connect(invitation, { profile, contract }, options)
   return {
     async ask(type, body) {
@@ -110,7 +112,7 @@ function contractOf(
 ): Contract {
   const store = storageBytes === 0 ? null : { categories: [], bytesMax: storageBytes }
   return {
-    service: { name, identity: identityId(verifyKey), links: {} },
+    service: { name, identity: identityId(nativeCrypto, verifyKey), links: {} },
     id: 'bench',
     version: 1,
     publishedAt: surroundings.now(),

@@ -12,7 +12,8 @@ import { readImage } from '#host/commands/image.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { warn } from '#host/commands/warn.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import type { Seeded, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
@@ -27,7 +28,7 @@ export interface Person extends AsyncDisposable {
   readonly broker: MemoryBroker
   readonly phone: OwnerDevice
   /** What the phone signs with. */
-  readonly signing: SigningKey
+  readonly signing: SigningKey & Seeded
   /** Light contracts and others that wait for a yes. */
   readonly offers: Mailbox<Offer>
   /** Notices of one type, as they come. */
@@ -64,7 +65,7 @@ export async function startPerson(vault: string, options: { folder: string; imag
 
   async function found(): Promise<Uint8Array> {
     await using opened = await openFolder(folder, { create: true })
-    const device = { id: 'phone', label: `${vault}'s phone`, verifyKey: signing.verifyKey.raw }
+    const device = { id: 'phone', label: `${vault}'s phone`, verifyKey: signing.publicKey }
     return fingerprint(await opened.vaults.create(vault, { device, fields: {}, now: surroundings.now() }))
   }
 

@@ -15,12 +15,13 @@ import {
 } from '#host/contracts/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { SandboxCopy } from '#host/contracts/sandbox-copy.ts'
-import { sign, type SigningKey } from '#host/crypto/sign.ts'
 import { commit } from '#host/vault/commit.ts'
 import type { Connection } from '#host/vault/party.ts'
 import { decodeRecord } from '#host/vault/records.ts'
 import { COPY } from '#host/vault/sandbox/end.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
 import { isQuiet, noticesOf, withFull } from './peers.fixture.ts'
 import {
   bytes,
@@ -235,16 +236,16 @@ test('severing ends its sandboxes with that commit, and the guest takes the copy
   expect(await one.guest.copy(other.id)).toEqual([])
   const { signing, store } = await one.peers.alice.vault()
   const kept = await one.guest.signedCopy(id, 0)
-  expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+  expect(readCopy(nativeCrypto, [first], signing.publicKey).map(({ key }) => key)).toEqual([
     'offer',
     expect.not.stringContaining('draft'),
   ])
-  expect(readCopy([kept], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+  expect(readCopy(nativeCrypto, [kept], signing.publicKey).map(({ key }) => key)).toEqual([
     'offer',
     expect.not.stringContaining('draft'),
   ])
   expect(Buffer.from(kept).includes('his draft')).toBe(false)
-  expect(() => readCopy([kept], one.peers.bob.identity)).toThrow()
+  expect(() => readCopy(nativeCrypto, [kept], one.peers.bob.identity)).toThrow()
   expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)
   expect(store.namespaces()).toContain(`sandbox/${other.id}-guest`)
   expect(text((await hers.read('mine', 'floor'))?.value)).toBe('never under 140')
@@ -312,7 +313,7 @@ test('a host writes to its guest’s vault what the terms say, and that once', a
 /** One part as a host signs it. */
 function signPart({ terms, ...about }: Omit<SandboxCopy, 'items'> & { items: never[] }, key: SigningKey): Uint8Array {
   const payload = encodeCbor({ ...about, terms })
-  return encodeCbor(['vine/1 sandbox copy', payload, sign(key, 'vine/1 sandbox copy', payload)])
+  return encodeCbor(['vine/1 sandbox copy', payload, key.sign('vine/1 sandbox copy', payload)])
 }
 
 test('when the guest severs, its reach is over on both sides', async () => {
@@ -331,9 +332,17 @@ test('nobody else reaches it: another connection, a name that is none, and terms
   const { id, hers, his } = await all.share()
   await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
   const stranger = await connectService(all.peers.alice, 'Stranger')
-  const asGuest = guestSandbox(stranger.connected.conversation, id, { secret: random(32), random })
+  const asGuest = guestSandbox(stranger.connected.conversation, id, {
+    crypto: nativeCrypto,
+    secret: random(32),
+    random,
+  })
   expect(await codeOf(asGuest.read('mutual', 'a'))).toBe('not-permitted')
-  const none = guestSandbox(stranger.connected.conversation, 's-0000000000000000', { secret: random(32), random })
+  const none = guestSandbox(stranger.connected.conversation, 's-0000000000000000', {
+    crypto: nativeCrypto,
+    secret: random(32),
+    random,
+  })
   expect(await codeOf(none.read('mutual', 'a'))).toBe('not-permitted')
   expect(await codeOf(all.guest.open('s-0000000000000000', 'guest').read('mutual', 'a'))).toBe('command-invalid')
   expect(await codeOf(his.write({ ...MUTUAL, key: '' }, bytes('')))).toBe('malformed-request')
@@ -346,11 +355,15 @@ test('a service is a guest like any other', async () => {
   const offers = mailbox<Uint8Array>()
   conversation.on('sandbox.offered', ({ body }) => offers.put((decodeCbor(body) as { terms: Uint8Array }).terms))
   const id = await all.creator.create(acme.invitation.connection, { ...CLAUSES, portability: 'mutual-and-own' })
-  const his = guestSandbox(conversation, id, { secret: random(32), random })
+  const his = guestSandbox(conversation, id, { crypto: nativeCrypto, secret: random(32), random })
   expect(await codeOf(his.read('mutual', 'a'))).toBe('connection-inactive')
-  const hostKey = (await all.peers.alice.vault()).signing.verifyKey.raw
+  const hostKey = (await all.peers.alice.vault()).signing.publicKey
   const offer = { terms: await offers.take(), hostKey }
-  const terms = await acceptSandbox(conversation, offer, { signing: acme.options.signing, now: all.peers.alice.now() })
+  const terms = await acceptSandbox(conversation, offer, {
+    crypto: nativeCrypto,
+    signing: acme.options.signing,
+    now: all.peers.alice.now(),
+  })
   expect(terms.name).toBe('Rose Lane')
   await his.write({ ...MINE, key: 'ticket' }, bytes('half'))
   expect(holds(await stateNow(all.peers.alice), 'half')).toBe(false)
@@ -358,7 +371,7 @@ test('a service is a guest like any other', async () => {
   const hers = all.creator.open(id, 'creator')
   expect(text((await hers.read('mutual', 'ticket'))?.value)).toBe('half')
   await hers.share('ticket', 'visible').catch(() => undefined)
-  expect(readCopy([await his.export()], hostKey)).toMatchObject([{ area: 'mutual', key: 'ticket' }])
+  expect(readCopy(nativeCrypto, [await his.export()], hostKey)).toMatchObject([{ area: 'mutual', key: 'ticket' }])
   await hers.end()
   expect(await codeOf(his.export())).toBe('connection-inactive')
 })

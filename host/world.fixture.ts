@@ -13,7 +13,9 @@ import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { Seeded, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, type HostOptions, startHost } from '#host/host.ts'
 import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
@@ -69,7 +71,7 @@ export interface World extends AsyncDisposable {
   readonly broker: MemoryBroker
   readonly identity: Uint8Array
   /** What each device signs with. */
-  readonly keys: ReadonlyMap<string, SigningKey>
+  readonly keys: ReadonlyMap<string, SigningKey & Seeded>
   readonly alice: OwnerDevice
   readonly offers: { take(): Promise<Offer> }
   readonly questions: { take(): Promise<Question> }
@@ -82,7 +84,7 @@ export interface World extends AsyncDisposable {
   /** Pairs one of the devices anew; `store` is what it remembers. */
   pair(device: string, store?: ClientStore): Promise<OwnerDevice>
   /** The signing key of one of the devices. */
-  signing(device: string): SigningKey
+  signing(device: string): SigningKey & Seeded
   /** Pairs a device that the vault was told of later. */
   enrol(device: string, signing: SigningKey, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
@@ -119,9 +121,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  function enrol(device: string, signing: SigningKey, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
+  function enrol(
+    device: string,
+    signing: SigningKey & Seeded,
+    store: ClientStore = forgetfulStore(),
+  ): Promise<OwnerDevice> {
     const transport = broker.connect()
-    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
+    const surroundings = { crypto: nativeCrypto, now, random }
+    return pairDevice({ vault: name, identity, device, signing, transport, store, ...surroundings })
   }
   const pair = async (device: string, store?: ClientStore) => enrol(device, keyOf(keys, device), store)
   const alice = await pair('phone')
@@ -167,7 +174,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-function keyOf(keys: ReadonlyMap<string, SigningKey>, device: string): SigningKey {
+function keyOf(keys: ReadonlyMap<string, SigningKey & Seeded>, device: string): SigningKey & Seeded {
   const key = keys.get(device)
   if (!key) throw new Error(`${device} is no device of this world`)
   return key
@@ -311,10 +318,10 @@ async function found(
   { name, keys, now }: { name: string; keys: ReadonlyMap<string, SigningKey>; now: number },
 ): Promise<Uint8Array> {
   await using opened = await openFolder(folder, { create: true })
-  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({
+  const [first, ...others] = [...keys].map(([id, { publicKey }]) => ({
     id,
     label: `${name.slice(0, 1).toUpperCase()}${name.slice(1)}'s ${id}`,
-    verifyKey: verifyKey.raw,
+    verifyKey: publicKey,
   }))
   if (!first) throw new Error('a vault has a device')
   const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }

@@ -4,7 +4,9 @@ import { connect, discover } from '#client/service.ts'
 import { forgetfulStore, type Transport } from '#client/transport.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { mailbox } from './demo/mailbox.ts'
 import { openFolder } from './open.ts'
@@ -21,7 +23,7 @@ const ADDRESS = { shipping_address: '12 Rose Lane' }
 export async function foundAlice(data: string): Promise<Alice> {
   await using opened = await openFolder(data, { create: true })
   const signing = generateSigningKey()
-  const device = { id: 'phone', label: 'phone', verifyKey: signing.verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: signing.publicKey }
   const vault = await opened.vaults.create('alice', { device, fields: ADDRESS, now: surroundings.now() })
   return { identity: fingerprint(vault), signing }
 }
@@ -39,7 +41,11 @@ export async function askOnce(phone: OwnerDevice, transport: Transport): Promise
   const profile = await discover(invitation, options)
   const offers = mailbox<Offer>()
   phone.onOffer(offers.put)
-  const connecting = connect(invitation, { profile, contract: signContract(terms(signing), signing) }, options)
+  const connecting = connect(
+    invitation,
+    { profile, contract: signContract(nativeCrypto, terms(signing), signing) },
+    options,
+  )
   await phone.accept(await offers.take(), [])
   const { conversation } = await connecting
   const body = new TextEncoder().encode(JSON.stringify({ fields: 'all' }))
@@ -49,7 +55,7 @@ export async function askOnce(phone: OwnerDevice, transport: Transport): Promise
 
 function terms(signing: SigningKey): Contract {
   return {
-    service: { name: 'Acme', identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name: 'Acme', identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: 'terms',
     version: 1,
     publishedAt: surroundings.now(),

@@ -20,7 +20,7 @@ const said: string[] = []
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'trellis-create-'))
   await makeIdleImage(at('image'), [{ id: 'one' }])
-  await writeFile(at('verify.key'), generateSigningKey().verifyKey.raw)
+  await writeFile(at('verify.key'), generateSigningKey().publicKey)
   vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line))
   vi.spyOn(console, 'error').mockImplementation(() => undefined)
 })

@@ -1,6 +1,7 @@
 /** `trellis vault create`. */
 import { measuredRegisters } from '#enclave/measure.ts'
-import { generateSigningKey, VERIFY_KEY_BYTES } from '#host/crypto/sign.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import type { OwnerSecret } from '#host/storage/protected.ts'
 import { makeSecretFile, readSecretFile } from '#host/storage/secret-file.ts'
@@ -57,7 +58,7 @@ async function firstKey({ deviceKey, newDeviceKey }: CreateOptions): Promise<Uin
   }
   const seed = surroundings.random(64)
   if (newDeviceKey !== undefined) await writeNew(newDeviceKey, seed)
-  return generateSigningKey(seed).verifyKey.raw
+  return generateSigningKey(seed).publicKey
 }
 
 /** The secret that is there, or one drawn now and kept in the file: durable before anything is sealed with it. */

@@ -10,6 +10,7 @@ import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import type { ClientStore } from '#client/transport.ts'
 import { measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
 import type { Release, Releases } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
@@ -73,6 +74,7 @@ async function clientOf(accepts: readonly number[], kept = store): Promise<Encla
     store: kept,
     roots: { nitro: [], software: [believed.toHex()], revoked: new Set() },
     policy: { kind: 'software', measurements: accepts.map(measurementOf), registers: new Map(), maxAgeMs: 60_000 },
+    crypto: nativeCrypto,
     now: world.now,
     random,
   })
@@ -174,8 +176,8 @@ test('the key of a device’s folder is one: what it signs with comes first', as
   const device = at('phone')
   await makeDevice(device)
   await using folder = await openDevice(device)
-  const { verifyKey } = generateSigningKey(await signingSeed(join(device, 'device.key')))
-  expect(verifyKey.raw).toEqual(folder.keys.signing)
+  const { publicKey } = generateSigningKey(await signingSeed(join(device, 'device.key')))
+  expect(publicKey).toEqual(folder.keys.signing)
 })
 
 test('what a device remembers is there again, and only its owner can read it', async () => {

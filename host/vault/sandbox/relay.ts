@@ -5,6 +5,7 @@
 import { SANDBOX_RELAY_MS, SANDBOX_RELAYS_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import { openSandboxName, sealSandboxItem, sealSandboxName } from '#host/contracts/sandbox-seal.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal, unreachable } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -64,7 +65,7 @@ function sealedBody(
   { event, random }: { readonly event: VineEvent; readonly random: Moment['random'] },
 ): Uint8Array {
   if (!secret) return event.body
-  const hidden = (key: string): string => sealSandboxName(secret, id, key)
+  const hidden = (key: string): string => sealSandboxName(nativeCrypto, secret, id, key)
   if (request.kind === 'list' && request.place === 'mine') {
     const { place, after, limit } = request
     return encodeCbor({ sandbox: id, place, limit, ...(after !== undefined && { after }) })
@@ -79,7 +80,7 @@ function sealedBody(
   const value =
     base === undefined || !('value' in deed) || deed.value === null
       ? undefined
-      : sealSandboxItem(secret, { sandbox: id, key: deed.key, base }, { value: deed.value, random })
+      : sealSandboxItem(nativeCrypto, secret, { sandbox: id, key: deed.key, base }, { value: deed.value, random })
   return encodeCbor({ sandbox: id, ...rest, ...(value && { value }), ...sealedNames(deed, hidden) })
 }
 
@@ -177,7 +178,7 @@ function openedList(
   const { items, ...rest } = check(listReply, decodeCbor(body), 'malformed', 'the host’s answer')
   const named: Cbor[] = []
   for (const found of items) {
-    const key = secret ? openSandboxName(secret, id, found.key) : found.key
+    const key = secret ? openSandboxName(nativeCrypto, secret, id, found.key) : found.key
     if (key.startsWith(prefix)) named.push({ ...found, key })
   }
   return { ...rest, items: named }
@@ -188,7 +189,7 @@ function legible(request: SandboxRequest, message: string, { sandbox }: Source):
   const { key: secret } = sandbox.record
   const key = request.kind === 'deed' && 'key' in request.deed ? request.deed.key : undefined
   if (!secret || key === undefined) return message
-  return message.replaceAll(sealSandboxName(secret, sandbox.id, key), key)
+  return message.replaceAll(sealSandboxName(nativeCrypto, secret, sandbox.id, key), key)
 }
 
 /**
@@ -198,7 +199,7 @@ function legible(request: SandboxRequest, message: string, { sandbox }: Source):
  */
 export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8Array): Readonly<Record<string, Cbor>> {
   if (!connection.record.peerKey) throw new Error('a guest knows its host')
-  const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
+  const { items, part, parts, change } = verifySandboxCopy(nativeCrypto, copy, connection.record.peerKey)
   const read: Cbor[] = []
   for (const one of items) read.push({ ...openedEntry(sandbox, one) })
   return { part, parts, change, items: read }

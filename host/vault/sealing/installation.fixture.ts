@@ -13,7 +13,9 @@ import { openSoftwareEnclave } from '#enclave/seal.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openLog } from '#host/storage/group.ts'
@@ -120,7 +122,7 @@ export async function installation(owner?: OwnerSecret): Promise<Installation> {
     })
     if (isNew) {
       isNew = false
-      const device = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
+      const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
       await vaults.create('alice', { device, fields: { email: 'alice@example.org' }, now: now() }, owner)
     }
     running = () => opened.abandon()
@@ -203,6 +205,7 @@ function deviceOf(options: {
   const { sealing, signing, store, now, accepts, attestor } = options
   const measurements = accepts.map(({ measurement }) => measurement.toHex())
   return enclaveClient({
+    crypto: nativeCrypto,
     vault: 'alice',
     signing,
     transport: transportTo(sealing),
