@@ -59,6 +59,8 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
+  /** Told of each step of a delivery as it ends, before the next begins. */
+  readonly reached?: (step: string) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
   /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
@@ -85,7 +87,7 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random, tell = () => {} } = options
+  const { folder, bus, now, random, monotonic, tell = () => {}, reached } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
@@ -115,7 +117,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const shell = { sealing: vaults.sealing, showing: await options.showing?.() }
   const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), ...shell, now, random }
   const receive = async (message: Message) => {
-    await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
+    await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell, reached }))
     await vaults.makeRoom(now())
   }
 

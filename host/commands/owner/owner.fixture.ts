@@ -116,7 +116,7 @@ export async function startOwners(): Promise<Owners> {
     const invitation = await mine.invite(alias, 'service')
     const own = { ...surroundings, transport: broker.connect(), store: forgetfulStore(), signing: publisher }
     const profile = await discover(invitation, own)
-    const contract = signContract(contractOf(), publisher)
+    const contract = signContract(surroundings.crypto, contractOf(), publisher)
     // Answered when the owner decides, when this host is gone.
     void connect(invitation, { profile, contract }, own).catch(() => {})
     await offers.take()
