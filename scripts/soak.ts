@@ -39,6 +39,11 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/entries-race.test.ts',
     env: { SOAK_ROUNDS: '1000', SOAK_KILLS: '500' },
   },
+  rebuilds: {
+    what: 'every handler that is shipped built again elsewhere, to the same bytes',
+    file: 'scripts/pins.test.ts',
+    env: { SOAK_REBUILDS: '100' },
+  },
 }
 
 const asked = process.argv.slice(2)
