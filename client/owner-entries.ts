@@ -4,7 +4,9 @@
  */
 import { type DeviceId, type EntryId, type Hash, parseDeviceId, parseHash, parseUserId } from '#host/entries/ids.ts'
 import type { Channel, DirectoryHead, ServedEntry, ServedVersion, Share, VersionWrite } from '#host/entries/model.ts'
+import { decodeShareRow, decodeVersionRow, SHARE_ROW_BYTES } from '#host/entries/row.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 
 const bytes = z.instanceof(Uint8Array)
@@ -48,17 +50,10 @@ const listed = z.object({
   ),
 })
 const channelRow = z.tuple([device, device, epoch, bytes])
-const versionRow = z.object({
-  entry: bytesOf(16),
-  seq: z.int(),
-  header: bytes,
-  signature: bytes,
-  outline: bytes.nullable(),
-  content: bytes.nullable(),
-  /** 32 bytes each, in a row. */
-  recipients: bytes,
-  share: z.tuple([device, epoch, bytes]).nullable(),
-})
+/** `[entry, seq, row, content, share]`. */
+const versionRow = z
+  .tuple([bytesOf(16), z.int(), bytes, bytes.nullable(), bytesOf(SHARE_ROW_BYTES).nullable()])
+  .transform(([entry, seq, row, content, share]) => ({ entry, seq, ...decodeVersionRow(row), content, share }))
 export const versionsPage = z.object({ versions: z.array(versionRow), channels: z.array(channelRow) })
 export const standing = versionsPage.extend({ seq: z.int(), first: z.int(), prune: bytes.nullable() })
 const listPage = versionsPage.extend({ next: bytes.nullable() })
@@ -68,6 +63,7 @@ const backlogPage = versionsPage.extend({
   next: z.object({ entry: bytes, seq: z.int() }).nullable(),
   total: z.int(),
 })
+const userList = z.object({ users: z.array(z.object({ user, connection: z.string() })) })
 const filled = z.object({ added: z.int() })
 const remains = z.exactOptional(z.array(z.string()))
 const outcome = z.union([
@@ -155,6 +151,8 @@ export interface OwnerEntries {
   history(entry: EntryId, after?: number): Promise<EntryPage & { readonly next: number | null }>
   /** Another user's devices, and over which connection they are served. */
   learn(user: { connection: string; user: Uint8Array; statements: readonly Uint8Array[] }): Promise<DirectoryHead>
+  /** The users that were learnt, and over which connection each is served. */
+  users(): Promise<z.infer<typeof userList>['users']>
   /** A version for a user more. */
   share(write: VersionWrite): Promise<WriteOutcome>
   /** A version for a user less; `remains` says what cannot be taken back. */
@@ -212,6 +210,7 @@ export function ownerEntries(command: Send): OwnerEntries {
       return { ...entryPage(page), next: page.next }
     },
     learn: (given) => read(place, 'user.learn', { ...given }),
+    users: async () => (await read(userList, 'user.list', {})).users,
     share: (given) => write('entry.share', given),
     async unshare(given) {
       const found = await read(outcome, 'entry.unshare', { write: writeCbor(given) })
@@ -239,19 +238,18 @@ export function servedEntry(entry: EntryId, { versions, first, prune }: EntryPag
 
 /** Each with its share's channel, which the page has once. */
 export function servedVersions({ versions, channels }: z.infer<typeof versionsPage>): PlacedVersion[] {
-  const known = new Map(
-    channels.map(([sharer, recipient, epoch, ciphertext]) => {
-      const channel: Channel = { sharer, recipient, epoch, ciphertext }
-      return [`${sharer.toHex()} ${epoch}`, channel]
-    }),
-  )
-  return versions.map(({ share, recipients, ...version }) => {
-    const channel = share && known.get(`${share[0].toHex()} ${share[1]}`)
-    if (!share || !channel) return { ...version, recipients: idsOf(recipients), share: null, channel: null }
-    const [sharer, epoch, sealed] = share
-    const mine: Share = { sharer, recipient: channel.recipient, epoch, sealed }
-    return { ...version, recipients: idsOf(recipients), share: mine, channel }
+  const known = channels.map(([sharer, recipient, epoch, ciphertext]): Channel => {
+    return { sharer, recipient, epoch, ciphertext }
   })
+  return versions.map(({ share: row, recipients, ...version }) => {
+    const channel = row && known.find((one) => isOf(decodeShareRow(row, one.recipient), one))
+    const share = row && channel ? decodeShareRow(row, channel.recipient) : null
+    return { ...version, recipients: idsOf(recipients), share, channel: channel ?? null }
+  })
+}
+
+function isOf(share: Share, { sharer, epoch }: Channel): boolean {
+  return share.epoch === epoch && equalBytes(share.sharer, sharer)
 }
 
 function idsOf(row: Uint8Array): DeviceId[] {

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { servedEntry } from '#client/owner-entries.ts'
 import type { DeviceId, EntryId } from '#host/entries/ids.ts'
 import type { VersionWrite } from '#host/entries/model.ts'
-import { pack, unpack } from '#host/wire/pack.ts'
+import { entryChange, entryRecord } from '#host/vault/account/held.ts'
+import { pack } from '#host/wire/pack.ts'
 import { attach, draft, type Rig, signUp } from './entries-rig.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 
@@ -71,18 +72,21 @@ describe('a hostile device is refused with', () => {
     await refused(phone.owner.entries.create({ ...write, shares }), 'entry-invalid')
   })
 
-  test('entry-full past the versions that are kept of one entry, until it is pruned', async () => {
+  test('entry-full past the versions that are kept of one entry', async () => {
     const entry = await phone.create('Router')
+    const current = await phone.read(entry)
     const { store } = await world.vault()
-    const key = `head/${entry.toHex()}`
-    const head = store.namespace('entries').get(key)?.value
-    if (!head) throw new Error('no head')
-    // As if a thousand versions were between.
-    const many = pack({ ...(unpack(head) as object), first: 2 - 1_024 })
-    await store.commit([{ namespace: 'entries', key, value: many }], { now: world.now() })
-    await refused(phone.update(entry, 'one more'), 'entry-full')
-    await store.commit([{ namespace: 'entries', key, value: head }], { now: world.now() })
-    expect(await phone.update(entry, 'one more')).toMatchObject({ seq: 2 })
+    const record = entryRecord(await world.vault(), entry)
+    if (!record) throw new Error('no head')
+    // As if so many versions were there: the next one says so as well.
+    const afterSo = async (seq: number) => {
+      await store.commit([entryChange(entry, { ...record, seq })], { now: world.now() })
+      const { version } = current
+      const so = { ...current, version: { ...version, header: { ...version.header, seq } } }
+      return phone.owner.entries.update(phone.book.update(so, draft('Router', 'one more')))
+    }
+    await refused(afterSo(1_024), 'entry-full')
+    expect(await afterSo(1_023)).toMatchObject({ conflict: null, seq: 1_024 })
   })
 
   test('entry-full past the entries of one vault', async () => {

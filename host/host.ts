@@ -49,6 +49,8 @@ export interface HostOptions {
   readonly commitDeadlineMs?: number | undefined
   /** When a cell that is not ready is given up; `CELL_START_MS_MAX` when it is not said. */
   readonly cellStartMs?: number | undefined
+  /** From the end of one round of upkeep to the next; `TICK_MS` when it is not said. */
+  readonly tickMs?: number | undefined
   readonly now: () => number
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
@@ -126,7 +128,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const dialer = openDialer(bus)
   const round = () => upkeep(vaults, { bus, now: now(), random, dialer, warn: options.warn })
   await round()
-  const rounds = repeat(() => round().catch(failed), TICK_MS)
+  const rounds = repeat(() => round().catch(failed), options.tickMs ?? TICK_MS)
   const owned = parts.move()
 
   async function drain(): Promise<void> {
@@ -240,14 +242,20 @@ function bounds({ openBytesMax, vaultBytesMax, vaultDiskBytesMax }: HostOptions)
 }
 
 /** One round after the other: a slow bus must not have two of them at the same letters, nor one after the end. */
-function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<void> } {
+function repeat(work: () => Promise<void>, afterMs: number): { stop(): Promise<void> } {
   let round = Promise.resolve()
-  const timer = setInterval(() => {
-    round = round.then(work)
-  }, everyMs)
+  let timer = setTimeout(begin, afterMs)
+  let isOver = false
+
+  function begin(): void {
+    round = work().then(() => {
+      if (!isOver) timer = setTimeout(begin, afterMs)
+    })
+  }
   return {
     stop() {
-      clearInterval(timer)
+      isOver = true
+      clearTimeout(timer)
       return round
     },
   }

@@ -6,7 +6,9 @@ import type { Invitation } from '#client/greeting.ts'
 import { forgetfulStore, type Transport } from '#client/transport.ts'
 import { type Contract, type ContractField, signContract, type Tier } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Message } from '#host/messaging/port.ts'
 import type { Registry } from '#host/plugin/registry.ts'
 import type { VineEvent } from '#host/wire/event.ts'
@@ -62,7 +64,7 @@ function contractOf(
 ): Contract {
   const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
   return {
-    service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name, identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: `${name.toLowerCase()}-terms`,
     version,
     publishedAt: world.clock.now,
@@ -116,9 +118,16 @@ export async function connectService(
 ): Promise<Asker> {
   const signing = generateSigningKey()
   const line = heldLine(world.broker.connect())
-  const options = { transport: line.transport, store: forgetfulStore(), signing, now: world.now, random }
+  const options = {
+    transport: line.transport,
+    store: forgetfulStore(),
+    signing,
+    crypto: nativeCrypto,
+    now: world.now,
+    random,
+  }
   const contract = (version: number, more: Partial<Contract> = {}): Uint8Array =>
-    signContract({ ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
+    signContract(nativeCrypto, { ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
   const invitation = await world.alice.invite(name, kind)
   const profile = await discover(invitation, options)
   const connecting = connect(invitation, { profile, contract: contract(1) }, options)

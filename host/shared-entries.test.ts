@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { servedEntry } from '#client/owner-entries.ts'
 import type { EntryId, UserId } from '#host/entries/ids.ts'
 import { attach, draft, entryOf, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
-import { type Peers, startPeers } from './peers.fixture.ts'
+import { type Peers, startPeers, withFull } from './peers.fixture.ts'
+import { SHARED_RELAYS_MAX } from './vault/account/limits.ts'
 
 let peers: Peers
 let alice: Rig
@@ -136,12 +137,16 @@ test('severing ends it with that commit, and says what it cannot take back', asy
   expect(entryOf(alone)).toEqual(entry)
 })
 
-test('a vault that does not answer: the device is told, and may ask again', async () => {
+test('a vault that does not answer: the device is told, and may ask again; so many wait at a time', async () => {
   await meet(bob, atBob)
   peers.wire.up = false
   const asked = bob.owner.shared.list(atBob)
   const told = expect(asked).rejects.toThrow(/busy/)
   await peers.bob.traced('shared.list', 0)
+  const { relays } = (await peers.bob.vault()).account
+  await withFull(relays, SHARED_RELAYS_MAX, () =>
+    expect(bob.owner.shared.list(atBob)).rejects.toThrow(/busy: too much waits/),
+  )
   peers.pass(60_000)
   await told
 })

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs'
 
 import { expect, test } from 'vitest'
 
-import { nativeCrypto } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 import { type DeviceNamespace, deviceNamespaces, type Item } from '#host/storage/port.ts'
-import { unpack } from '#host/wire/pack.ts'
+import { decodeEntryRecord, decodeHeldVersion, encodeEntryRecord, encodeHeldVersion } from '#host/vault/account/rows.ts'
 import { attach, draft, signUp } from './entries-rig.fixture.ts'
 import { random, startWorld, type World } from './world.fixture.ts'
 
@@ -87,7 +87,8 @@ test('every record outside the ciphertext is listed, and holds what is listed an
 
   const headers = kept.filter((row) => kindOf(row) === 'versions header')
   for (const [, , { value, author, visibility }] of headers) {
-    const held = unpack(value) as Parameters<typeof decodeVersion>[1]
+    const held = decodeHeldVersion(value)
+    expect(encodeHeldVersion(held)).toEqual(value)
     expect(Object.keys(held).toSorted()).toEqual(['hash', 'header', 'outline', 'recipients', 'signature', 'version'])
     expect(Object.keys(decodeVersion(nativeCrypto, held).header).toSorted()).toEqual(
       'at audience by content directory entry from operation outline prev recipients seq user version'.split(' '),
@@ -96,7 +97,9 @@ test('every record outside the ciphertext is listed, and holds what is listed an
   }
   const heads = kept.filter((row) => kindOf(row) === 'entries head')
   for (const [, , { value }] of heads) {
-    expect(Object.keys(unpack(value) as object).toSorted()).toEqual('by first hash operation seq version'.split(' '))
+    const record = decodeEntryRecord(value)
+    expect(encodeEntryRecord(record)).toEqual(value)
+    expect(Object.keys(record).toSorted()).toEqual('by first hash operation seq version'.split(' '))
   }
   const statements = kept.filter((row) => kindOf(row) === 'directory statement')
   for (const [, , { value }] of statements) {

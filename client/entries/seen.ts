@@ -21,10 +21,9 @@ export function seenBefore(state: BookState, served: ServedEntry, by: string): S
   const [version] = served.versions
   const known = state.entries.get(served.entry.toHex())
   if (known === undefined || version === undefined || served.versions.length !== 1) return undefined
-  const hash = contentHash(state.crypto, version.header)
-  if (!equalBytes(hash, known.hash)) return undefined
-  const seen = state.seen.get(hash.toHex())
-  return seen?.by === by ? seen : undefined
+  const seen = state.seen.get(known.hash.toHex())
+  if (seen?.by !== by) return undefined
+  return equalBytes(contentHash(state.crypto, version.header), known.hash) ? seen : undefined
 }
 
 export function markSeen(

@@ -59,19 +59,25 @@ export function emptyState(format: number): State {
     return space
   }
 
+  const handles = new Map<NamespaceName, Namespace>()
+  function newHandle(name: NamespaceName): Namespace {
+    const handle: Namespace = {
+      name,
+      get bytes() {
+        return spaces.get(name)?.bytes ?? 0
+      },
+      get: (key) => spaces.get(name)?.items.get(key),
+      scan: (options) => scan(spaces.get(name), options),
+    }
+    handles.set(name, handle)
+    return handle
+  }
+
   return {
     size,
     format,
-    handle(name) {
-      return {
-        name,
-        get bytes() {
-          return spaces.get(name)?.bytes ?? 0
-        },
-        get: (key) => spaces.get(name)?.items.get(key),
-        scan: (options) => scan(spaces.get(name), options),
-      }
-    },
+    // Made once: making one costs more than a read through it.
+    handle: (name) => handles.get(name) ?? newHandle(name),
     names() {
       return [...spaces.keys()].filter((name) => spaces.get(name)?.items.size).sort()
     },

@@ -10,16 +10,8 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { tellOthers, taken, unchanged } from './account/apply.ts'
 import { askerOf } from './account/asker.ts'
 import { crypto, directoryUnchanged } from './account/directory.ts'
-import {
-  contentKey,
-  type EntryRecord,
-  entryChange,
-  entryRecord,
-  headerKey,
-  heldVersion,
-  pruneKey,
-  sharesOf,
-} from './account/held.ts'
+import { contentKey, entryChange, entryRecord, headerKey, heldVersion, pruneKey, sharesOf } from './account/held.ts'
+import type { EntryRecord } from './account/rows.ts'
 import { inactive, judgeVersion } from './account/judge.ts'
 import { PRUNED_PER_STEP } from './account/limits.ts'
 import { audienceOf, currentOf, listFor, pageFor, standOf } from './account/served.ts'

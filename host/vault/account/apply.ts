@@ -9,16 +9,8 @@ import { notices } from '../notice.ts'
 import type { Device } from '../party.ts'
 import type { Vault } from '../vault.ts'
 import { directoryUnchanged, userUnchanged } from './directory.ts'
-import {
-  channelChange,
-  counted,
-  entriesUnchanged,
-  type EntryRecord,
-  entryChange,
-  headKey,
-  shareChange,
-  versionChanges,
-} from './held.ts'
+import { channelChange, counted, entriesUnchanged, entryChange, headKey, shareChange, versionChanges } from './held.ts'
+import type { EntryRecord } from './rows.ts'
 import type { Judged } from './judge.ts'
 
 export interface Taken {

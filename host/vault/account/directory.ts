@@ -1,8 +1,8 @@
 /** The directories a vault keeps: its owner's, and those of the users that its entries are shared with. */
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { UserId } from '#host/entries/ids.ts'
 import { parseUserId } from '#host/entries/ids.ts'
 import type { Device, Directory, StatementBody } from '#host/entries/model.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
 import { type DirectoryWalk, openWalk } from '#host/entries/directory.ts'
 import { Refusal } from '#host/errors.ts'
@@ -61,14 +61,15 @@ export function connectionOf(vault: Vault, user: UserId): ConnectionId | undefin
 
 /** Whom a connection is: the users that are served over it. */
 export function usersOf(vault: Vault, connection: ConnectionId): UserId[] {
-  return entries(vault.store.namespace('directory'), 'user/').flatMap(([name, value]) =>
-    decodeUser(value).connection === connection ? [parseUserId(Uint8Array.fromHex(name))] : [],
-  )
+  return knownUsers(vault).flatMap((known) => (known.connection === connection ? [known.user] : []))
 }
 
-/** How many other users are known. */
-export function usersKnown(vault: Vault): number {
-  return entries(vault.store.namespace('directory'), 'user/').length
+/** The other users that are known, and over which connection each is served. */
+export function knownUsers(vault: Vault): { readonly user: UserId; readonly connection: ConnectionId }[] {
+  return entries(vault.store.namespace('directory'), 'user/').map(([name, value]) => {
+    const { connection } = decodeUser(value)
+    return { user: parseUserId(Uint8Array.fromHex(name)), connection }
+  })
 }
 
 /** The statements of the owner, in order. */

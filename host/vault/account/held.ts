@@ -19,46 +19,21 @@
  *
  * Ids are hexadecimal, in `shares` base64url; numbers have ten digits, so that keys are in order.
  */
-import {
-  type DeviceId,
-  type EntryId,
-  type Hash,
-  parseDeviceId,
-  parseEntryId,
-  type VersionId,
-} from '#host/entries/ids.ts'
-import type { Channel, Operation, Share } from '#host/entries/model.ts'
+import { type DeviceId, type EntryId, parseEntryId, type VersionId } from '#host/entries/ids.ts'
+import type { Channel, Share } from '#host/entries/model.ts'
+import { decodeShareRow, encodeShareRow } from '#host/entries/row.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
-import { joinBytes } from '#host/wire/bytes.ts'
-import { pack, unpack, unpackViews } from '#host/wire/pack.ts'
+import { pack, unpack } from '#host/wire/pack.ts'
 import { entries } from '../read.ts'
 import type { Vault } from '../vault.ts'
-
-/** Where one entry stands. */
-export interface EntryRecord {
-  readonly seq: number
-  readonly hash: Hash
-  readonly version: VersionId
-  /** The earliest version that is kept. */
-  readonly first: number
-  readonly operation: Operation
-  /** Who signed the latest version. */
-  readonly by: DeviceId
-}
-
-/** A version without its content. */
-export interface HeldVersion {
-  readonly version: VersionId
-  readonly hash: Hash
-  readonly header: Uint8Array
-  readonly signature: Uint8Array
-  readonly outline: Uint8Array | null
-  /** Who got a share with it, 32 bytes each, in a row. */
-  readonly recipients: Uint8Array
-}
-
-const SEALED_BYTES = 128
-const EPOCH_BYTES = 4
+import {
+  decodeEntryRecord,
+  decodeHeldVersion,
+  encodeEntryRecord,
+  encodeHeldVersion,
+  type EntryRecord,
+  type HeldVersion,
+} from './rows.ts'
 
 export const digits = (number: number): string => number.toString().padStart(10, '0')
 const short = (id: Uint8Array): string => id.toBase64({ alphabet: 'base64url', omitPadding: true })
@@ -69,12 +44,8 @@ export function entryRecord(vault: Vault, entry: EntryId): EntryRecord | undefin
   return item && decodeEntryRecord(item.value)
 }
 
-export function decodeEntryRecord(value: Uint8Array): EntryRecord {
-  return unpackViews(value) as EntryRecord
-}
-
 export function entryChange(entry: EntryId, record: EntryRecord): Change {
-  return { namespace: 'entries', key: headKey(entry), value: pack(record), visibility: 'opaque' }
+  return { namespace: 'entries', key: headKey(entry), value: encodeEntryRecord(record), visibility: 'opaque' }
 }
 
 export const HEAD_PREFIX = 'head/'
@@ -92,11 +63,6 @@ export function heldVersion(vault: Vault, entry: EntryId, seq: number): HeldVers
   return item && decodeHeldVersion(item.value)
 }
 
-function decodeHeldVersion(value: Uint8Array): HeldVersion {
-  // What is stored is replaced, never written over.
-  return unpackViews(value) as HeldVersion
-}
-
 /** Ciphertext; null for a tombstone, and for what is not there. */
 export function heldContent(vault: Vault, entry: EntryId, seq: number): Uint8Array | null {
   return vault.store.namespace('versions').get(contentKey(entry, seq))?.value ?? null
@@ -107,26 +73,19 @@ export function versionChanges(
   { seq, content, ...held }: HeldVersion & { readonly seq: number; readonly content: Uint8Array | null },
 ): Change[] {
   const opaque = { namespace: 'versions', visibility: 'opaque' } as const
-  const header: Change = { ...opaque, key: headerKey(entry, seq), value: pack(held) }
+  const header: Change = { ...opaque, key: headerKey(entry, seq), value: encodeHeldVersion(held) }
   return content ? [header, { ...opaque, key: contentKey(entry, seq), value: content }] : [header]
 }
 
-/** `u32 epoch | sealed 128 | sharer 32`. */
-export function shareChange(version: VersionId, { sharer, recipient, epoch, sealed }: Share): Change {
-  const number = new Uint8Array(EPOCH_BYTES)
-  new DataView(number.buffer).setUint32(0, epoch)
-  const key = shareKey(version, recipient)
-  return { namespace: 'shares', key, value: joinBytes([number, sealed, sharer]), visibility: 'opaque' }
+export function shareChange(version: VersionId, share: Share): Change {
+  const key = shareKey(version, share.recipient)
+  return { namespace: 'shares', key, value: encodeShareRow(share), visibility: 'opaque' }
 }
 
 /** What lets one device open one version; null when it has none. */
 export function heldShare(vault: Vault, version: VersionId, recipient: DeviceId): Share | null {
   const value = vault.store.namespace('shares').get(shareKey(version, recipient))?.value
-  if (!value) return null
-  const epoch = new DataView(value.buffer, value.byteOffset).getUint32(0)
-  const sealed = value.subarray(EPOCH_BYTES, EPOCH_BYTES + SEALED_BYTES)
-  const sharer = parseDeviceId(value.subarray(EPOCH_BYTES + SEALED_BYTES))
-  return { sharer, recipient, epoch, sealed }
+  return value ? decodeShareRow(value, recipient) : null
 }
 
 /** The keys of all shares of a version. */

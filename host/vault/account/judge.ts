@@ -12,7 +12,8 @@ import { Refusal } from '#host/errors.ts'
 import { compareBytes, equalBytes } from '#host/wire/bytes.ts'
 import type { Vault } from '../vault.ts'
 import { crypto, userDirectory } from './directory.ts'
-import { channelKey, entriesCount, type EntryRecord, entryRecord, heldChannel, heldVersion } from './held.ts'
+import { channelKey, entriesCount, entryRecord, heldChannel, heldVersion } from './held.ts'
+import type { EntryRecord } from './rows.ts'
 import { ENTRIES_MAX, ENTRY_VERSIONS_MAX } from './limits.ts'
 
 export interface Judged {

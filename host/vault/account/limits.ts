@@ -37,6 +37,8 @@ export const STATEMENTS_PAGE = 64
 export const VERSIONS_PAGE_MAX = 192
 /** Bytes of one page: with what is around them they fit one message. */
 export const PAGE_BYTES = 768 * KiB
+/** What a version takes in a page beside its row and its content: a share (164), an entry’s id, heads of CBOR. */
+export const ROW_BYTES = 256
 /** Heads in one page: 52 bytes each. */
 export const HEADS_PAGE_MAX = 8_192
 /** Shares in one step of a backfill: 128 bytes and names. */

@@ -5,7 +5,6 @@
 import { type EntryId, parseEntryId } from '#host/entries/ids.ts'
 import { type ServedKind, type ServedName, servedName } from '#host/entries/kinds.ts'
 import type { Device, SignedVersion } from '#host/entries/model.ts'
-import { nativeOpener } from '#host/entries/native.ts'
 import { decodeOutline, openPart, type Part } from '#host/entries/sealed.ts'
 import { type ChannelKey, enterChannel, openShare } from '#host/entries/share.ts'
 import { decodeVersion } from '#host/entries/version.ts'
@@ -14,7 +13,8 @@ import { SCAN_ITEMS_MAX } from '#host/limits.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import type { Vault } from '../vault.ts'
 import { crypto, deviceOfKey, ownDirectory } from './directory.ts'
-import { channelKey, decodeEntryRecord, HEAD_PREFIX, heldChannel, heldShare, heldVersion, TURN } from './held.ts'
+import { channelKey, HEAD_PREFIX, heldChannel, heldShare, heldVersion, TURN } from './held.ts'
+import { decodeEntryRecord } from './rows.ts'
 import { distrust } from './own-distrust.ts'
 import { forgetOwn, type SeenHead } from './own.ts'
 
@@ -39,7 +39,7 @@ function isCurrent(vault: Vault, now: number): boolean {
   if (directory !== own.directory) {
     forgetOwn(own)
     own.directory = directory
-    const device = directory && deviceOfKey(directory, vault.signing.verifyKey.raw)
+    const device = directory && deviceOfKey(directory, vault.signing.publicKey)
     own.device = device?.role === 'vault' && device.status === 'active' ? device : undefined
   }
   if (!own.device) return false
@@ -135,7 +135,7 @@ function entered(vault: Vault, place: Omit<ChannelKey['channel'], 'ciphertext'>)
   const known = channels.get(key)
   if (known && equalBytes(known.channel.ciphertext, channel.ciphertext)) return known
   known?.key.fill(0)
-  const opened = enterChannel(crypto, channel, nativeOpener(vault.prekey))
+  const opened = enterChannel(crypto, channel, vault.prekey)
   channels.set(key, opened)
   return opened
 }

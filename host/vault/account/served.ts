@@ -1,22 +1,24 @@
 /** What a vault shows a device of the entries it keeps: as vine-CBOR, with each channel once in a page. */
 import type { DeviceId, EntryId } from '#host/entries/ids.ts'
-import type { Audience } from '#host/entries/model.ts'
+import type { Audience, Share } from '#host/entries/model.ts'
+import { decodeShareRow } from '#host/entries/row.ts'
 import { decodeVersion } from '#host/entries/version.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import type { Vault } from '../vault.ts'
 import { crypto } from './directory.ts'
 import {
-  channelKey,
-  type EntryRecord,
   entryRecord,
   entryRecords,
+  headerKey,
   heldChannel,
   heldContent,
-  heldShare,
   heldVersion,
   pruneKey,
+  shareKey,
 } from './held.ts'
-import { PAGE_BYTES, VERSIONS_PAGE_MAX } from './limits.ts'
+import { type EntryRecord, rowOf } from './rows.ts'
+import { PAGE_BYTES, ROW_BYTES, VERSIONS_PAGE_MAX } from './limits.ts'
 
 export interface Page {
   /** For one device: its shares, and the channels they are of. */
@@ -25,11 +27,11 @@ export interface Page {
   readonly body: { readonly versions: readonly Cbor[]; readonly channels: readonly Cbor[] }
 }
 
-/** A page for one device, which takes versions until it is full. The first always fits. */
+/** A page for one device, which takes versions until it is full: rows as they are kept. The first always fits. */
 export function pageFor(vault: Vault, device: DeviceId): Page {
-  const versions: Cbor[] = []
-  const channels: Cbor[] = []
-  const told = new Set<string>()
+  const [held, shares] = [vault.store.namespace('versions'), vault.store.namespace('shares')]
+  const [versions, channels]: [Cbor[], Cbor[]] = [[], []]
+  const told: Share[] = []
   let room = PAGE_BYTES
   return {
     get size() {
@@ -37,24 +39,28 @@ export function pageFor(vault: Vault, device: DeviceId): Page {
     },
     body: { versions, channels },
     add(entry, seq, options) {
-      const held = heldVersion(vault, entry, seq)
-      if (!held || versions.length === VERSIONS_PAGE_MAX) return false
-      const { version, header, signature, outline, recipients } = held
+      const value = held.get(headerKey(entry, seq))?.value
+      if (!value || versions.length === VERSIONS_PAGE_MAX) return false
+      const { version, row } = rowOf(value)
       const content = options?.content ? heldContent(vault, entry, seq) : null
-      const share = heldShare(vault, version, device)
-      const channel = share && !told.has(channelKey(share)) ? heldChannel(vault, share) : null
-      room -= header.length + signature.length + recipients.length + (outline?.length ?? 0) + (content?.length ?? 0)
-      room -= (channel?.ciphertext.length ?? 0) + 512
+      const share = shares.get(shareKey(version, device))?.value ?? null
+      const fresh = share && untold(told, decodeShareRow(share, device))
+      const channel = fresh && heldChannel(vault, fresh)
+      room -= row.length + (content?.length ?? 0) + (channel?.ciphertext.length ?? 0) + ROW_BYTES
       if (room < 0 && versions.length > 0) return false
       if (channel) {
-        told.add(channelKey(channel))
+        told.push(fresh)
         channels.push([channel.sharer, channel.recipient, channel.epoch, channel.ciphertext])
       }
-      const mine: Cbor = share && [share.sharer, share.epoch, share.sealed]
-      versions.push({ entry, seq, header, signature, outline, content, recipients, share: mine })
+      versions.push([entry, seq, row, content, share])
       return true
     },
   }
+}
+
+/** A share, unless one of the same channel was told before. */
+function untold(told: readonly Share[], share: Share): Share | null {
+  return told.some(({ epoch, sharer }) => epoch === share.epoch && equalBytes(sharer, share.sharer)) ? null : share
 }
 
 /** The latest version of an entry, with its content. */
