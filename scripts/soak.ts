@@ -29,10 +29,10 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/plugin/component/worlds.test.ts',
     env: { SOAK_WORLDS: '1040' },
   },
-  crash: {
-    what: 'a host killed 500 times amid events',
-    file: 'host/crash.test.ts',
-    env: { SOAK_KILLS: '500' },
+  kills: {
+    what: 'a host in a process of its own, killed 1,000 times with SIGKILL at each step of a delivery',
+    file: 'host/kill.test.ts',
+    env: { SOAK_KILLS: '1000' },
   },
   moves: {
     what: 'a vault that moves between two processes, either killed at every step',
