@@ -1,6 +1,7 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
 import { measuredBoot } from './boot.ts'
 import { manyConnections } from './connections.ts'
+import { entriesAttach } from './entries-attach.ts'
 import { entriesDevice, entriesHost } from './entries.ts'
 import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
@@ -45,6 +46,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   sealing: sealedVault,
   'entries-device': entriesDevice,
   'entries-host': entriesHost,
+  'entries-attach': entriesAttach,
 }
 
 const asked = process.argv.slice(2)
