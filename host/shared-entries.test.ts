@@ -4,7 +4,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { servedEntry } from '#client/owner-entries.ts'
 import type { EntryId, UserId } from '#host/entries/ids.ts'
 import { attach, draft, entryOf, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
+import type { Change } from '#host/storage/port.ts'
+import { newEventId } from '#host/wire/id.ts'
+import { pack } from '#host/wire/pack.ts'
 import { type Peers, startPeers } from './peers.fixture.ts'
+import { random } from './world.fixture.ts'
 
 let peers: Peers
 let alice: Rig
@@ -144,4 +148,26 @@ test('a vault that does not answer: the device is told, and may ask again', asyn
   await peers.bob.traced('shared.list', 0)
   peers.pass(60_000)
   await told
+})
+
+test('at most 256 users are known, and 64 requests are with the other vault', async () => {
+  const { user, statements } = await meet(alice, atAlice)
+  const vault = await peers.alice.vault()
+  const others = Array.from({ length: 256 }, (_, at): Change => {
+    const key = `user/${at.toString(16).padStart(64, '0')}`
+    return { namespace: 'directory', key, value: pack({ connection: 'another' }) }
+  })
+  const learn = () => alice.owner.entries.learn({ connection: atAlice, user, statements })
+  await vault.store.commit(others, { now: peers.alice.now() })
+  await refused(learn(), 'entry-full')
+  await vault.store.commit([{ ...others[0], value: null } as Change], { now: peers.alice.now() })
+  await learn()
+  expect(await alice.owner.entries.users()).toContainEqual({ user, connection: atAlice })
+
+  const { relays } = vault.account
+  const waiting = { until: Infinity } as Parameters<typeof relays.set>[1]
+  for (let at = 0; at < 64; at++) relays.set(newEventId(random), waiting)
+  await refused(alice.owner.shared.list(atAlice), 'busy')
+  relays.delete(relays.keys().next().value as never)
+  await alice.owner.shared.directory(atAlice)
 })
