@@ -3,9 +3,10 @@ import { type Book, openBook } from '#client/entries/book.ts'
 import { foundUser } from '#client/entries/directories.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { DeviceKeys, ServedEntry, VersionWrite } from '#host/entries/model.ts'
-import { nativeCrypto as crypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 
 export const CONTENT_BYTES = 1_024
@@ -21,8 +22,8 @@ export interface Family {
 
 export function secretsOf(signing: SigningKey = generateSigningKey()) {
   const kem = generateKemKey()
-  const keys: DeviceKeys = { signing: signing.verifyKey.raw, sealing: kem.publicKey.raw }
-  return { signer: nativeSigner(signing), opener: nativeOpener(kem), keys }
+  const keys: DeviceKeys = { signing: signing.publicKey, sealing: kem.publicKey }
+  return { signer: signing, opener: kem, keys }
 }
 
 /** A first device and `others` that it vouches for. */

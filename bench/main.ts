@@ -1,6 +1,7 @@
 /** `node bench/main.ts [row…]`: measures, prints, compares with what was asked. It never fails for a slow number. */
 import { measuredBoot } from './boot.ts'
 import { manyConnections } from './connections.ts'
+import { hostileCorpus } from './corpus.ts'
 import { entriesAttach } from './entries-attach.ts'
 import { entriesDevice, entriesHost } from './entries.ts'
 import { evidenceCheck } from './evidence.ts'
@@ -27,6 +28,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   'quickjs-call': quickjsCall,
   'governed-read': governedRead,
   runaway: runawayHandler,
+  corpus: hostileCorpus,
   start: hostStart,
   boot: measuredBoot,
   loading: componentLoading,

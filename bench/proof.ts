@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { openIssuer } from '#client/issuer.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { decodeCredential, signedOf } from '#host/crypto/credential.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { disclosureOf, encodePresentation, verifyPresentation } from '#host/crypto/presentation.ts'
 import { measure } from './measure.ts'
 import { judged, type Report } from './report.ts'
@@ -13,7 +14,7 @@ const CLAIMS = 10
 
 export async function credentialProof(): Promise<Report> {
   await using prover = openProver()
-  const issuer = openIssuer(new Uint8Array(32).fill(1))
+  const issuer = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
   const claims = Array.from({ length: CLAIMS }, (_, at) => [`claim_${at}`, `value ${at}`] as const)
   const credential = decodeCredential(issuer.issue({ kind: 'bench', expires: null, claims }))
   const to = { audience: new Uint8Array(32), nonce: new Uint8Array(randomBytes(16)) }
@@ -23,7 +24,8 @@ export async function credentialProof(): Promise<Report> {
     proving: { run: () => prover.prove(disclosure), ms: MS },
     checking: { run: () => prover.verify(signedOf(credential)), ms: MS },
     verifying: {
-      run: async () => verifyPresentation(presentation, { ...to, issuers: [issuer.name], claims: ['claim_3'], now: 0 }),
+      run: async () =>
+        verifyPresentation(nativeCrypto, presentation, { ...to, issuers: [issuer.name], claims: ['claim_3'], now: 0 }),
       ms: MS,
     },
   })

@@ -1,4 +1,8 @@
 /** Row 4: a handler that never ends is stopped in time, and whoever is served beside it does not feel it. */
+import type { HandlerFiles } from '#host/host.ts'
+import { keptBytes } from '#host/plugin/fixtures/corpus.ts'
+import { manifestText } from '#host/plugin/fixtures/stage.ts'
+import { HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
 import { keepInFlight, quantile } from './measure.ts'
 import { judged, type Report } from './report.ts'
 import { type Asker, openScene } from './scene.ts'
@@ -11,8 +15,15 @@ const DEADLINE_MS = 400
 const SLACK_MS = 25
 const NEIGHBOURS_WORSE = 1.2
 
+/** It may run as long as any handler may, but for its deadline. */
+const loops: HandlerFiles = {
+  name: 'loops',
+  manifest: manifestText({ name: 'loops', limits: { deadline_ms: DEADLINE_MS, fuel: HANDLER_FUEL_MAX } }),
+  component: keptBytes('loops'),
+}
+
 export async function runawayHandler(): Promise<Report> {
-  await using scene = await openScene({ fixture: { name: 'loops', deadlineMs: DEADLINE_MS } })
+  await using scene = await openScene([loops])
   const looper = await scene.connect('Loop Traders', ['loops.run'])
   const acme = await scene.connect('Acme Retail', ['data.request'])
   const late: number[] = []

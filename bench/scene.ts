@@ -1,5 +1,4 @@
 /** A whole host in this process, an owner's device that accepts every contract, and services that ask. */
-import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
@@ -13,13 +12,13 @@ import { readImage } from '#host/commands/image.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
 import { REQUESTS_PER_HOUR_MAX } from '#host/limits.ts'
-import { HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
 import type { Trace } from '#host/watch.ts'
 import type { Reply } from '#host/wire/reply.ts'
-import { buildFixtures } from '../scripts/build-plugins.ts'
 import { makeImage } from '../scripts/build-image.ts'
 import { temporaryFolder } from './folder.ts'
 
@@ -35,25 +34,20 @@ export interface Scene extends AsyncDisposable {
   readonly owner: { readonly alice: OwnerDevice; readonly signing: SigningKey }
   /** Told of every delivery from here on. */
   watch(tell: (trace: Trace) => void): void
-  /** A new connection whose contract permits these event types. */
-  connect(name: string, events: readonly string[]): Promise<Asker>
-}
-
-/** A handler that misbehaves, and how long it may. */
-interface Fixture {
-  readonly name: string
-  readonly deadlineMs: number
+  /** A new connection whose contract permits these event types, and to store so many bytes; none when not said. */
+  connect(name: string, events: readonly string[], storageBytes?: number): Promise<Asker>
 }
 
 /** Inbox marks live as long as their events: short, so that a long run does not only measure a growing vault. */
 const REQUEST_LIFE_MS = 10_000
 
-/** Starts the host with the handlers we ship and, when asked, a fixture that misbehaves. */
-export async function openScene(options: { fixture?: Fixture } = {}): Promise<Scene> {
+/** Starts the host with the handlers we ship, and others. */
+export async function openScene(others: readonly HandlerFiles[] = []): Promise<Scene> {
   await using parts = new AsyncDisposableStack()
   const { path } = parts.use(await temporaryFolder())
   const { signing, identity } = await foundAlice(join(path, 'alice'))
-  const handlers = await handlersFor(join(path, 'image'), options.fixture)
+  await makeImage(join(path, 'image'))
+  const handlers = [...(await readImage(join(path, 'image'))), ...others]
   const broker = parts.use(await openMemoryBroker(path))
   let tell: ((trace: Trace) => void) | undefined
   const host = await startHost({
@@ -83,22 +77,25 @@ export async function openScene(options: { fixture?: Fixture } = {}): Promise<Sc
     host,
     owner: { alice, signing },
     watch: (listener) => void (tell = listener),
-    connect: (name, events) => connectService({ name, events, alice, transport }),
+    connect: (name, events, storageBytes = 0) => connectService({ name, events, storageBytes, alice, transport }),
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
 }
 
-async function connectService(service: {
-  name: string
-  events: readonly string[]
-  alice: OwnerDevice
-  transport: Transport
-}): Promise<Asker> {
-  const { name, events, alice, transport } = service
+interface Service {
+  readonly name: string
+  readonly events: readonly string[]
+  readonly storageBytes: number
+  readonly alice: OwnerDevice
+  readonly transport: Transport
+}
+
+async function connectService({ alice, transport, ...service }: Service): Promise<Asker> {
+  const { name } = service
   const options = { ...surroundings, transport, store: forgetfulStore(), signing: generateSigningKey() }
   const invitation = await alice.invite(name, 'service')
   const profile = await discover(invitation, options)
-  const contract = signContract(contractOf(name, events, options.signing.verifyKey.raw), options.signing)
+  const contract = signContract(nativeCrypto, contractOf(service, options.signing.publicKey), options.signing)
   const { conversation } = await connect(invitation, { profile, contract }, options)
   return {
     async ask(type, body) {
@@ -109,9 +106,13 @@ async function connectService(service: {
   }
 }
 
-function contractOf(name: string, events: readonly string[], verifyKey: Uint8Array): Contract {
+function contractOf(
+  { name, events, storageBytes }: Pick<Service, 'name' | 'events' | 'storageBytes'>,
+  verifyKey: Uint8Array,
+): Contract {
+  const store = storageBytes === 0 ? null : { categories: [], bytesMax: storageBytes }
   return {
-    service: { name, identity: identityId(verifyKey), links: {} },
+    service: { name, identity: identityId(nativeCrypto, verifyKey), links: {} },
     id: 'bench',
     version: 1,
     publishedAt: surroundings.now(),
@@ -124,29 +125,7 @@ function contractOf(name: string, events: readonly string[], verifyKey: Uint8Arr
       },
       { name: 'email', tier: 'on-demand', purpose: 'your receipt', retention: { kind: 'until-revoked' } },
     ],
-    permissions: { events: [...events], store: null, messages: false, authentication: false, payment: false },
-    limits: { requestsPerHour: REQUESTS_PER_HOUR_MAX, storageBytes: 0 },
+    permissions: { events: [...events], store, messages: false, authentication: false, payment: false },
+    limits: { requestsPerHour: REQUESTS_PER_HOUR_MAX, storageBytes },
   }
-}
-
-async function handlersFor(image: string, fixture: Fixture | undefined): Promise<HandlerFiles[]> {
-  await makeImage(image)
-  const shipped = await readImage(image)
-  if (fixture === undefined) return shipped
-  await buildFixtures()
-  const text = await readSource(`host/plugin/fixtures/${fixture.name}/manifest.json`)
-  const limits = { deadline_ms: fixture.deadlineMs, fuel: HANDLER_FUEL_MAX }
-  const manifest = { ...JSON.parse(new TextDecoder().decode(text)), limits }
-  return [
-    ...shipped,
-    {
-      name: fixture.name,
-      manifest: new TextEncoder().encode(JSON.stringify(manifest)),
-      component: await readSource(`.cache/fixtures/${fixture.name}.wasm`),
-    },
-  ]
-}
-
-function readSource(path: string): Promise<Uint8Array> {
-  return readFile(new URL(`../${path}`, import.meta.url))
 }

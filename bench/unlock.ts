@@ -8,6 +8,7 @@ import { openAttestorKey } from '#host/commands/attest.ts'
 import { measuredRegisters } from '#enclave/measure.ts'
 import { openEnclaved, type Released } from '#host/commands/enclaved.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { fileSegments } from '#host/storage/file-segments.ts'
@@ -131,13 +132,14 @@ async function openRoom(
     }),
   )
   if (number === 1) {
-    const device = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
+    const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
     await vaults.create(VAULT, { device, fields: {}, now: now() })
   }
   const { sealing } = vaults
   if (!sealing) throw new Error('no sealing')
   const { publicKey } = await openAttestorKey(folder)
   const device = enclaveClient({
+    crypto: nativeCrypto,
     vault: VAULT,
     signing,
     transport: directTo(sealing),

@@ -77,7 +77,7 @@ export async function manyVaults(): Promise<Report> {
 
 async function found(vaults: Vaults, log: Log): Promise<void> {
   await using all = vaults
-  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().publicKey }
   for (let at = 0; at < COUNT; at++) {
     const vault = await all.create(`v-${at}`, { device, fields: {}, now: now() })
     await vault.store.commit(itemsOf(30), { now: now() })
@@ -87,7 +87,7 @@ async function found(vaults: Vaults, log: Log): Promise<void> {
 }
 
 async function fill(vaults: Vaults, name: string, items: number): Promise<void> {
-  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().publicKey }
   const vault = await vaults.create(name, { device, fields: {}, now: now() })
   await vault.store.commit(itemsOf(items), { now: now() })
 }

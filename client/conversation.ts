@@ -183,7 +183,7 @@ class SealedConversation implements Conversation {
   async #isUnknown(statement: Uint8Array): Promise<void> {
     const { unknown } = this.#options
     if (!unknown) return
-    const { mid, anchor } = verifyUnknown(statement, unknown.vaultKey)
+    const { mid, anchor } = verifyUnknown(this.#options.crypto, statement, unknown.vaultKey)
     const id = this.#sent.get(mid.toHex())
     const request = id === undefined ? undefined : this.#unanswered.get(id)
     if (!request || !unknown.isBehind(request.body, anchor)) return

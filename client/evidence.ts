@@ -11,7 +11,6 @@ import {
   PROFILE_EVIDENCE,
 } from '#host/contracts/evidence.ts'
 import type { Profile } from '#host/contracts/profile.ts'
-import { nativeEvidence } from '#host/crypto/p384.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -42,7 +41,16 @@ type Tree = NonNullable<Shown['log']>
 const treeSchema = z.strictObject({ size: z.int().min(1), root: bytesOf(48) })
 
 /** A question with a nonce of its own, and what judges the answer to it. */
-export function prepareEvidence({ profile, trust, handler, name, store, now, random }: EvidenceAsked & Asking): {
+export function prepareEvidence({
+  profile,
+  trust,
+  handler,
+  name,
+  store,
+  crypto,
+  now,
+  random,
+}: EvidenceAsked & Asking): {
   readonly nonce: Uint8Array
   readonly question: Uint8Array
   /** Remembers the release log that was shown. @throws Rejection; Refusal */
@@ -58,8 +66,8 @@ export function prepareEvidence({ profile, trust, handler, name, store, now, ran
     question,
     async judge(bytes) {
       const shown = shownIn(decodeEvidenceAnswer(bytes), nonce)
-      const asked = { nowMs: now(), nonce, userData: boundToProfile(profile) }
-      const judged = judgeShown(shown, { ...trust, crypto: nativeEvidence, question: asked, handler, known })
+      const asked = { nowMs: now(), nonce, userData: boundToProfile(crypto, profile) }
+      const judged = judgeShown(shown, { ...trust, crypto: crypto.evidence, question: asked, handler, known })
       if (judged.log) await store.put(new Map([[key, encodeCbor({ ...judged.log })]]))
       return judged
     },
@@ -94,9 +102,9 @@ export async function evidenceForDevice(
   device: DeviceAsking,
   asked: Omit<EvidenceAsked, 'profile'>,
 ): Promise<Shown & { readonly profile: Profile }> {
-  const { vault, identity, transport } = device
+  const { vault, identity } = device
   const lanes = ownerLanes(vault)
-  const profile = await fetchProfile(transport, lanes, identity)
+  const profile = await fetchProfile(lanes, identity, device)
   const shown = await askForEvidence(lanes, { ...asked, profile }, { ...device, name: `vine/${vault}` })
   return { ...shown, profile }
 }

@@ -3,7 +3,7 @@ import { verifyProfile, type Profile } from '#host/contracts/profile.ts'
 import { Refusal } from '#host/errors.ts'
 import { buildSubject, type Subject } from '#host/wire/subject.ts'
 import type { Lanes } from './lanes.ts'
-import type { Transport } from './transport.ts'
+import type { Surroundings, Transport } from './transport.ts'
 
 /** A vault as an invitation names it. */
 export interface Invitation {
@@ -64,13 +64,12 @@ export async function exchange<T>(
 
 /** The vault's signed profile, checked against the fingerprint. */
 export function fetchProfile(
-  transport: Transport,
   lanes: Lanes,
   identity: Uint8Array,
-  patience: Patience = {},
+  options: Pick<Surroundings, 'crypto'> & { readonly transport: Transport } & Patience,
 ): Promise<Profile> {
   const type = 'profile.get'
   const between = { outward: lanes.outward(type), inward: lanes.inward(type) }
-  const message = { ...patience, ...between, data: new Uint8Array(0), durable: false }
-  return exchange(transport, message, (data) => verifyProfile(data, identity))
+  const message = { ...options, ...between, data: new Uint8Array(0), durable: false }
+  return exchange(options.transport, message, (data) => verifyProfile(options.crypto, data, identity))
 }

@@ -1,6 +1,7 @@
 /** An issuer of credentials: signs claims that the owner can later show one by one. */
 import { generateBbs } from '#host/crypto/bbs.ts'
 import { type Claim, issueCredential, issuerName } from '#host/crypto/credential.ts'
+import type { Suite } from '#host/crypto/port.ts'
 
 export interface Issuer {
   /** 96 bytes. */
@@ -16,11 +17,11 @@ export interface Issuer {
 }
 
 /** The issuer of at least 32 secret bytes: the same bytes, the same key. @throws RangeError for less */
-export function openIssuer(secret: Uint8Array): Issuer {
+export function openIssuer(crypto: Suite, secret: Uint8Array): Issuer {
   const key = generateBbs(secret)
   return {
     publicKey: key.publicKey,
-    name: issuerName(key.publicKey),
+    name: issuerName(crypto, key.publicKey),
     issue: (what) => issueCredential(key, what),
   }
 }

@@ -1,5 +1,6 @@
 /** The audit trail as an owner's device reads it, and the signed checkpoints that it keeps. */
 import { type Checkpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
+import type { Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { CHECKPOINT_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
@@ -53,11 +54,16 @@ export interface OwnerTrail {
 
 export function ownerTrail(
   command: (type: string, body: Cbor) => Promise<Cbor>,
-  options: { readonly conversation: Conversation; readonly vault: string; readonly vaultKey: Uint8Array },
+  options: {
+    readonly crypto: Suite
+    readonly conversation: Conversation
+    readonly vault: string
+    readonly vaultKey: Uint8Array
+  },
 ): OwnerTrail {
   const verified = (body: Cbor): Checkpoint => {
     const { checkpoint } = check(signed, body, 'malformed', 'checkpoint')
-    const read = verifyCheckpoint(checkpoint, options.vaultKey)
+    const read = verifyCheckpoint(options.crypto, checkpoint, options.vaultKey)
     if (read.vault !== options.vault) throw new Refusal('audit-broken', 'a checkpoint of another vault')
     return read
   }

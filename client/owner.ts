@@ -3,7 +3,7 @@ import { signAcceptance } from '#host/contracts/acceptance.ts'
 import { verifyContract, type SignedContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
 import { type Sharing, sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -123,18 +123,18 @@ const COMMAND_LIFE_MS = 3_600_000
  * @throws Refusal `handshake-failed`, `journal-behind` when the vault is not what this device remembers
  */
 export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
-  const { vault, identity, device, signing, transport, store, now, random } = options
+  const { vault, identity, device, signing, transport, store, crypto, now, random } = options
   const lanes = ownerLanes(vault)
-  const profile = await fetchProfile(transport, lanes, identity, options)
+  const profile = await fetchProfile(lanes, identity, options)
   const anchors = anchorMemory(store, vault)
   const known = anchors.newest
   const offer = encodeCbor({ device, ...(known && { anchor: known }) })
-  const { message, state } = hello({ signing, profile, offer, random })
+  const { message, state } = hello({ crypto, signing, profile, offer, random })
   const between = { outward: lanes.outward('device.hello'), inward: lanes.inward('device.accept') }
   const { session, decision } = await exchange(
     transport,
     { ...options, ...between, data: message, durable: true },
-    (data) => finish(state, data, { now: now() }),
+    (data) => finish(state, data, { crypto, now: now() }),
   )
   const { anchor, refused } = check(paired, decodeCbor(decision), 'handshake-failed', 'the answer to this device')
   if (refused !== null) throw behind(vault)
@@ -144,18 +144,20 @@ export async function pairDevice(options: DeviceOptions): Promise<OwnerDevice> {
     name: `vine/${vault}/owner`,
     store,
     transport,
+    crypto,
     now,
     random,
     lanes,
     contractVersion: () => 0,
-    unknown: { vaultKey: profile.verifyKey.raw, isBehind: forgets },
+    unknown: { vaultKey: profile.verifyKey, isBehind: forgets },
   })
-  return deviceOf(conversation, { ...options, anchors, vaultKey: profile.verifyKey.raw })
+  return deviceOf(conversation, { ...options, anchors, vaultKey: profile.verifyKey })
 }
 
 function deviceOf(
   conversation: Conversation,
   {
+    crypto,
     signing,
     now,
     vault,
@@ -186,7 +188,7 @@ function deviceOf(
     renewKeys: () => done(command('vault.renew', {})),
     onOffer(receive) {
       for (const type of ['contract.presented', 'contract.changed']) {
-        conversation.on(type, ({ body }) => receive(readOffer(body)))
+        conversation.on(type, ({ body }) => receive(readOffer(crypto, body)))
       }
     },
     onQuestion(receive) {
@@ -199,7 +201,7 @@ function deviceOf(
     },
     async pending() {
       const { questions, offers } = check(waiting, await command('pending.list', {}), 'malformed', 'what is pending')
-      return { questions, offers: offers.map(verifiedOffer) }
+      return { questions, offers: offers.map((offer) => verifiedOffer(crypto, offer)) }
     },
     async invite(alias, kind) {
       return check(invitation, await command('connection.invite', { alias, kind }), 'malformed', 'invitation')
@@ -221,7 +223,7 @@ function deviceOf(
     shared: ownerShared(conversation),
     ...ownerBelongings(command),
     ...ownerBrowse(command),
-    ...ownerTrail(command, { conversation, vault, vaultKey }),
+    ...ownerTrail(command, { crypto, conversation, vault, vaultKey }),
   }
 }
 
@@ -245,12 +247,12 @@ function decisions(
   }
 }
 
-function readOffer(body: Uint8Array): Offer {
-  return verifiedOffer(check(offerNotice, decodeCbor(body), 'malformed', 'offer'))
+function readOffer(crypto: Suite, body: Uint8Array): Offer {
+  return verifiedOffer(crypto, check(offerNotice, decodeCbor(body), 'malformed', 'offer'))
 }
 
-function verifiedOffer(notice: z.infer<typeof offerNotice>): Offer {
-  return { ...notice, signed: verifyContract(notice.contract, notice.publisher) }
+function verifiedOffer(crypto: Suite, notice: z.infer<typeof offerNotice>): Offer {
+  return { ...notice, signed: verifyContract(crypto, notice.contract, notice.publisher) }
 }
 
 async function done(command: Promise<Cbor>): Promise<void> {

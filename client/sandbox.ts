@@ -12,7 +12,7 @@ import {
   signSandboxAcceptance,
   verifySandbox,
 } from '#host/contracts/sandbox.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal, refusalCodes } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -193,6 +193,7 @@ const openedSchema = z.object({
 
 /** A service's place in a vault's sandbox. */
 export interface GuestOptions {
+  readonly crypto: Suite
   /** 32 bytes that the service alone keeps: its side is sealed with it. */
   readonly secret: Uint8Array
   readonly random: (length: number) => Uint8Array
@@ -202,29 +203,33 @@ export interface GuestOptions {
 export async function acceptSandbox(
   conversation: Conversation,
   offer: { readonly terms: Uint8Array; readonly hostKey: Uint8Array },
-  by: { readonly signing: SigningKey; readonly now: number },
+  by: { readonly crypto: Suite; readonly signing: SigningKey; readonly now: number },
 ): Promise<SandboxTerms> {
-  const signed = verifySandbox(offer.terms, offer.hostKey)
+  const signed = verifySandbox(by.crypto, offer.terms, offer.hostKey)
   const acceptance = signSandboxAcceptance(signed, by.signing, by.now)
   await asking(conversation)('sandbox.accept', { sandbox: signed.terms.id, acceptance })
   return signed.terms
 }
 
 /** A service at work as the guest of a sandbox that it accepted. */
-export function guestSandbox(conversation: Conversation, sandbox: string, { secret, random }: GuestOptions): Sandbox {
+export function guestSandbox(
+  conversation: Conversation,
+  sandbox: string,
+  { crypto, secret, random }: GuestOptions,
+): Sandbox {
   const seal: Seal = {
-    seal: (value, key, base) => sealSandboxItem(secret, { sandbox, key, base }, { value, random }),
+    seal: (value, key, base) => sealSandboxItem(crypto, secret, { sandbox, key, base }, { value, random }),
     open: ({ value, base, grant }, key) =>
-      grant === 'none' ? openSandboxItem(secret, { sandbox, key, base }, value) : value,
-    hide: (key) => sealSandboxName(secret, sandbox, key),
-    show: (name) => openSandboxName(secret, sandbox, name),
+      grant === 'none' ? openSandboxItem(crypto, secret, { sandbox, key, base }, value) : value,
+    hide: (key) => sealSandboxName(crypto, secret, sandbox, key),
+    show: (name) => openSandboxName(crypto, secret, sandbox, name),
   }
   return sandboxOf(asking(conversation), { sandbox, isGuest: true, seal })
 }
 
 /** The items of a copy's parts, each verified. @throws Refusal `contract-invalid` */
-export function readCopy(parts: readonly Uint8Array[], hostKey: Uint8Array): readonly CopiedItem[] {
-  return parts.flatMap((part) => verifySandboxCopy(part, hostKey).items)
+export function readCopy(crypto: Suite, parts: readonly Uint8Array[], hostKey: Uint8Array): readonly CopiedItem[] {
+  return parts.flatMap((part) => verifySandboxCopy(crypto, part, hostKey).items)
 }
 
 function asking(conversation: Conversation): Ask {

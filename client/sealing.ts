@@ -22,11 +22,9 @@ import {
   type Presentation,
   signOrder,
 } from '#host/contracts/provisioning.ts'
-import { NONCE_BYTES, openAead } from '#host/crypto/aead.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
-import { importKemPublicKey } from '#host/crypto/kem.ts'
-import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -163,15 +161,15 @@ interface Said extends Pick<Order, 'act' | 'pin'> {
 
 /** One order, for evidence of its own. */
 async function give(options: EnclaveClientOptions, memory: Memory, { offer, ...said }: Said): Promise<void> {
-  const { vault, signing, transport, store } = options
+  const { vault, signing, transport, store, crypto } = options
   const { shown, attested } = await present(options, memory)
-  const evidence = sha384(shown.evidence)
+  const evidence = crypto.evidence.sha384(shown.evidence)
   const anchors = anchorMemory(store, vault)
   const about = { vault, evidence, header: memory.known.header, anchor: anchors.newest ?? null }
   const approval = offer ? signApproval(approvalOf(vault, attested, offer), signing) : null
   const plain = signOrder({ secret: said.secret ?? memory.secret(), ...said, ...about, approval }, signing)
-  const context = { info: ORDER_INFO, aad: evidence }
-  const { bytes, answerKey } = sealHpke(importKemPublicKey(attested.descriptor.key), context, plain)
+  const context = { to: attested.descriptor.key, info: ORDER_INFO, aad: evidence }
+  const { bytes, answerKey } = sealHpke(crypto, context, plain)
   plain.fill(0)
   const lanes = ownerLanes(vault)
   const message = { outward: lanes.outward('enclave.provision'), inward: lanes.inward('enclave.provisioned') }
@@ -179,7 +177,7 @@ async function give(options: EnclaveClientOptions, memory: Memory, { offer, ...s
   const outcome = await exchange(transport, { ...message, data, durable: true }, (answer) => {
     const { evidence: named, sealed } = decodeSealedOutcome(answer)
     if (!equalBytes(named, evidence)) throw new Refusal('challenge-stale', 'an answer to another order')
-    return decodeOutcome(openAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, sealed))
+    return decodeOutcome(crypto.open({ key: answerKey, nonce: ANSWER_NONCE, aad: evidence }, sealed))
   })
   answerKey.fill(0)
   if ('refused' in outcome) {
@@ -192,10 +190,10 @@ async function give(options: EnclaveClientOptions, memory: Memory, { offer, ...s
 /** Decode, verify, judge: the evidence, and the descriptor it binds. */
 function judge(
   { descriptor: bytes, evidence, nonce }: Presentation,
-  { vault, roots, policy, now }: EnclaveClientOptions,
+  { vault, roots, policy, crypto, now }: EnclaveClientOptions,
 ): Attested {
-  const question = { nowMs: now(), nonce, userData: boundDescriptor(bytes) }
-  const accepted = judgeEvidence(verifyEvidence(nativeEvidence, decodeEvidence(evidence), roots), policy, question)
+  const question = { nowMs: now(), nonce, userData: boundDescriptor(crypto, bytes) }
+  const accepted = judgeEvidence(verifyEvidence(crypto.evidence, decodeEvidence(evidence), roots), policy, question)
   const descriptor = decodeDescriptor(bytes)
   if (descriptor.vault !== vault) throw new Rejection('user-data-mismatch', 'evidence: is about another vault')
   if (descriptor.notAfter <= now()) throw new Rejection('too-old', 'evidence: its key is not to be used any more')

@@ -2,9 +2,9 @@
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
 import { type Expected, type Proven, verifyPresentation } from '#host/crypto/presentation.ts'
 import { exportSession, importSession, type Session } from '#host/crypto/session.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -103,7 +103,7 @@ const welcome = terms.extend({ authentication: bytesOf(32) })
 
 /** Reads the vault's profile: its keys, its handlers and what they answer. @throws Refusal `handshake-failed` */
 export function discover(invitation: Invitation, options: ServiceOptions): Promise<Profile> {
-  return fetchProfile(options.transport, connectionLanes(invitation), invitation.identity)
+  return fetchProfile(connectionLanes(invitation), invitation.identity, options)
 }
 
 /**
@@ -114,7 +114,7 @@ export function discover(invitation: Invitation, options: ServiceOptions): Promi
 export function evidenceOf(
   invitation: Invitation,
   asked: EvidenceAsked,
-  options: Pick<ServiceOptions, 'transport' | 'store' | 'now' | 'random'>,
+  options: Omit<ServiceOptions, 'signing'>,
 ): Promise<Shown> {
   return askForEvidence(connectionLanes(invitation), asked, { ...options, name: nameOf(invitation) })
 }
@@ -128,13 +128,13 @@ export async function connect(
   offer: { profile: Profile; contract: Uint8Array },
   options: ServiceOptions,
 ): Promise<Connected> {
-  const { transport, store, now } = options
+  const { transport, store, crypto, now } = options
   const name = nameOf(invitation)
   const { message, state } = await helloOf(name, offer, options)
   const lanes = connectionLanes(invitation)
   const between = { outward: lanes.outward('connection.hello'), inward: lanes.inward('connection.accept') }
   const { session, decision } = await exchange(transport, { ...between, data: message, durable: true }, (data) =>
-    finish(state, data, { now: now() }),
+    finish(state, data, { crypto, now: now() }),
   )
   const kept = { welcome: decision, session: exportSession(session), hello: null }
   await store.put(new Map(Object.entries(kept).map(([part, value]) => [`${name}/${part}`, value])))
@@ -145,22 +145,22 @@ export async function connect(
 async function helloOf(
   name: string,
   { profile, contract }: { profile: Profile; contract: Uint8Array },
-  { store, signing, random }: ServiceOptions,
+  { store, signing, crypto, random }: ServiceOptions,
 ): Promise<{ message: Uint8Array; state: Uint8Array }> {
   const stored = store.get(`${name}/hello`)
   if (stored) return check(keptHello, decodeCbor(stored), 'malformed', 'the stored hello')
-  const made = hello({ signing, profile, offer: contract, random })
+  const made = hello({ crypto, signing, profile, offer: contract, random })
   await store.put(new Map([[`${name}/hello`, encodeCbor(made)]]))
   return made
 }
 
 /** Goes on with a connection made in an earlier run; `undefined` when there is none. */
 export async function reconnect(invitation: Invitation, options: ServiceOptions): Promise<Connected | undefined> {
-  const { store } = options
+  const { store, crypto } = options
   const secrets = store.get(`${nameOf(invitation)}/session`)
   const decision = store.get(`${nameOf(invitation)}/welcome`)
   if (!secrets || !decision) return undefined
-  const session = importSession(secrets)
+  const session = importSession(crypto, secrets)
   const progress = store.get(`${nameOf(invitation)}/progress`)
   if (progress) session.applyProgress(progress)
   const connected = await converse(invitation, { session, decision }, options)
@@ -171,7 +171,7 @@ export async function reconnect(invitation: Invitation, options: ServiceOptions)
 async function converse(
   invitation: Invitation,
   { session, decision }: { session: Session; decision: Uint8Array },
-  { transport, store, signing, now, random }: ServiceOptions,
+  { transport, store, signing, crypto, now, random }: ServiceOptions,
 ): Promise<Connected> {
   const { authentication, ...agreed } = check(welcome, decodeCbor(decision), 'handshake-failed', 'the vault’s answer')
   let current: Terms = agreed
@@ -180,6 +180,7 @@ async function converse(
     name: nameOf(invitation),
     store,
     transport,
+    crypto,
     now,
     random,
     lanes: connectionLanes(invitation),
@@ -194,7 +195,11 @@ async function converse(
         receive(check(profileChange, decodeCbor(body), 'malformed', 'profile.changed')),
       ),
     verifyProof: (presentation, asked) =>
-      verifyPresentation(presentation, { ...asked, audience: identityId(signing.verifyKey.raw), now: now() }),
+      verifyPresentation(crypto, presentation, {
+        ...asked,
+        audience: identityId(crypto, signing.publicKey),
+        now: now(),
+      }),
     async catalogue(options) {
       const { answer } = await conversation.request('catalogue.get', new Uint8Array(0), options)
       const reply = await answer
@@ -203,7 +208,7 @@ async function converse(
       throw new Refusal('connection-inactive', `there is no catalogue for this connection: ${refused}`)
     },
     async evidence(asked, { lifeMs }) {
-      const prepared = prepareEvidence({ ...asked, store, random, now, name: nameOf(invitation) })
+      const prepared = prepareEvidence({ ...asked, store, crypto, random, now, name: nameOf(invitation) })
       const reply = await (await conversation.request('evidence.get', prepared.question, { lifeMs })).answer
       if (reply.status === 'replied') return prepared.judge(reply.body)
       const [code, why] = reply.status === 'refused' ? [reply.code, reply.message] : [reply.status, reply.status]

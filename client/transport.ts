@@ -1,4 +1,5 @@
-/** What a client needs of a bus and of a disk. A `Bus` of the host is a transport; so is one over a WebSocket. */
+/** What a client needs of its surroundings. A `Bus` of the host is a transport; so is one over a WebSocket. */
+import type { Suite } from '#host/crypto/port.ts'
 
 export interface Transport {
   publish(subject: string, data: Uint8Array, options?: { durable?: boolean }): Promise<void>
@@ -17,15 +18,16 @@ export interface ClientStore {
   put(changes: ReadonlyMap<string, Uint8Array | null>): Promise<void>
 }
 
-/** Time and randomness, given by whoever starts the client. */
+/** Cryptography, time and randomness, given by whoever starts the client. */
 export interface Surroundings {
+  /** `native.ts` in Node, `portable.ts` in a browser. */
+  readonly crypto: Suite
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
 }
 
-/** A store that forgets with the process: for a device that pairs anew, and for tests. */
-export function forgetfulStore(): ClientStore {
-  const items = new Map<string, Uint8Array>()
+/** A store that forgets with the process: for a device that pairs anew, and for tests. `items` is what is in it. */
+export function forgetfulStore(items: Map<string, Uint8Array> = new Map()): ClientStore {
   return {
     get: (key) => items.get(key),
     under: (prefix) =>

@@ -2,8 +2,9 @@
  * An author's word for a handler: a detached Ed25519 signature over its manifest and component. It says who made it;
  * whether it runs, the image decides that lists it.
  */
-import { ED25519_BYTES, type Ed25519Key, importEd25519, signEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
+import { type Ed25519Key, importEd25519, signEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
 import { sha384 } from '#host/crypto/p384.ts'
+import { ED25519_BYTES } from '#host/crypto/sizes.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { Rejection } from './errors.ts'

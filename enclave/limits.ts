@@ -29,6 +29,9 @@ export const EVIDENCE_AGE_MS_MAX = 26 * 3_600_000
 /** Age of a successor's evidence: it was asked for by the image that hands over, within the same move. */
 export const SUCCESSOR_AGE_MS = 5 * 60_000
 
+/** A file of roots and a policy: some hundred registers and measurements. */
+export const POLICY_BYTES_MAX = 256 * KiB
+
 // registers ----------------------------------------------------------------------------------------------------------
 
 /** A SHA-384, and so a register. */
@@ -79,6 +82,7 @@ export const RELEASE_TEXT_CHARS_MAX = 500
 export const REVOKED_DIGESTS_MAX = 64
 /** An author's key and signature, with what CBOR adds. */
 export const AUTHOR_SIGNATURE_BYTES_MAX = 256
+
 // images -------------------------------------------------------------------------------------------------------------
 
 /** Core modules of a component: those built on QuickJS have 4. */

@@ -9,17 +9,12 @@ import { pathToFileURL } from 'node:url'
 
 import { Refusal } from '#host/errors.ts'
 
-import { measuresOf } from './attestor.ts'
-import { type Boot, bootImage } from './boot.ts'
+import type { Boot } from './boot.ts'
 import { HOST_FILE } from './listing.ts'
 import { verifiedModules } from './loader.ts'
-import { openNitroAttestor } from './nsm.ts'
-import { nsmSocket } from './nsm-socket.ts'
-import { openRegisters } from './registers.ts'
-import { describeRuntime } from './runtime.ts'
+import { startImage } from './start.ts'
 
 const folder = import.meta.dirname
-const { execPath, version, platform, arch } = process
 
 /** The option that names the socket of a security module's owner. */
 function moduleSocket(): string | undefined {
@@ -28,14 +23,7 @@ function moduleSocket(): string | undefined {
 }
 
 async function start(): Promise<void> {
-  const socket = moduleSocket()
-  const registers = socket === undefined ? openRegisters() : undefined
-  const boot = await bootImage(folder, {
-    measures: registers === undefined ? openNitroAttestor(nsmSocket(socket ?? '')) : measuresOf(registers),
-    registers,
-    runtime: () => describeRuntime(execPath, { version: version.slice(1), platform, arch }),
-    monotonic: () => performance.now(),
-  })
+  const boot = await startImage(folder, { nsm: moduleSocket(), process, monotonic: () => performance.now() })
   registerHooks(verifiedModules(folder, boot.image))
   const host: { run(boot: Boot): Promise<void> } = await import(pathToFileURL(join(folder, HOST_FILE)).href)
   await host.run(boot)

@@ -8,7 +8,8 @@ import { listedFile, listingOf } from './listing.fixture.ts'
 import { type ImageMeasure, measuredRegisters, measureImage, softwareMeasurement } from './measure.ts'
 import { signEntry } from './release-sign.ts'
 import { readReleaseLog, type ReleaseLog } from './release-log.ts'
-import { openShowing, type Trust } from './shown.ts'
+import { openShowing } from './showing.ts'
+import type { Trust } from './shown.ts'
 
 export const keyOf = (seed: number): Ed25519Key => generateEd25519(new Uint8Array(32).fill(seed))
 export const signers = [keyOf(1), keyOf(2)]

@@ -3,7 +3,6 @@
  * names what runs, and the proof of one handler. Small enough for one event: some KiB besides the evidence. Checked
  * offline, against what the asker itself believes and remembers.
  */
-import type { Showing } from '#host/crypto/enclave.ts'
 import type { EvidenceCrypto } from '#host/crypto/evidence-port.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
@@ -11,11 +10,9 @@ import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { Rejection } from './errors.ts'
 import { EVIDENCE_BYTES_MAX, LOG_PATH_MAX, PROOF_BYTES_MAX, REGISTER_BYTES, RELEASE_LINE_BYTES_MAX } from './limits.ts'
-import type { ImageMeasure } from './measure.ts'
 import type { MeasuredHandler } from './handler-entry.ts'
 import { isIncluded, type Tree } from './merkle.ts'
 import type { Accepted, Policy, Question, Roots } from './policy.ts'
-import { encodeProof } from './prove.ts'
 import { acceptEvidence, type Verifier, verifyProof } from './proof.ts'
 import { type Released, verifyLine } from './release-entry.ts'
 import { followLog, type Listed } from './release-log.ts'
@@ -62,27 +59,6 @@ export interface Shown extends Accepted {
   readonly log?: Tree
   /** The handler that was asked for. */
   readonly handler?: MeasuredHandler
-}
-
-/** A measured image that shows itself. */
-export function openShowing(options: {
-  /** Of now, by the registers that hold the image. */
-  readonly attest: (asked: { nonce: Uint8Array; userData: Uint8Array }) => Promise<Uint8Array>
-  readonly measure: ImageMeasure
-  /** The line of the release log for the image with this root; undefined where there is none. */
-  readonly listed: (root: Uint8Array, knownSize: number) => Listed | undefined
-}): Showing {
-  const { attest, measure, listed } = options
-  return {
-    async show({ nonce, userData, handler, logSize }) {
-      const evidence = await attest({ nonce, userData })
-      const shown = handler === null ? evidence : encodeProof(evidence, measure, handler)
-      const bytes = encodeShown(shown, listed(measure.root, logSize))
-      const besides = bytes.length - evidence.length
-      if (besides <= PROOF_BYTES_MAX) return bytes
-      throw new Refusal('too-large', `${besides} bytes besides evidence, at most ${PROOF_BYTES_MAX}: release it anew`)
-    },
-  }
 }
 
 /** One form: what `judgeShown` reads. `evidence` is a proof bundle when a handler was asked for. */

@@ -5,6 +5,7 @@ import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Person } from './person.ts'
 
@@ -36,12 +37,13 @@ export async function connectAsker(
   const signing = generateSigningKey()
   await using parts = new AsyncDisposableStack()
   const { vaults } = parts.use(await openFolder(options.folder, { create: true }))
-  const device = { id: 'operator', label: 'operator', verifyKey: generateSigningKey().verifyKey.raw }
+  const device = { id: 'operator', label: 'operator', verifyKey: generateSigningKey().publicKey }
   const { store } = await vaults.create('asker', { device, fields: { name }, now: surroundings.now() })
   const own = { ...surroundings, transport: parts.use(person.broker.connect()), store: storeIn(store), signing }
   const contract = signContract(
+    nativeCrypto,
     {
-      service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
+      service: { name, identity: identityId(nativeCrypto, signing.publicKey), links: {} },
       id: 'terms',
       version: 1,
       publishedAt: surroundings.now(),

@@ -12,6 +12,7 @@ import { openIssuer } from '#client/issuer.ts'
 import type { Question } from '#client/owner.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { signedStatement } from '../plugins/signing/statement.ts'
 import { type Asker, connectAsker } from './asker.ts'
 import { inFolder, type Person, startPerson, type Place } from './person.ts'
@@ -40,7 +41,7 @@ async function play({ folder, image }: Place): Promise<void> {
 
 /** Over 21, by a driving licence whose birth date stays where it is. */
 async function proof({ phone }: Person, bank: Asker): Promise<void> {
-  const office = openIssuer(random())
+  const office = openIssuer(nativeCrypto, random())
   const claims = [
     ['age_over_21', true],
     ['birth_date', BIRTH],

@@ -21,11 +21,12 @@ import type { OwnerDevice } from '#client/owner.ts'
 import type { OwnerEntries } from '#client/owner-entries.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import type { Sharing } from '#host/contracts/sharing.ts'
-import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { OpeningKey, Seeded, SigningKey } from '#host/crypto/port.ts'
 import { exportSeed } from '#host/crypto/seed.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { EntryId } from '#host/entries/ids.ts'
-import { nativeCrypto, nativeHashPassphrase, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { type Person, startPerson, wire } from './person.ts'
 
 /** Nothing but the connection itself: entries are shared one by one. */
@@ -34,12 +35,12 @@ const PASSPHRASE = 'a lamp, two boats and no wind'
 
 /** Who is not let in is not answered. */
 const SOON = { patienceMs: 2_000 }
-const tools = { crypto: nativeCrypto, hashPassphrase: nativeHashPassphrase }
+const tools = { crypto: nativeCrypto, hashPassphrase: nativeCrypto.hashPassphrase }
 
 /** They stay on their device. */
 interface Keys {
-  readonly signing: SigningKey
-  readonly kem: KemPrivateKey
+  readonly signing: SigningKey & Seeded
+  readonly kem: OpeningKey & Seeded
 }
 
 interface Device {
@@ -124,7 +125,7 @@ async function enrol(person: Person): Promise<Device> {
 /** A new device shows its keys as text; an existing one reads them, vouches, and shares what was there before. */
 async function attach(person: Person, by: Device, label: string): Promise<Device> {
   const keys = { signing: generateSigningKey(), kem: generateKemKey() }
-  const shown = { signing: keys.signing.verifyKey.raw, sealing: keys.kem.publicKey.raw }
+  const shown = { signing: keys.signing.publicKey, sealing: keys.kem.publicKey }
   const frames = encodeKeyFrames(nativeCrypto, shown)
   const read = keysOfFrames(nativeCrypto, frames.toReversed())
   const id = await by.account.devices.attach({ keys: read, label })
@@ -181,7 +182,7 @@ async function recovered(person: Person, file: Uint8Array): Promise<Device> {
 }
 
 function optionsOf(owner: Pick<OwnerDevice, 'entries' | 'shared'>, { signing, kem }: Keys, store: AccountStore) {
-  const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
+  const secrets = { signer: signing, opener: kem }
   return { ...surroundings, ...secrets, crypto: nativeCrypto, owner, store }
 }
 

@@ -12,6 +12,7 @@ import { openIssuer } from '#client/issuer.ts'
 import type { Question } from '#client/owner.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { keyStatement, type Payment, paymentStatement } from '../plugins/payment/statement.ts'
 import { type Asker, connectAsker } from './asker.ts'
 import { inFolder, type Person, startPerson, type Place } from './person.ts'
@@ -94,7 +95,7 @@ async function play({ folder, image }: Place): Promise<void> {
 /** A key for payments, a card and an account. */
 async function equip({ phone }: Person): Promise<void> {
   await phone.createKey('payment', 'ed25519')
-  const bank = openIssuer(crypto.getRandomValues(new Uint8Array(BANK_SECRET_BYTES)))
+  const bank = openIssuer(nativeCrypto, crypto.getRandomValues(new Uint8Array(BANK_SECRET_BYTES)))
   for (const [alias, kind, number] of [
     ['giro', 'iban', 'CH93 0076 2011 6238 5295 7'],
     ['visa', 'payment-card', '4111 1111 1111 1111'],

@@ -12,19 +12,23 @@ import { readImage } from '#host/commands/image.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { warn } from '#host/commands/warn.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import type { Seeded, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { makeImage } from '../scripts/build-image.ts'
 
+/** What a host does without an event is soon done: nobody who plays a story waits for seconds. */
+const TICK_MS = 50
+
 export interface Person extends AsyncDisposable {
   readonly vault: string
   readonly broker: MemoryBroker
   readonly phone: OwnerDevice
   /** What the phone signs with. */
-  readonly signing: SigningKey
+  readonly signing: SigningKey & Seeded
   /** Light contracts and others that wait for a yes. */
   readonly offers: Mailbox<Offer>
   /** Notices of one type, as they come. */
@@ -46,7 +50,7 @@ export async function startPerson(vault: string, options: { folder: string; imag
   const broker = parts.use(await openMemoryBroker(join(folder, 'bus')))
   const start = (): Promise<Host> => {
     const bus = broker.connect()
-    return startHost({ ...surroundings, folder, bus, handlers, cells: 1, pid: process.pid, warn })
+    return startHost({ ...surroundings, folder, bus, handlers, cells: 1, tickMs: TICK_MS, pid: process.pid, warn })
   }
   let host: Host | undefined = await start()
   parts.defer(() => host?.[Symbol.asyncDispose]())
@@ -61,7 +65,7 @@ export async function startPerson(vault: string, options: { folder: string; imag
 
   async function found(): Promise<Uint8Array> {
     await using opened = await openFolder(folder, { create: true })
-    const device = { id: 'phone', label: `${vault}'s phone`, verifyKey: signing.verifyKey.raw }
+    const device = { id: 'phone', label: `${vault}'s phone`, verifyKey: signing.publicKey }
     return fingerprint(await opened.vaults.create(vault, { device, fields: {}, now: surroundings.now() }))
   }
 

@@ -27,7 +27,9 @@ import { openReleases, RELEASES_FILE } from '#host/commands/releases.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
@@ -129,7 +131,7 @@ async function setUp({ folder, image }: Place, parts: AsyncDisposableStack): Pro
 
 async function found(data: string, signing: SigningKey): Promise<Uint8Array> {
   await using opened = await openFolder(data, { create: true })
-  const device = { id: 'phone', label: 'phone', verifyKey: signing.verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: signing.publicKey }
   const fields = { shipping_address: '12 Rose Lane' }
   return fingerprint(await opened.vaults.create(VAULT, { device, fields, now: surroundings.now() }))
 }
@@ -199,7 +201,11 @@ async function meet({ broker, provider, roots }: Machine, alice: OwnerDevice) {
 
   const offers = mailbox<Parameters<Parameters<OwnerDevice['onOffer']>[0]>[0]>()
   alice.onOffer(offers.put)
-  const connecting = connect(invitation, { profile, contract: signContract(terms(signing), signing) }, options)
+  const connecting = connect(
+    invitation,
+    { profile, contract: signContract(nativeCrypto, terms(signing), signing) },
+    options,
+  )
   await alice.accept(await offers.take(), [])
   const connected: Connected = await connecting
   return {
@@ -227,7 +233,7 @@ async function meet({ broker, provider, roots }: Machine, alice: OwnerDevice) {
 
 function terms(signing: SigningKey): Contract {
   return {
-    service: { name: 'Acme', identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name: 'Acme', identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: 'terms',
     version: 1,
     publishedAt: surroundings.now(),

@@ -1,5 +1,4 @@
 /** An account: sign-up, sessions, the operator's backup, its end; and that nothing of it lies open on the disk. */
-import type { KeyObject } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -7,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { foundUser } from '#client/entries/directories.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { backupId } from '#host/entries/device.ts'
 import { parseDeviceId } from '#host/entries/ids.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
+import { exportSeed } from '#host/crypto/seed.ts'
 import { openPart } from '#host/entries/sealed.ts'
 import { SESSION_CONTEXT, sessionMessage } from '#host/entries/session.ts'
 import { enterChannel, openShare } from '#host/entries/share.ts'
@@ -34,12 +34,10 @@ async function tokenOf({ owner, book, signing }: Rig, by = signing, audience?: s
   const asked = await owner.entries.challenge()
   const whom = audience ?? asked.audience
   const said = sessionMessage({ user: book.user, device: book.device, audience: whom, challenge: asked.challenge })
-  const signature = nativeSigner(by).sign(SESSION_CONTEXT, said)
+  const signature = by.sign(SESSION_CONTEXT, said)
   const answer = { challenge: asked.challenge, signature, ...(audience && { audience }) }
   return { answer, token: () => owner.entries.token(answer) }
 }
-
-const seedOf = (key: { readonly seed: KeyObject }): Uint8Array => new Uint8Array(key.seed.export())
 
 /** Whether these bytes, or their hexadecimal or base64 text, are anywhere in the data folder. */
 async function atRest(bytes: Uint8Array): Promise<boolean> {
@@ -58,7 +56,7 @@ describe('signing up', () => {
     await refused(world.alice.entries.directory(), 'command-invalid')
     await refused(world.alice.entries.list(), 'command-invalid')
     const { signing, kem } = freshKeys()
-    const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
+    const secrets = { signer: signing, opener: kem }
     const other = foundUser({ ...secrets, crypto: nativeCrypto, now: world.now }, 'stranger')
     await refused(world.alice.entries.signUp(other.statement), 'entry-invalid')
     const phone = await signUp(world)
@@ -78,7 +76,7 @@ describe('signing up', () => {
 
   test('takes no root that its own keys did not sign', async () => {
     const kem = generateKemKey()
-    const secrets = { signer: nativeSigner(world.signing('phone')), opener: nativeOpener(kem) }
+    const secrets = { signer: world.signing('phone'), opener: kem }
     const { statement } = foundUser({ ...secrets, crypto: nativeCrypto, now: world.now }, 'phone')
     const forged = statement.map((byte, at) => (at === statement.length - 1 ? byte ^ 1 : byte))
     await refused(world.alice.entries.signUp(forged), 'directory-invalid')
@@ -134,10 +132,10 @@ describe('the operator’s backup', () => {
   test('is opted into by a signed statement, for the host’s key alone; a version then has a share more', async () => {
     const phone = await signUp(world)
     const offline = generateKemKey()
-    const { raw } = offline.publicKey
+    const raw = offline.publicKey
     await refused(phone.owner.entries.optIn(phone.book.setBackup(raw)), 'entry-invalid')
     await world.host.vaults.instance.change({ backupKey: raw })
-    await refused(phone.owner.entries.optIn(phone.book.setBackup(generateKemKey().publicKey.raw)), 'entry-invalid')
+    await refused(phone.owner.entries.optIn(phone.book.setBackup(generateKemKey().publicKey)), 'entry-invalid')
     await refused(phone.owner.entries.optOut(phone.book.setBackup(raw)), 'entry-invalid')
     await phone.owner.entries.optIn(phone.book.setBackup(raw))
     await refused(phone.send('create', phone.book.create(draft('stale'))), 'recipients-stale')
@@ -151,7 +149,7 @@ describe('the operator’s backup', () => {
     const share = heldShare(vault, version.header.version, backupId(nativeCrypto, raw))
     const channel = share && heldChannel(vault, share)
     if (!share || !channel || !served.content) throw new Error('a share for the operator')
-    const entered = enterChannel(nativeCrypto, channel, nativeOpener(offline))
+    const entered = enterChannel(nativeCrypto, channel, offline)
     const key = openShare(nativeCrypto, entered, version, { part: 'content', share })
     const content = openPart(nativeCrypto, { ...version.header, part: 'content' }, key, served.content)
     expect(textOf(content)).toBe('what Router holds')
@@ -164,8 +162,8 @@ describe('the operator’s backup', () => {
   test('and all else that is secret is in no byte at rest', async () => {
     const phone = await signUp(world)
     const offline = generateKemKey()
-    await world.host.vaults.instance.change({ backupKey: offline.publicKey.raw })
-    await phone.owner.entries.optIn(phone.book.setBackup(offline.publicKey.raw))
+    await world.host.vaults.instance.change({ backupKey: offline.publicKey })
+    await phone.owner.entries.optIn(phone.book.setBackup(offline.publicKey))
     await phone.learn()
     const secret = 'a passphrase that nobody else is to read'
     const write = phone.book.create(draft('the title of it', secret))
@@ -177,9 +175,9 @@ describe('the operator’s backup', () => {
     const tokenKey = new Uint8Array((await world.host.vaults.instance.tokenKey()).export())
     await world.kill()
     const secrets = [
-      seedOf(offline),
-      seedOf(phone.kem),
-      seedOf(phone.signing),
+      exportSeed(offline),
+      exportSeed(phone.kem),
+      exportSeed(phone.signing),
       tokenKey,
       Buffer.from(secret),
       Buffer.from('the title of it'),

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openIssuer } from '#client/issuer.ts'
 import type { ContractField, Tier } from '#host/contracts/contract.ts'
 import { type Claim, decodeCredential } from '#host/crypto/credential.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { CREDENTIALS_MAX } from '#host/limits.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { storedCredentials } from '#host/vault/credentials.ts'
@@ -17,7 +18,7 @@ import { type Asker, connectService, told } from './service.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 
 const expires = Date.UTC(2029, 5)
-const dmv = openIssuer(new Uint8Array(32).fill(1))
+const dmv = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
 const BIRTH = '1990-04-12'
 const NUMBER = 'D4427-8813'
 const claims: readonly Claim[] = [
@@ -98,7 +99,7 @@ describe('a service that asks whether the owner is over 21', () => {
     const bytes = await proven(shop, nonce)
     expect(() => shop.connected.verifyProof(bytes, { nonce: fresh(), issuers, claims: over21 })).toThrow(invalid)
     expect(() => bar.connected.verifyProof(bytes, { nonce, issuers, claims: over21 })).toThrow(invalid)
-    const other = openIssuer(new Uint8Array(32).fill(2))
+    const other = openIssuer(nativeCrypto, new Uint8Array(32).fill(2))
     expect(() => shop.connected.verifyProof(bytes, { nonce, issuers: [other.name], claims: over21 })).toThrow(invalid)
     const tampered = bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte))
     expect(() => shop.connected.verifyProof(tampered, { nonce, issuers, claims: over21 })).toThrow(invalid)

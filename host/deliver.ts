@@ -22,7 +22,6 @@ import { publish } from '#host/vault/publish.ts'
 import { refuse } from '#host/vault/refuse.ts'
 import { follow } from '#host/vault/rekey.ts'
 import { suspend } from '#host/vault/suspend.ts'
-import { unknownSession } from '#host/vault/unknown.ts'
 import type { Vault } from '#host/vault/vault.ts'
 import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
 import { parseSubject, type Subject } from '#host/wire/subject.ts'
@@ -48,10 +47,9 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
   try {
     if (await knocked(message, host)) return
     arrival = await arrive(message, host)
-    if (isGreeting(arrival.subject)) arrival.vault.writer.check()
-    const letters = await (isGreeting(arrival.subject)
-      ? watch.timed('greet', greet({ ...arrival, ...moment(host), showing: host.showing }))
-      : hear(arrival, (event) => (opened = event)))
+    const letters = await (isGreeting(arrival.subject) ? welcome(arrival) : hear(arrival, (event) => (opened = event)))
+    // What is not kept says what was read, and that may not be durable yet.
+    if (letters.some(({ key }) => key === '')) await arrival.vault.writer.settled()
     await send(arrival.vault, letters)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -60,11 +58,15 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     if (arrival) {
       const refused = refuse(error, { ...arrival, opened, ...moment(host) })
       await send(arrival.vault, await watch.timed('refuse', refused))
-      if (error.code === 'device-unknown') await send(arrival.vault, unknownSession({ ...arrival, now: host.now() }))
     }
   } finally {
     arrival?.[Symbol.dispose]()
     watch.end()
+  }
+
+  async function welcome(arrived: Arrival): Promise<readonly Letter[]> {
+    arrived.vault.writer.check()
+    return watch.timed('greet', greet({ ...arrived, ...moment(host), showing: host.showing }))
   }
 
   async function hear(arrived: Arrival, hold: (event: Opened) => void): Promise<readonly Letter[]> {

@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { servedEntry } from '#client/owner-entries.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
 import { decodeVersion } from '#host/entries/version.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { attach, draft, freshKeys, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 

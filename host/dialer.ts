@@ -1,4 +1,6 @@
 /** Finds the vaults that ours connect to: asks for their profiles, then says hello until their owners have decided. */
+import { nativeCrypto } from '#host/crypto/native.ts'
+
 import { Refusal } from './errors.ts'
 import { HELLO_AGAIN_MS, PROFILE_AGAIN_MS } from './limits.ts'
 import type { Bus, Subscription } from './messaging/port.ts'
@@ -37,7 +39,7 @@ export function openDialer(bus: Bus): Dialer {
     const { identity } = dialed.peer
     const subscription = await bus.subscribe(dialLane(dialed, 'forService', 'profile.get'), ({ data }) => {
       try {
-        if (identity) made.profile ??= verifyProfile(data, identity)
+        if (identity) made.profile ??= verifyProfile(nativeCrypto, data, identity)
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
       }

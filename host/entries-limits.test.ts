@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseEntryId, parseHash, parseVersionId } from '#host/entries/ids.ts'
 import { signPrune } from '#host/entries/prune.ts'
 import { signStatement } from '#host/entries/statement.ts'
-import { nativeCrypto as crypto, nativeSigner } from '#host/entries/native.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { SESSION_CONTEXT, sessionMessage } from '#host/entries/session.ts'
 import type { Change } from '#host/storage/port.ts'
 import { digits, entryChange, entryRecord } from '#host/vault/account/held.ts'
@@ -38,7 +38,7 @@ test('a directory is served 64 statements at a time', async () => {
   const kept: Change[] = []
   while (seq < 64) {
     const body = { kind: 'rename', device: by, label: `phone ${(seq += 1)}` } as const
-    const said = signStatement(crypto, { user, seq, prev, by, at: world.now(), body }, nativeSigner(phone.signing))
+    const said = signStatement(crypto, { user, seq, prev, by, at: world.now(), body }, phone.signing)
     kept.push({ namespace: 'directory', key: `statement/${digits(seq)}`, value: said.bytes })
     prev = said.hash
   }
@@ -74,7 +74,7 @@ test('one command forgets at most 256 versions', async () => {
   const directory = phone.book.directory().head
   const prune = (seq: number) => {
     const words = { user, entry, upTo: { seq, hash: record.hash }, directory, at: world.now(), by }
-    return phone.owner.entries.prune(signPrune(words, nativeSigner(phone.signing)).bytes)
+    return phone.owner.entries.prune(signPrune(words, phone.signing).bytes)
   }
   await refused(prune(257), 'command-invalid: name a version')
   await refused(prune(256), 'entry-invalid')
@@ -96,7 +96,7 @@ test('heads come 8,192 at a time, and an account ends 8,192 keys at a time', asy
   const { challenge, audience } = await phone.owner.entries.challenge()
   const { user, device } = phone.book
   const message = sessionMessage({ user, device, audience, challenge })
-  const signature = nativeSigner(phone.signing).sign(SESSION_CONTEXT, message)
+  const signature = phone.signing.sign(SESSION_CONTEXT, message)
   const { token } = await phone.owner.entries.token({ challenge, signature })
   const ended = await phone.owner.entries.deleteAccount({ token, user })
   expect(ended.removed).toBe(8_192)

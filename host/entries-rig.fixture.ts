@@ -5,12 +5,13 @@ import type { OpenedVersion } from '#client/entries/reading.ts'
 import type { Draft } from '#client/entries/writing.ts'
 import type { OwnerDevice } from '#client/owner.ts'
 import { servedEntry, type WriteOutcome } from '#client/owner-entries.ts'
-import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { OpeningKey, Seeded, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { EntryId, UserId } from '#host/entries/ids.ts'
 import { parseEntryId } from '#host/entries/ids.ts'
 import type { DeviceKeys, VersionWrite } from '#host/entries/model.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 import { random, type World } from './world.fixture.ts'
@@ -19,8 +20,8 @@ export interface Rig {
   readonly owner: OwnerDevice
   readonly book: Book
   readonly keys: DeviceKeys
-  readonly signing: SigningKey
-  readonly kem: KemPrivateKey
+  readonly signing: SigningKey & Seeded
+  readonly kem: OpeningKey & Seeded
   /** Learns the directory as the vault has it. */
   learn(): Promise<void>
   /** The current version, judged and opened. */
@@ -42,15 +43,15 @@ export function draft(title: string, text = `what ${title} holds`, more: Partial
 }
 
 /** What a new device shows: its keys, made on it. */
-export function freshKeys(): { signing: SigningKey; kem: KemPrivateKey; keys: DeviceKeys } {
+export function freshKeys(): { signing: SigningKey & Seeded; kem: OpeningKey & Seeded; keys: DeviceKeys } {
   const [signing, kem] = [generateSigningKey(), generateKemKey()]
-  return { signing, kem, keys: { signing: signing.verifyKey.raw, sealing: kem.publicKey.raw } }
+  return { signing, kem, keys: { signing: signing.publicKey, sealing: kem.publicKey } }
 }
 
 /** The world's phone signs up. */
 export async function signUp(world: World): Promise<Rig> {
   const [signing, kem] = [world.signing('phone'), generateKemKey()]
-  const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
+  const secrets = { signer: signing, opener: kem }
   const { user, statement } = foundUser({ ...secrets, crypto: nativeCrypto, now: world.now }, 'phone')
   await world.alice.entries.signUp(statement)
   const rig = rigOf(world, { owner: world.alice, user, signing, kem })
@@ -85,12 +86,12 @@ export async function attachVault(by: Rig): Promise<void> {
 interface RigParts {
   readonly owner: OwnerDevice
   readonly user: UserId
-  readonly signing: SigningKey
-  readonly kem: KemPrivateKey
+  readonly signing: SigningKey & Seeded
+  readonly kem: OpeningKey & Seeded
 }
 
 function rigOf({ now }: World, { owner, user, signing, kem }: RigParts): Rig {
-  const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
+  const secrets = { signer: signing, opener: kem }
   const book = openBook({ ...secrets, crypto: nativeCrypto, user, now, random })
   const { entries } = owner
   const rig: Rig = {
@@ -98,7 +99,7 @@ function rigOf({ now }: World, { owner, user, signing, kem }: RigParts): Rig {
     book,
     signing,
     kem,
-    keys: { signing: signing.verifyKey.raw, sealing: kem.publicKey.raw },
+    keys: { signing: signing.publicKey, sealing: kem.publicKey },
     async learn() {
       const statements: Uint8Array[] = []
       for (let after: number | null = -1; after !== null;) {

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { deviceId } from '#host/entries/device.ts'
 import { type DeviceId, type EntryId, parseHash } from '#host/entries/ids.ts'
 import type { Device, VersionHeader, VersionWrite } from '#host/entries/model.ts'
-import { nativeCrypto as crypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { openChannel, sealShare } from '#host/entries/share.ts'
 import { hashSealed, sealPart } from '#host/entries/sealed.ts'
 import { signStatement } from '#host/entries/statement.ts'
@@ -136,7 +136,7 @@ function otherHash(): Change {
 /** A version that a host makes by itself, with a share that does open. */
 function forge(by: 'stranger' | 'phone', change: Partial<VersionHeader> = {}) {
   const [signing, kem] = [generateSigningKey(), generateKemKey()]
-  const keys = { signing: signing.verifyKey.raw, sealing: kem.publicKey.raw }
+  const keys = { signing: signing.publicKey, sealing: kem.publicKey }
   const id = by === 'phone' ? phone.book.device : deviceId(crypto, keys)
   const { header: before } = decodeVersion(crypto, versionOf(entry))
   const part = { outline: new Uint8Array(32).fill(1), content: new Uint8Array(32).fill(2) }
@@ -153,7 +153,7 @@ function forge(by: 'stranger' | 'phone', change: Partial<VersionHeader> = {}) {
       by: id,
       ...change,
     },
-    nativeSigner(signing),
+    signing,
   )
   const channel = openChannel(crypto, { sharer: id, recipient: own.id, epoch: 77 }, own.keys.sealing)
   const made = sealShare(crypto, channel, signed, part)
@@ -281,8 +281,8 @@ describe('is not served to a handler, and named', () => {
     const { user, head } = phone.book.directory()
     const body = { kind: 'attest', label: 'mine, honestly', keys, role: 'device', expires: null } as const
     const statement = { user, seq: head.seq + 1, prev: head.hash, by: phone.book.device, at: world.now(), body }
-    const { bytes } = signStatement(crypto, statement, nativeSigner(signing))
-    expect(nativeOpener(kem).publicKey).toEqual(keys.sealing)
+    const { bytes } = signStatement(crypto, statement, signing)
+    expect(kem.publicKey).toEqual(keys.sealing)
     const space = vault.store.namespace('directory')
     const key = `statement/${String(head.seq + 1).padStart(10, '0')}`
     const value = space.get('head')?.value ?? null

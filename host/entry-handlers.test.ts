@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { openIssuer } from '#client/issuer.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { createPool } from '#host/plugin/pool.ts'
 import { OWN_OPENED_MAX } from '#host/vault/account/limits.ts'
 import { emptyOwn, keepContent } from '#host/vault/account/own.ts'
@@ -245,7 +245,7 @@ function putCredential(content: Uint8Array): Promise<EntryId> {
 }
 
 describe('a credential that is an entry', () => {
-  const issuer = openIssuer(new Uint8Array(32).fill(1))
+  const issuer = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
   const expires = Date.UTC(2029, 5)
   const issue = (value: boolean) => issuer.issue({ kind: 'licence', expires, claims: [['age_over_21', value]] })
   const proves = async () => {

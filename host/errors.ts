@@ -99,6 +99,8 @@ export const refusalCodes = [
   'release-refused',
   // messaging: the broker
   'bus-unavailable',
+  // commands: a file that was named and cannot be used
+  'input-invalid',
   // the author's path: what is typed beside a handler's source
   'source-invalid',
   'cases-invalid',

@@ -14,6 +14,7 @@ import {
   PROFILE_EVIDENCE,
 } from '#host/contracts/evidence.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { connectService, HOUR_MS } from './service.fixture.ts'
 import { random, startWorld, type World } from './world.fixture.ts'
 
@@ -37,7 +38,7 @@ afterEach(() => world[Symbol.asyncDispose]())
 /** A service with an invitation, and nothing more. */
 async function stranger() {
   const invitation = await world.alice.invite('Acme', 'service')
-  const options = { transport: world.broker.connect(), store: forgetfulStore(), now: world.now, random }
+  const options = { transport: world.broker.connect(), store: forgetfulStore(), crypto, now: world.now, random }
   return { invitation, options }
 }
 const discovered = async ({ invitation, options }: Awaited<ReturnType<typeof stranger>>) =>
@@ -177,6 +178,7 @@ test('an owner’s device asks, too', async () => {
     identity: world.identity,
     transport: world.broker.connect(),
     store: forgetfulStore(),
+    crypto,
     now: world.now,
     random,
   }

@@ -49,6 +49,8 @@ export interface HostOptions {
   readonly commitDeadlineMs?: number | undefined
   /** When a cell that is not ready is given up; `CELL_START_MS_MAX` when it is not said. */
   readonly cellStartMs?: number | undefined
+  /** From the end of one round of upkeep to the next; `TICK_MS` when it is not said. */
+  readonly tickMs?: number | undefined
   readonly now: () => number
   /** Milliseconds with a fraction, for durations. */
   readonly monotonic: () => number
@@ -57,6 +59,8 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
+  /** Told of each step of a delivery as it ends, before the next begins. */
+  readonly reached?: (step: string) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
   /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
@@ -83,7 +87,7 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random, tell = () => {} } = options
+  const { folder, bus, now, random, monotonic, tell = () => {}, reached } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
@@ -113,7 +117,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const shell = { sealing: vaults.sealing, showing: await options.showing?.() }
   const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), ...shell, now, random }
   const receive = async (message: Message) => {
-    await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
+    await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell, reached }))
     await vaults.makeRoom(now())
   }
 
@@ -124,7 +128,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const dialer = openDialer(bus)
   const round = () => upkeep(vaults, { bus, now: now(), random, dialer, warn: options.warn })
   await round()
-  const rounds = repeat(() => round().catch(failed), TICK_MS)
+  const rounds = repeat(() => round().catch(failed), options.tickMs ?? TICK_MS)
   const owned = parts.move()
 
   async function drain(): Promise<void> {
@@ -238,14 +242,20 @@ function bounds({ openBytesMax, vaultBytesMax, vaultDiskBytesMax }: HostOptions)
 }
 
 /** One round after the other: a slow bus must not have two of them at the same letters, nor one after the end. */
-function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<void> } {
+function repeat(work: () => Promise<void>, afterMs: number): { stop(): Promise<void> } {
   let round = Promise.resolve()
-  const timer = setInterval(() => {
-    round = round.then(work)
-  }, everyMs)
+  let timer = setTimeout(begin, afterMs)
+  let isOver = false
+
+  function begin(): void {
+    round = work().then(() => {
+      if (!isOver) timer = setTimeout(begin, afterMs)
+    })
+  }
   return {
     stop() {
-      clearInterval(timer)
+      isOver = true
+      clearTimeout(timer)
       return round
     },
   }

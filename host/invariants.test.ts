@@ -15,7 +15,7 @@ import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { allRows, readTrail, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import { makeImage } from '../scripts/build-image.ts'
 import { connectService, HOUR_MS, type Asker, told } from './service.fixture.ts'
-import { gatedPool, random, startWorld, until, VAULT, type World } from './world.fixture.ts'
+import { copyOf, gatedPool, random, startWorld, until, VAULT, type World } from './world.fixture.ts'
 
 const HOSTILE = ['loops', 'hoards', 'floods', 'recurses', 'traps', 'lies', 'peeks']
 
@@ -168,7 +168,7 @@ describe('the trail', () => {
       before = await writtenIn(world.folder)
       for (let count = 0; count < 10; count++) await acme.ask('counts.run')
       after = await writtenIn(world.folder)
-      await cp(world.folder, whole, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+      await copyOf(world, whole)
     } while ((await placesIn(world.folder)) !== places)
     const counts = new Set<number>()
     for (let cut = 0; cut <= 20; cut++) {
@@ -192,8 +192,7 @@ describe('the trail', () => {
   })
 
   test('invariant 5: a row that was edited, by whoever can write at all, is named', async () => {
-    const folder = join(copy, 'edited')
-    await cp(world.folder, folder, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+    const folder = await copyOf(world, join(copy, 'edited'))
     await using opened = await openFolder(folder, { create: false })
     const vault = await opened.vaults.find(VAULT)
     if (!vault) throw new Error('no vault')

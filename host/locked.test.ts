@@ -6,6 +6,7 @@ import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { measuredRegisters } from '#enclave/measure.ts'
 import { openAttestorKey } from '#host/commands/attest.ts'
 import { openEnclaved } from '#host/commands/enclaved.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { random, startWorld, type World } from './world.fixture.ts'
 
@@ -32,6 +33,7 @@ async function deviceOf(world: World, store: ClientStore): Promise<EnclaveClient
   const signing = world.keys.get('phone')
   if (!signing) throw new Error('there is no phone')
   return enclaveClient({
+    crypto: nativeCrypto,
     vault: 'alice',
     signing,
     transport: world.broker.connect(),

@@ -13,11 +13,10 @@ import type { UpOptions } from './commands/launch.ts'
 import { up } from './commands/up.ts'
 import { playStory, storyNames } from './commands/story.ts'
 import { surroundings } from './commands/surroundings.ts'
-import { imageOption, tellUsage, usageLine } from './commands/usage.ts'
+import { exitCodeOf, imageOption, tellUsage, usageLine, WRONG_USAGE } from './commands/usage.ts'
 import { addVaultCommands } from './commands/vault.ts'
 import { Refusal } from './errors.ts'
 
-const USAGE = 2
 const columns = process.stdout.columns || 100
 
 const program = new Command('trellis')
@@ -104,7 +103,7 @@ program.enablePositionalOptions()
 
 function whichVault(folder: string | undefined, id: string | undefined): { folder: string; id: string } {
   if (folder !== undefined && id !== undefined) return { folder, id }
-  return program.error('error: name the folder and the vault: <dir> --vault <id>', { exitCode: USAGE })
+  return program.error('error: name the folder and the vault: <dir> --vault <id>', { exitCode: WRONG_USAGE })
 }
 
 function commandNames(): string {
@@ -112,12 +111,12 @@ function commandNames(): string {
 }
 
 try {
-  if (process.argv.length === 2) program.error(`error: type a command: ${commandNames()}`, { exitCode: USAGE })
+  if (process.argv.length === 2) program.error(`error: type a command: ${commandNames()}`, { exitCode: WRONG_USAGE })
   await program.parseAsync()
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE
   else if (error instanceof Refusal) {
     console.error(`trellis: ${error.message}`)
-    process.exitCode = 1
+    process.exitCode = exitCodeOf(error)
   } else throw error
 }

@@ -4,12 +4,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openIssuer } from '#client/issuer.ts'
 import { discover } from '#client/service.ts'
 import { importEd25519, verifyEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { createPool } from '#host/plugin/pool.ts'
 import { keyStatement, paymentStatement } from '../plugins/payment/statement.ts'
 import { type Asker, connectService } from './service.fixture.ts'
 import { startWorld, until, type World } from './world.fixture.ts'
 
-const bank = openIssuer(new Uint8Array(32).fill(1))
+const bank = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
 const DAY_MS = 24 * 3_600_000
 const SECRET_NUMBER = '4111 1111 1111 1111'
 const refused = (code: string) => expect.objectContaining({ status: 'refused', code })

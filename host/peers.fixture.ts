@@ -1,7 +1,11 @@
 /** Two worlds, each with a host, a broker and a vault of its own, and a wire between the brokers. */
+import { randomBytes } from 'node:crypto'
+
 import type { Sharing } from '#host/contracts/sharing.ts'
 import { type Mailbox, mailbox } from '#host/commands/demo/mailbox.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
+import { type EventId, newEventId } from '#host/wire/id.ts'
+import type { PassedOn } from './vault/passed.ts'
 import { startWorld, until, type World, type WorldOptions } from './world.fixture.ts'
 
 export interface Peers extends AsyncDisposable {
@@ -69,6 +73,24 @@ export async function startPeers(options: Omit<WorldOptions, 'vault'>): Promise<
       return owned.disposeAsync()
     },
   }
+}
+
+/** While it works, as many requests wait for the other vault as may. */
+export async function withFull<Asked>(
+  passed: PassedOn<Asked>,
+  most: number,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const [one] = passed.values()
+  if (!one) throw new Error('nothing waits')
+  const added: EventId[] = []
+  while (passed.size < most) {
+    const id = newEventId(randomBytes)
+    added.push(id)
+    passed.set(id, one)
+  }
+  await work()
+  for (const id of added) passed.delete(id)
 }
 
 /** Whether no event of this vault waits for a peer's answer. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { acceptSandbox, guestSandbox, type Sandbox } from '#client/sandbox.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import type { SandboxClauses } from '#host/contracts/sandbox.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { sharedWith } from '#host/vault/sandbox/handler.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
@@ -37,10 +38,10 @@ async function share(clauses: Partial<SandboxClauses> = {}, asker: Asker = acme)
   const offers = mailbox<Uint8Array>()
   conversation.on('sandbox.offered', ({ body }) => offers.put((decodeCbor(body) as { terms: Uint8Array }).terms))
   const id = await all.creator.create(asker.invitation.connection, { ...CLAUSES, ...clauses })
-  const hostKey = (await all.peers.alice.vault()).signing.verifyKey.raw
-  const by = { signing: asker.options.signing, now: all.peers.alice.now() }
+  const hostKey = (await all.peers.alice.vault()).signing.publicKey
+  const by = { crypto: nativeCrypto, signing: asker.options.signing, now: all.peers.alice.now() }
   await acceptSandbox(conversation, { terms: await offers.take(), hostKey }, by)
-  const his = guestSandbox(conversation, id, { secret: random(32), random })
+  const his = guestSandbox(conversation, id, { crypto: nativeCrypto, secret: random(32), random })
   return { id, hers: all.creator.open(id, 'creator'), his }
 }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { SANDBOX_OWN_KEY_BYTES_MAX } from '#host/contracts/limits.ts'
 import { sealSandboxName } from '#host/contracts/sandbox-seal.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { findSandbox } from '#host/vault/sandbox/held.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { bytes, codeOf, holds, type SandboxPeers, startSandboxes, stateNow, text, written } from './sandbox.fixture.ts'
@@ -29,7 +30,7 @@ test('the host cannot read the guest’s side, and what it changes there does no
   const [[, a], [hidden, b]] = [await itemOf('a'), await itemOf('b')]
   async function itemOf(key: string) {
     const { record } = findSandbox(await all.peers.bob.vault(), id) ?? {}
-    const name = sealSandboxName(record?.key ?? new Uint8Array(0), id, key)
+    const name = sealSandboxName(nativeCrypto, record?.key ?? new Uint8Array(0), id, key)
     const item = space.get(name)
     if (!item) throw new Error('the sealed items are there')
     return [name, item] as const

@@ -9,18 +9,20 @@ import {
   SANDBOX_BYTES_MAX,
   SANDBOX_COPY_PARTS_MAX,
   SANDBOX_RELAY_MS,
+  SANDBOX_RELAYS_MAX,
   SANDBOX_VALUE_BYTES_MAX,
   SANDBOXES_PER_CONNECTION_MAX,
 } from '#host/contracts/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { SandboxCopy } from '#host/contracts/sandbox-copy.ts'
-import { sign, type SigningKey } from '#host/crypto/sign.ts'
 import { commit } from '#host/vault/commit.ts'
 import type { Connection } from '#host/vault/party.ts'
 import { decodeRecord } from '#host/vault/records.ts'
 import { COPY } from '#host/vault/sandbox/end.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
-import { isQuiet, noticesOf } from './peers.fixture.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { isQuiet, noticesOf, withFull } from './peers.fixture.ts'
 import {
   bytes,
   CLAUSES,
@@ -234,16 +236,16 @@ test('severing ends its sandboxes with that commit, and the guest takes the copy
   expect(await one.guest.copy(other.id)).toEqual([])
   const { signing, store } = await one.peers.alice.vault()
   const kept = await one.guest.signedCopy(id, 0)
-  expect(readCopy([first], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+  expect(readCopy(nativeCrypto, [first], signing.publicKey).map(({ key }) => key)).toEqual([
     'offer',
     expect.not.stringContaining('draft'),
   ])
-  expect(readCopy([kept], signing.verifyKey.raw).map(({ key }) => key)).toEqual([
+  expect(readCopy(nativeCrypto, [kept], signing.publicKey).map(({ key }) => key)).toEqual([
     'offer',
     expect.not.stringContaining('draft'),
   ])
   expect(Buffer.from(kept).includes('his draft')).toBe(false)
-  expect(() => readCopy([kept], one.peers.bob.identity)).toThrow()
+  expect(() => readCopy(nativeCrypto, [kept], one.peers.bob.identity)).toThrow()
   expect(store.namespaces()).not.toContain(`sandbox/${id}-guest`)
   expect(store.namespaces()).toContain(`sandbox/${other.id}-guest`)
   expect(text((await hers.read('mine', 'floor'))?.value)).toBe('never under 140')
@@ -311,7 +313,7 @@ test('a host writes to its guest’s vault what the terms say, and that once', a
 /** One part as a host signs it. */
 function signPart({ terms, ...about }: Omit<SandboxCopy, 'items'> & { items: never[] }, key: SigningKey): Uint8Array {
   const payload = encodeCbor({ ...about, terms })
-  return encodeCbor(['vine/1 sandbox copy', payload, sign(key, 'vine/1 sandbox copy', payload)])
+  return encodeCbor(['vine/1 sandbox copy', payload, key.sign('vine/1 sandbox copy', payload)])
 }
 
 test('when the guest severs, its reach is over on both sides', async () => {
@@ -330,9 +332,17 @@ test('nobody else reaches it: another connection, a name that is none, and terms
   const { id, hers, his } = await all.share()
   await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
   const stranger = await connectService(all.peers.alice, 'Stranger')
-  const asGuest = guestSandbox(stranger.connected.conversation, id, { secret: random(32), random })
+  const asGuest = guestSandbox(stranger.connected.conversation, id, {
+    crypto: nativeCrypto,
+    secret: random(32),
+    random,
+  })
   expect(await codeOf(asGuest.read('mutual', 'a'))).toBe('not-permitted')
-  const none = guestSandbox(stranger.connected.conversation, 's-0000000000000000', { secret: random(32), random })
+  const none = guestSandbox(stranger.connected.conversation, 's-0000000000000000', {
+    crypto: nativeCrypto,
+    secret: random(32),
+    random,
+  })
   expect(await codeOf(none.read('mutual', 'a'))).toBe('not-permitted')
   expect(await codeOf(all.guest.open('s-0000000000000000', 'guest').read('mutual', 'a'))).toBe('command-invalid')
   expect(await codeOf(his.write({ ...MUTUAL, key: '' }, bytes('')))).toBe('malformed-request')
@@ -345,11 +355,15 @@ test('a service is a guest like any other', async () => {
   const offers = mailbox<Uint8Array>()
   conversation.on('sandbox.offered', ({ body }) => offers.put((decodeCbor(body) as { terms: Uint8Array }).terms))
   const id = await all.creator.create(acme.invitation.connection, { ...CLAUSES, portability: 'mutual-and-own' })
-  const his = guestSandbox(conversation, id, { secret: random(32), random })
+  const his = guestSandbox(conversation, id, { crypto: nativeCrypto, secret: random(32), random })
   expect(await codeOf(his.read('mutual', 'a'))).toBe('connection-inactive')
-  const hostKey = (await all.peers.alice.vault()).signing.verifyKey.raw
+  const hostKey = (await all.peers.alice.vault()).signing.publicKey
   const offer = { terms: await offers.take(), hostKey }
-  const terms = await acceptSandbox(conversation, offer, { signing: acme.options.signing, now: all.peers.alice.now() })
+  const terms = await acceptSandbox(conversation, offer, {
+    crypto: nativeCrypto,
+    signing: acme.options.signing,
+    now: all.peers.alice.now(),
+  })
   expect(terms.name).toBe('Rose Lane')
   await his.write({ ...MINE, key: 'ticket' }, bytes('half'))
   expect(holds(await stateNow(all.peers.alice), 'half')).toBe(false)
@@ -357,16 +371,18 @@ test('a service is a guest like any other', async () => {
   const hers = all.creator.open(id, 'creator')
   expect(text((await hers.read('mutual', 'ticket'))?.value)).toBe('half')
   await hers.share('ticket', 'visible').catch(() => undefined)
-  expect(readCopy([await his.export()], hostKey)).toMatchObject([{ area: 'mutual', key: 'ticket' }])
+  expect(readCopy(nativeCrypto, [await his.export()], hostKey)).toMatchObject([{ area: 'mutual', key: 'ticket' }])
   await hers.end()
   expect(await codeOf(his.export())).toBe('connection-inactive')
 })
 
-test('a host that is away is no answer: the device is told within a minute, and nothing was done', async () => {
+test('a host that is away is no answer: the device is told within a minute, and so many wait at a time', async () => {
   const { hers, his } = await all.share()
   all.peers.wire.up = false
   const lost = codeOf(his.write({ ...MUTUAL, key: 'a' }, bytes('1')))
-  await until('it was passed on', async () => (await all.peers.bob.vault()).sandboxes.relays.size === 1)
+  const { relays } = (await all.peers.bob.vault()).sandboxes
+  await until('it was passed on', () => relays.size === 1)
+  await withFull(relays, SANDBOX_RELAYS_MAX, async () => expect(await codeOf(his.read('mutual', 'a'))).toBe('busy'))
   all.peers.pass(SANDBOX_RELAY_MS + 1)
   expect(await lost).toBe('busy')
   all.peers.wire.up = true

@@ -6,8 +6,11 @@ import type { Invitation } from '#client/greeting.ts'
 import { forgetfulStore, type Transport } from '#client/transport.ts'
 import { type Contract, type ContractField, signContract, type Tier } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Message } from '#host/messaging/port.ts'
+import type { Registry } from '#host/plugin/registry.ts'
 import type { VineEvent } from '#host/wire/event.ts'
 import { newEventId, parseEventType } from '#host/wire/id.ts'
 import type { Reply } from '#host/wire/reply.ts'
@@ -32,6 +35,12 @@ export interface Asker {
   seal(type: string, body?: unknown, changes?: Partial<VineEvent>): Message
 }
 
+/** What a service needs of the world it is in. */
+export type Place = Pick<World, 'clock' | 'now' | 'alice' | 'offers'> & {
+  readonly broker: { connect(): Transport }
+  readonly host: { readonly registry: Pick<Registry, 'handlers'> }
+}
+
 export type Told = Exclude<Reply, { status: 'replied' }> | { readonly status: 'replied'; readonly body: unknown }
 
 const field = (name: string, tier: Tier): ContractField => ({
@@ -50,12 +59,12 @@ const FIELDS: readonly ContractField[] = [
 
 /** Version `version` of a contract that asks for every event type and permission. */
 function contractOf(
-  world: World,
+  world: Place,
   { name, signing, version }: { name: string; signing: SigningKey; version: number },
 ): Contract {
   const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
   return {
-    service: { name, identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name, identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: `${name.toLowerCase()}-terms`,
     version,
     publishedAt: world.clock.now,
@@ -99,7 +108,7 @@ function heldLine(bus: Transport): Line {
 
 /** Invites, presents, accepts: a service with an active connection. */
 export async function connectService(
-  world: World,
+  world: Place,
   name: string,
   {
     changes = {},
@@ -109,9 +118,16 @@ export async function connectService(
 ): Promise<Asker> {
   const signing = generateSigningKey()
   const line = heldLine(world.broker.connect())
-  const options = { transport: line.transport, store: forgetfulStore(), signing, now: world.now, random }
+  const options = {
+    transport: line.transport,
+    store: forgetfulStore(),
+    signing,
+    crypto: nativeCrypto,
+    now: world.now,
+    random,
+  }
   const contract = (version: number, more: Partial<Contract> = {}): Uint8Array =>
-    signContract({ ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
+    signContract(nativeCrypto, { ...contractOf(world, { name, signing, version }), ...changes, ...more }, signing)
   const invitation = await world.alice.invite(name, kind)
   const profile = await discover(invitation, options)
   const connecting = connect(invitation, { profile, contract: contract(1) }, options)
@@ -121,7 +137,7 @@ export async function connectService(
 
 /** The same service over another conversation, as after a restart of its own. */
 export function serviceOf(
-  world: World,
+  world: Place,
   parts: Pick<Asker, 'options' | 'invitation' | 'contract' | 'connected' | 'line'>,
 ): Asker {
   const { conversation, terms } = parts.connected

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openBook, type Book } from '#client/entries/book.ts'
 import { foundUser } from '#client/entries/directories.ts'
 import { entryPage, servedEntry, standing } from '#client/owner-entries.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
-import { nativeCrypto as crypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { check } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { draft, freshKeys, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
@@ -26,7 +26,7 @@ afterEach(() => world[Symbol.asyncDispose]())
 /** A service's own directory: the first of its machines, and one that this one vouches for. */
 function fleet() {
   const machines = [freshKeys(), freshKeys()].map(({ signing, kem, keys }) => {
-    return { keys, secrets: { signer: nativeSigner(signing), opener: nativeOpener(kem) } }
+    return { keys, secrets: { signer: signing, opener: kem } }
   })
   const [first, second] = machines
   if (!first || !second) throw new Error('two machines')

@@ -5,13 +5,14 @@ import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
 import { commit, unkeptEvent } from './vault/commit.ts'
 import { erased, erasureDue } from './vault/erasure.ts'
-import { expireShared } from './vault/account/shared.ts'
+import { sharedRelays } from './vault/account/shared.ts'
+import { expirePassed } from './vault/passing.ts'
 import { expirePosts } from './vault/peer-event.ts'
 import { askerOf, isOpen, questions } from './vault/pending.ts'
 import { publish } from './vault/publish.ts'
 import { compactionDue } from './vault/quota.ts'
 import { deny } from './vault/resume.ts'
-import { expireRelays } from './vault/sandbox/relay.ts'
+import { sandboxRelays } from './vault/sandbox/relay.ts'
 import { pruneWhenDue } from './vault/retention.ts'
 import { checkpointWhenDue } from './vault/trail.ts'
 import type { Vault } from './vault/vault.ts'
@@ -82,9 +83,12 @@ async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Pro
   await commit({ vault, now, random, changes: [erased], rows: [] })
 }
 
-/** A disk that does not take it now may take it in the next round; so may a vault that its owner locks meanwhile. */
+/** What a disk, or an owner who locks or moves the vault meanwhile, keeps from being done in this round. */
+const hindrances = new Set<string>(['storage-failed', 'vault-locked', 'key-missing', 'conflict'])
+
+/** It is done in a later round. */
 function later(error: unknown): false {
-  if (!(error instanceof Refusal) || (error.code !== 'storage-failed' && error.code !== 'vault-locked')) throw error
+  if (!(error instanceof Refusal) || !hindrances.has(error.code)) throw error
   return false
 }
 
@@ -105,8 +109,8 @@ async function resend(vault: Vault, { bus, now, random }: Moment): Promise<void>
   const moment = { now, random }
   const letters = [
     ...(await expirePosts(vault, moment)),
-    ...expireRelays(vault, moment),
-    ...expireShared(vault, moment),
+    ...expirePassed(sandboxRelays, vault, moment),
+    ...expirePassed(sharedRelays, vault, moment),
   ]
   for (const { connection, event } of vault.posts.due(now)) {
     const to = vault.connections.get(connection)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 
 import { expect, test } from 'vitest'
 
-import { nativeCrypto } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 import { type DeviceNamespace, deviceNamespaces, type Item } from '#host/storage/port.ts'

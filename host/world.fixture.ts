@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -13,7 +13,9 @@ import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
 import { openFolder } from '#host/commands/open.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { Seeded, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, type HostOptions, startHost } from '#host/host.ts'
 import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
@@ -32,6 +34,8 @@ import { startWatch, type Trace } from './watch.ts'
 
 const root = new URL('../', import.meta.url)
 const COMMAND_LIFE_MS = 3_600_000
+/** A round of upkeep comes soon after the clock was moved. */
+const TICK_MS = 20
 export const VAULT = 'alice'
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 const monotonic = (): number => performance.now()
@@ -67,7 +71,7 @@ export interface World extends AsyncDisposable {
   readonly broker: MemoryBroker
   readonly identity: Uint8Array
   /** What each device signs with. */
-  readonly keys: ReadonlyMap<string, SigningKey>
+  readonly keys: ReadonlyMap<string, SigningKey & Seeded>
   readonly alice: OwnerDevice
   readonly offers: { take(): Promise<Offer> }
   readonly questions: { take(): Promise<Question> }
@@ -80,7 +84,7 @@ export interface World extends AsyncDisposable {
   /** Pairs one of the devices anew; `store` is what it remembers. */
   pair(device: string, store?: ClientStore): Promise<OwnerDevice>
   /** The signing key of one of the devices. */
-  signing(device: string): SigningKey
+  signing(device: string): SigningKey & Seeded
   /** Pairs a device that the vault was told of later. */
   enrol(device: string, signing: SigningKey, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
@@ -117,9 +121,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const offers = mailbox<Offer>()
   const questions = mailbox<Question>()
-  function enrol(device: string, signing: SigningKey, store: ClientStore = forgetfulStore()): Promise<OwnerDevice> {
+  function enrol(
+    device: string,
+    signing: SigningKey & Seeded,
+    store: ClientStore = forgetfulStore(),
+  ): Promise<OwnerDevice> {
     const transport = broker.connect()
-    return pairDevice({ vault: name, identity, device, signing, transport, store, now, random })
+    const surroundings = { crypto: nativeCrypto, now, random }
+    return pairDevice({ vault: name, identity, device, signing, transport, store, ...surroundings })
   }
   const pair = async (device: string, store?: ClientStore) => enrol(device, keyOf(keys, device), store)
   const alice = await pair('phone')
@@ -165,7 +174,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-function keyOf(keys: ReadonlyMap<string, SigningKey>, device: string): SigningKey {
+function keyOf(keys: ReadonlyMap<string, SigningKey & Seeded>, device: string): SigningKey & Seeded {
   const key = keys.get(device)
   if (!key) throw new Error(`${device} is no device of this world`)
   return key
@@ -217,7 +226,7 @@ async function startRunner({
   const open = async (): Promise<{ host: Host; bus: MemoryBus }> => {
     const bus = broker.connect()
     const enclaved = enclave && (() => enclave(options))
-    const more = { pid: process.pid, monotonic, random, tell, warn, enclaved, showing }
+    const more = { tickMs: TICK_MS, pid: process.pid, monotonic, random, tell, warn, enclaved, showing }
     return { bus, host: await startHost({ ...options, handlers, bus, ...more }) }
   }
   let handlers = options.handlers
@@ -271,6 +280,12 @@ export async function until<T>(
   throw new Error(`${what}: not within 10 s`)
 }
 
+/** What a host has left, to be read, broken or put back; its lock is of the process alone. */
+export async function copyOf({ folder }: Pick<World, 'folder'>, to: string): Promise<string> {
+  await cp(folder, to, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  return to
+}
+
 /** A pool whose handlers are done only when the test says so: what happens meanwhile happens in between. */
 export function gatedPool(pool: Pool): Pool & { readonly entered: Promise<void>; release(): void } {
   const entered = Promise.withResolvers<void>()
@@ -303,10 +318,10 @@ async function found(
   { name, keys, now }: { name: string; keys: ReadonlyMap<string, SigningKey>; now: number },
 ): Promise<Uint8Array> {
   await using opened = await openFolder(folder, { create: true })
-  const [first, ...others] = [...keys].map(([id, { verifyKey }]) => ({
+  const [first, ...others] = [...keys].map(([id, { publicKey }]) => ({
     id,
     label: `${name.slice(0, 1).toUpperCase()}${name.slice(1)}'s ${id}`,
-    verifyKey: verifyKey.raw,
+    verifyKey: publicKey,
   }))
   if (!first) throw new Error('a vault has a device')
   const fields = { email: 'alice@example.org', shipping_address: '12 Rose Lane', date_of_birth: '1990-04-01' }
@@ -321,7 +336,7 @@ async function found(
 }
 
 /** Built before the tests run: `scripts/test-setup.ts`. */
-function handlerFiles(name: string): HandlerFiles {
+export function handlerFiles(name: string): HandlerFiles {
   const isShipped = existsSync(new URL(`manifests/${name}.json`, root))
   return {
     name,

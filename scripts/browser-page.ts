@@ -3,14 +3,13 @@
  * A page calls `run`; nothing here or below it is of Node.
  */
 import { tellStory } from '#client/entries/story.case.ts'
-import { type Provider, same, vectorChecks, type Vectors } from '#client/entries/vectors.case.ts'
-import { portableCrypto, portableHashPassphrase, portableOpener, portableSigner } from '#client/portable/provider.ts'
+import { same, vectorChecks, type Vectors } from '#client/entries/vectors.case.ts'
 import { Rejection } from '#enclave/errors.ts'
 import { judgeEvidence, type Policy, type Question, type Roots } from '#enclave/policy.ts'
 import { verifyProof } from '#enclave/proof.ts'
 import { followLog, readReleaseLog } from '#enclave/release-log.ts'
 import { decodeEvidence, verifyEvidence } from '#enclave/verify.ts'
-import { portableEvidence as crypto } from '#host/crypto/evidence-portable.ts'
+import { portableCrypto } from '#host/crypto/portable.ts'
 
 /** A document, or a proof bundle, and the verdict it is to get. */
 export interface PageDocument {
@@ -78,8 +77,8 @@ type NamedCheck = readonly [name: string, check: () => void | Promise<void>]
 
 function checksOf({ vectors, documents, proof, logs, releaseKeys }: PageInput): readonly NamedCheck[] {
   return [
-    ...vectorChecks.map(({ name, run }): NamedCheck => [`entries: ${name}`, () => run(provider, vectors)]),
-    ['entries: two devices and a host that changes what it serves', () => tellStory(provider, random)],
+    ...vectorChecks.map(({ name, run }): NamedCheck => [`entries: ${name}`, () => run(crypto, vectors)]),
+    ['entries: two devices and a host that changes what it serves', () => tellStory(crypto, random)],
     ...documents.map((one): NamedCheck => [
       `evidence: ${one.verdict}: ${one.what}`,
       () =>
@@ -94,7 +93,7 @@ function checksOf({ vectors, documents, proof, logs, releaseKeys }: PageInput): 
       () =>
         same(
           'verdict',
-          verdictOf(() => verifyProof(proof.document, { crypto, ...proof })),
+          verdictOf(() => verifyProof(proof.document, { crypto: crypto.evidence, ...proof })),
           proof.verdict,
         ),
     ],
@@ -104,15 +103,10 @@ function checksOf({ vectors, documents, proof, logs, releaseKeys }: PageInput): 
 }
 
 const random = (count: number) => globalThis.crypto.getRandomValues(new Uint8Array(count))
-const provider: Provider = {
-  crypto: portableCrypto(random),
-  hashPassphrase: portableHashPassphrase,
-  signer: (seed) => portableSigner(seed),
-  opener: (seed) => portableOpener(seed),
-}
+const crypto = portableCrypto(random)
 
 function judge({ document, roots, policy, question }: PageDocument): void {
-  judgeEvidence(verifyEvidence(crypto, decodeEvidence(document), roots), policy, question)
+  judgeEvidence(verifyEvidence(crypto.evidence, decodeEvidence(document), roots), policy, question)
 }
 
 function verdictOf(act: () => unknown): string {
@@ -127,20 +121,22 @@ function verdictOf(act: () => unknown): string {
 
 function provesNothing({ document, ...verifier }: PageDocument): void {
   const changed = document.with(document.length - 1, (document.at(-1) ?? 0) ^ 1)
-  if (verdictOf(() => verifyProof(changed, { crypto, ...verifier })) === 'accepted') throw new Error('it is accepted')
+  if (verdictOf(() => verifyProof(changed, { crypto: crypto.evidence, ...verifier })) === 'accepted')
+    throw new Error('it is accepted')
 }
 
 function follows([short, long]: PageInput['logs'], keys: readonly string[]): void {
-  const [before, now] = [readReleaseLog(crypto, short, keys), readReleaseLog(crypto, long, keys)]
+  const [before, now] = [readReleaseLog(crypto.evidence, short, keys), readReleaseLog(crypto.evidence, long, keys)]
   const next = { tree: now.tree, path: now.prove(before.tree.size) }
-  same('followed', followLog(crypto, before.tree, next), now.tree)
+  same('followed', followLog(crypto.evidence, before.tree, next), now.tree)
   same(
     'back',
-    verdictOf(() => followLog(crypto, now.tree, { tree: before.tree, path: [] })),
+    verdictOf(() => followLog(crypto.evidence, now.tree, { tree: before.tree, path: [] })),
     'log-behind',
   )
   const changed = long.with(20, (long[20] ?? 0) ^ 1)
-  if (verdictOf(() => readReleaseLog(crypto, changed, keys)) === 'accepted') throw new Error('a changed log is read')
+  if (verdictOf(() => readReleaseLog(crypto.evidence, changed, keys)) === 'accepted')
+    throw new Error('a changed log is read')
 }
 
 function measure({ documents, vectors }: PageInput): PageReport['ms'] {
@@ -148,7 +144,7 @@ function measure({ documents, vectors }: PageInput): PageReport['ms'] {
   const verifies = vectorChecks.find(({ name }) => name.startsWith('verifies the version'))
   return {
     verify: median(() => good && judge(good)),
-    version: median(() => void verifies?.run(provider, vectors)),
+    version: median(() => void verifies?.run(crypto, vectors)),
   }
 }
 

@@ -21,7 +21,7 @@ export type HandlerRuntime = Manifest['runtime']
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Everything beside the source that may go into a build. */
-const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
+const SOURCE = /\.(?:ts|c|h|rs|go|mod|sum)$/u
 
 /** Why a language has nothing to run a handler as, where it has nothing. */
 const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
@@ -64,7 +64,7 @@ export async function missingToolchain(language: HandlerLanguage, folder: string
     case 'rust':
       return missingRust()
     case 'go':
-      return missingGo()
+      return missingGo(folder)
     case 'ts':
     case 'as':
       return missingPackages(language)

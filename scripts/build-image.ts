@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import { buildImage, type ImageParts, writeImage } from '../enclave/image.ts'
 import { BOOT_FILE, HOST_FILE, type ImageHandler, type ImageHead } from '../enclave/listing.ts'
-import { describeRuntime } from '../enclave/runtime.ts'
+import { runtimeOf } from '../enclave/start.ts'
 import { signatureOf } from '../host/commands/handler/sign.ts'
 import { IMAGE_FOLDER } from '../host/commands/image.ts'
 import { sha384 } from '../host/crypto/p384.ts'
@@ -47,9 +47,7 @@ export async function makeWholeImage(folder: string, { pins, components, ...head
   await mkdir(join(folder, 'host'), { recursive: true })
   await writeFile(join(folder, HOST_FILE), await bundle('scripts/measured-host.ts'))
   await writeFile(join(folder, BOOT_FILE), await bundle('enclave/main.ts'))
-  const { execPath, version, platform, arch } = process
-  const runtime = await describeRuntime(execPath, { version: version.slice(1), platform, arch })
-  const parts: ImageParts = { runtime, ...head, core: await coresOf(plugins) }
+  const parts: ImageParts = { runtime: await runtimeOf(process), ...head, core: await coresOf(plugins) }
   await writeImage(folder, await buildImage(folder, [...files, HOST_FILE, BOOT_FILE], parts))
 }
 

@@ -1,6 +1,6 @@
 /**
- * The host and its runtime as one program (Node's single executable application): one file to measure, and no flags or
- * environment from outside. It runs images that bring handlers alone.
+ * The host and its runtime as one program (Node's single executable application): one file to measure, and nothing from
+ * the environment. It runs images that bring handlers alone, since a host of an image names another runtime.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -14,13 +14,15 @@ import { bundle } from './bundle-host.ts'
 
 const run = promisify(execFile)
 
-/** Walls that need no path. The permission model needs the data folder, which is not known here. */
+/** Walls that need no path. `up --hardened` adds those that do, by starting the program anew. */
 const BAKED = [
   '--disallow-code-generation-from-strings',
   '--disable-proto=delete',
   '--frozen-intrinsics',
   '--no-addons',
+  '--no-experimental-sqlite',
   '--disable-warning=ExperimentalWarning',
+  '--disable-warning=SecurityWarning',
 ]
 
 /** Of the Node that runs this. @throws Refusal `toolchain-missing` when it cannot make one */
@@ -38,7 +40,7 @@ export async function buildSea(out: string): Promise<void> {
       output: resolve(out),
       disableExperimentalSEAWarning: true,
       execArgv: BAKED,
-      execArgvExtension: 'none',
+      execArgvExtension: 'cli',
     }
     await writeFile(join(folder, 'sea.json'), JSON.stringify(config))
     await mkdir(dirname(resolve(out)), { recursive: true })

@@ -30,7 +30,7 @@ export const TWINS_FOLDER = join(root, 'host/commands/handler/fixtures/twins')
 const LISTING = join(TWINS_FOLDER, 'digests.json')
 const HANDLER = 'greets'
 /** What goes into the bytes; the manifest does by the world it narrows. */
-const SOURCE = /\.(?:ts|c|h|rs|go|mod)$/u
+const SOURCE = /\.(?:ts|c|h|rs|go|mod|sum)$/u
 const NO_SOURCE = /^trellis\/(?:types\/|events\.ts)/u
 
 /** A line of `digests.json`. */

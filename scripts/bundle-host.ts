@@ -10,13 +10,16 @@ import { type Plugin, rolldown } from 'rolldown'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** A thread's file beside the one that starts it. */
-const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
+export const THREAD = /new URL\('(\.\/[a-z-]+-worker)\.[jt]s', import\.meta\.url\)/gu
 /** What needs compilers, sources or a terminal of its own: no part of an image. */
 const LEFT_OUT =
   /(?:^|\/)(?:scripts|examples)\/|\/commands\/(?:demo|handler)[/.]|\/commands\/image\/(?:build|sea)\.[jt]s$/u
 const ABSENT = '\0absent'
 
-/** A module and all it imports as one ES module, as text. `entry` is relative to the repository. */
+/**
+ * A module and all it imports as one ES module, as text. `entry` is relative to the repository. What older packages
+ * require is Node's own, and is had without a file's name: a thread in an image is in none.
+ */
 export async function bundle(entry: string): Promise<string> {
   const build = await rolldown({
     input: join(root, entry),
@@ -37,7 +40,7 @@ export async function bundle(entry: string): Promise<string> {
     if (others.length > 0) throw new Error(`${entry} became ${output.length} files`)
     const stray = only.imports.filter((name) => !name.startsWith('node:') && !BUILT_IN.has(name))
     if (stray.length > 0) throw new Error(`${entry} still imports ${stray.join(', ')}`)
-    return only.code
+    return only.code.replace('createRequire(import.meta.url)', 'process.getBuiltinModule')
   } finally {
     await build.close()
   }

@@ -79,10 +79,12 @@ export interface PageOptions {
   /** An ES module that exports `run(text)`, which gives what is to be reported. */
   readonly code: string
   readonly input: string
+  /** What the page may ask of this process, each as `POST /call/<name>`: text in, text out. */
+  readonly calls?: Readonly<Record<string, (text: string) => Promise<string>>>
 }
 
 /** Opens the page and gives what `run` reported. @throws Error when it reports nothing in time */
-export async function runPage({ chromium, code, input }: PageOptions): Promise<unknown> {
+export async function runPage({ chromium, code, input, calls = {} }: PageOptions): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const files: Readonly<Record<string, readonly [type: string, body: string]>> = {
     '/': ['text/html', PAGE],
@@ -90,6 +92,13 @@ export async function runPage({ chromium, code, input }: PageOptions): Promise<u
     '/input.json': ['application/json', input],
   }
   const server = createServer((request, response) => {
+    const call = calls[request.url?.replace('/call/', '') ?? '']
+    if (call) {
+      bodyOf(request)
+        .then(call)
+        .then((text) => response.end(text), reject)
+      return
+    }
     if (request.method === 'POST') {
       response.end()
       bodyOf(request).then(resolve, reject)

@@ -9,13 +9,13 @@ import { foundUser } from '#client/entries/directories.ts'
 import { openBook } from '#client/entries/book.ts'
 import { encodeKeyFrames } from '#client/entries/frames.ts'
 import { sealRecovery } from '#client/entries/recovery.ts'
-import { portableCrypto, portableHashPassphrase, portableOpener, portableSigner } from '#client/portable/provider.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { portableCrypto } from '#host/crypto/portable.ts'
 import { deviceId, userId } from '#host/entries/device.ts'
 import { walkDirectory } from '#host/entries/directory.ts'
 import { encodeHeads, hashHeads } from '#host/entries/heads.ts'
 import { parseEntryId, parseHash, parseVersionId, type UserId } from '#host/entries/ids.ts'
 import type { DeviceKeys, SignedStatement, StatementBody, VersionHeader } from '#host/entries/model.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { signPrune } from '#host/entries/prune.ts'
 import { encodeOutline, hashSealed, sealPart } from '#host/entries/sealed.ts'
 import { openChannel, sealShare } from '#host/entries/share.ts'
@@ -41,14 +41,16 @@ function seededRandom(name: string): (count: number) => Uint8Array {
   return (count) => stream(`${name} ${calls++}`, count)
 }
 
+/** Its signatures are the same each time. */
+const unhedged = portableCrypto((count) => new Uint8Array(count))
 const crypto = portableCrypto(() => {
   throw new Error('vectors: only a named stream encapsulates')
 })
 
 function device(name: string) {
   const seeds = { signing: stream(`${name} signing`, 64), sealing: stream(`${name} sealing`, 32) }
-  const signer = portableSigner(seeds.signing)
-  const opener = portableOpener(seeds.sealing)
+  const signer = unhedged.signingKey(seeds.signing)
+  const opener = unhedged.openingKey(seeds.sealing)
   const keys: DeviceKeys = { signing: signer.publicKey, sealing: opener.publicKey }
   return { name, seeds, signer, opener, keys, id: deviceId(crypto, keys) }
 }
@@ -170,7 +172,7 @@ async function recoveryVector(account: UserId, { id, seeds }: Named) {
   const passphrase = 'correct horse battery'
   const header = { account, device: id, server: 'https://vault.example', madeAt: AT }
   const salt = stream('salt', 16)
-  const tools = { crypto, hashPassphrase: portableHashPassphrase }
+  const tools = { crypto, hashPassphrase: crypto.hashPassphrase }
   return { passphrase, header, seeds, file: await sealRecovery({ ...tools, header, seeds, passphrase, salt }) }
 }
 

@@ -81,6 +81,6 @@ test('pins are digests by handler', async () => {
   expect(await readPins(file)).toEqual(pins)
   for (const text of ['', '[]x', 'null', '{"echo":1}', '{"echo":"aa"}']) {
     await writeFile(file, text)
-    await expect(readPins(file), text).rejects.toMatchObject({ code: 'image-changed' })
+    await expect(readPins(file), text).rejects.toMatchObject({ code: 'input-invalid' })
   }
 })

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 
 import { Refusal } from '../host/errors.ts'
+import { readInput } from '../host/commands/files.ts'
 import { sha384 } from '../host/crypto/p384.ts'
 import type { BuiltPlugin } from './build-plugins.ts'
 
@@ -23,16 +24,20 @@ export async function checkPins(plugins: readonly BuiltPlugin[], pins: Pins | un
   }
 }
 
-/** @throws Refusal `image-changed` when it is no file of pins */
+/** Ten thousand handlers. */
+const PINS_BYTES_MAX = 2_097_152
+
+/** @throws Refusal `input-invalid` when it is no file of pins */
 export async function readPins(file: string): Promise<Pins> {
+  const bytes = await readInput(file, { what: 'pins', bytesMax: PINS_BYTES_MAX })
   const bad = (cause?: unknown): Refusal => {
-    return new Refusal('image-changed', `image: ${file} holds no pins: trellis image inspect --pins prints them`, {
+    return new Refusal('input-invalid', `image: ${file} holds no pins: trellis image inspect --pins prints them`, {
       cause,
     })
   }
   let value: unknown
   try {
-    value = JSON.parse(await readFile(file, 'utf8'))
+    value = JSON.parse(new TextDecoder().decode(bytes))
   } catch (error) {
     throw bad(error)
   }

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type OwnerDevice, pairDevice } from '#client/owner.ts'
 import { forgetfulStore } from '#client/transport.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { DeviceId } from '#host/entries/ids.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { draft, freshKeys, textOf } from '#host/entries-rig.fixture.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
 
@@ -38,7 +38,7 @@ interface Device {
 }
 
 function optionsOf(owner: AccountOptions['owner'], keys: Pick<ReturnType<typeof freshKeys>, 'signing' | 'kem'>) {
-  const secrets = { signer: nativeSigner(keys.signing), opener: nativeOpener(keys.kem) }
+  const secrets = { signer: keys.signing, opener: keys.kem }
   return { ...secrets, crypto: nativeCrypto, owner, now: world.now, random, store: memory() }
 }
 
@@ -281,9 +281,10 @@ test('what is remembered is of one device, and nothing else is taken for it', as
 
 test('a vault that does not answer is given up, when patience was said', async () => {
   await world.kill()
-  const { identity, now } = world
+  const surroundings = { crypto: nativeCrypto, now: world.now, random }
+  const { identity } = world
   const keys = { signing: generateSigningKey(), transport: world.broker.connect(), store: forgetfulStore() }
-  const silent = pairDevice({ vault: 'alice', identity, device: 'phone', ...keys, now, random, patienceMs: 100 })
+  const silent = pairDevice({ vault: 'alice', identity, device: 'phone', ...keys, ...surroundings, patienceMs: 100 })
   await expect(silent).rejects.toMatchObject({ code: 'bus-unavailable' })
   await world.start()
 })

@@ -1,10 +1,11 @@
 /** What opens an account again: a device's seeds in a file under a passphrase, or what the operator's key opens. */
+import type { OpeningKey } from '#host/crypto/port.ts'
 import { openBook } from '#client/entries/book.ts'
 import type { OpenedVersion } from '#client/entries/reading.ts'
 import type { Finding } from '#host/entries/finding.ts'
 import type { UserId } from '#host/entries/ids.ts'
 import type { Outline, ServedEntry } from '#host/entries/model.ts'
-import type { DeviceOpener, EntryCrypto } from '#host/entries/port.ts'
+import type { EntryCrypto } from '#host/entries/port.ts'
 import { SIGNING_KEY_BYTES } from '#host/entries/device.ts'
 
 /** What a host kept for the operator's backup key, to be opened where that key is. */
@@ -29,7 +30,7 @@ export function openBackup(
   copy: BackupCopy,
   options: {
     readonly crypto: EntryCrypto
-    readonly opener: DeviceOpener
+    readonly opener: OpeningKey
     readonly now: () => number
     readonly random: (length: number) => Uint8Array
   },

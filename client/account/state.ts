@@ -20,7 +20,6 @@ export interface AccountStore {
 export interface AccountOptions extends DeviceSecrets, Surroundings {
   /** The vault, as this device is paired with it. */
   readonly owner: Pick<OwnerDevice, 'entries' | 'shared'>
-  readonly crypto: EntryCrypto
   readonly user: UserId
   readonly store: AccountStore
 }

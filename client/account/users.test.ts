@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { generateKemKey } from '#host/crypto/kem.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { draft, freshKeys, textOf } from '#host/entries-rig.fixture.ts'
 import { type Peers, startPeers } from '#host/peers.fixture.ts'
 import { random, type World } from '#host/world.fixture.ts'
@@ -36,7 +36,7 @@ function optionsOf(world: World, { owner, signing, kem }: Keys & Pick<AccountOpt
     read: () => Promise.resolve(kept),
     write: (bytes: Uint8Array) => Promise.resolve(void (kept = bytes)),
   }
-  const secrets = { signer: nativeSigner(signing), opener: nativeOpener(kem) }
+  const secrets = { signer: signing, opener: kem }
   return { ...secrets, crypto: nativeCrypto, owner, now: world.now, random, store }
 }
 

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { parseDeviceKeys } from '#host/entries/device.ts'
-import { nativeCrypto as crypto } from '#host/entries/native.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import { encodeFrames, encodeKeyFrames, readFrames } from './frames.ts'

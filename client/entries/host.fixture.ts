@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto'
 
 import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { DeviceId, EntryId, UserId } from '#host/entries/ids.ts'
 import type { Audience, Channel, ServedEntry, ServedVersion, Share, VersionWrite } from '#host/entries/model.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 
 import { type Backfill, type Book, openBook } from './book.ts'
@@ -19,8 +19,8 @@ let clock = START
 export const now = () => (clock += 1_000)
 
 export function newSecrets() {
-  const signer = nativeSigner(generateSigningKey())
-  const opener = nativeOpener(generateKemKey())
+  const signer = generateSigningKey()
+  const opener = generateKemKey()
   return { signer, opener, keys: { signing: signer.publicKey, sealing: opener.publicKey } }
 }
 

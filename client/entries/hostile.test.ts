@@ -1,10 +1,10 @@
 /** A host that lies: each lie has its name. What a device alone cannot see is in compare.test.ts. */
 import { describe, expect, test } from 'vitest'
 
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { deviceId } from '#host/entries/device.ts'
 import type { Finding } from '#host/entries/finding.ts'
 import type { ServedEntry, ServedVersion, VersionHeader } from '#host/entries/model.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { signPrune } from '#host/entries/prune.ts'
 import { signStatement } from '#host/entries/statement.ts'
 import { decodeVersion, hashRecipients, signVersion } from '#host/entries/version.ts'

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { newFamily, random } from '#host/entries/family.fixture.ts'
 import { parseDeviceId, parseHash } from '#host/entries/ids.ts'
 import type { Device, Directory, SignedVersion } from '#host/entries/model.ts'
-import { nativeCrypto as crypto } from '#host/entries/native.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 
 import { recall } from './memory.ts'
 import { markSeen, markVerified } from './seen.ts'

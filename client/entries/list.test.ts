@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { nativeCrypto } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryCrypto } from '#host/entries/port.ts'
 
 import { openBook } from './book.ts'

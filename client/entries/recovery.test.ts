@@ -1,15 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
+import type { PassphraseHash } from '#host/crypto/port.ts'
 import { parseDeviceId, parseUserId } from '#host/entries/ids.ts'
-import { nativeCrypto as crypto, nativeHashPassphrase as hashPassphrase } from '#host/entries/native.ts'
-import type { PassphraseHash } from '#host/entries/port.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { random } from './host.fixture.ts'
 import { passphraseMistakes } from './passphrase.ts'
 import { openRecovery, readRecovery, sealRecovery } from './recovery.ts'
 
+const { hashPassphrase } = crypto
 const header = {
   account: parseUserId(random(32)),
   device: parseDeviceId(random(32)),

@@ -7,10 +7,11 @@
  * sealed = `okm[0..32] ‖ AES-256-GCM(okm[32..64], nonce 0, aad = header, [signing seed, sealing seed])`: it opens under
  * one passphrase only.
  */
+import type { HashPassphrase } from '#host/crypto/port.ts'
 import { readFields } from '#host/entries/fields.ts'
 import { type DeviceId, HASH_BYTES, parseDeviceId, parseUserId, type UserId } from '#host/entries/ids.ts'
 import { ULID_TIME_MS_MAX } from '#host/entries/limits.ts'
-import type { EntryCrypto, HashPassphrase } from '#host/entries/port.ts'
+import type { EntryCrypto } from '#host/entries/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { equalBytes, joinBytes } from '#host/wire/bytes.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'

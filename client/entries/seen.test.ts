@@ -1,7 +1,7 @@
 /** What a book does not do twice, and what it does again when anything it judged by has changed. */
 import { expect, test } from 'vitest'
 
-import { nativeCrypto } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { ServedEntry } from '#host/entries/model.ts'
 import type { EntryCrypto } from '#host/entries/port.ts'
 

@@ -1,7 +1,8 @@
 /** What a device's book knows: its own keys, the directories it walked, and where each entry was. */
+import type { OpeningKey, SigningKey } from '#host/crypto/port.ts'
 import type { DeviceId, EntryId, Hash, UserId, VersionId } from '#host/entries/ids.ts'
 import type { Device, DeviceKeys, Directory, EntryHead, Outline, SignedVersion } from '#host/entries/model.ts'
-import type { DeviceOpener, DeviceSigner, EntryCrypto } from '#host/entries/port.ts'
+import type { EntryCrypto } from '#host/entries/port.ts'
 import type { ChannelKey } from '#host/entries/share.ts'
 import { createUlids } from '#host/entries/ulid.ts'
 import { parseEntryId, parseVersionId } from '#host/entries/ids.ts'
@@ -31,8 +32,8 @@ export interface SeenVersion {
 }
 
 export interface DeviceSecrets {
-  readonly signer: DeviceSigner
-  readonly opener: DeviceOpener
+  readonly signer: SigningKey
+  readonly opener: OpeningKey
 }
 
 export interface BookOptions extends DeviceSecrets {

@@ -1,11 +1,12 @@
 /** Two devices and one entry, over any provider: written on one, read on the other, each change on the way named. */
+import type { Suite } from '#host/crypto/port.ts'
 import type { DeviceId } from '#host/entries/ids.ts'
 import type { ServedEntry, ServedVersion, VersionWrite } from '#host/entries/model.ts'
 import { decodeVersion } from '#host/entries/version.ts'
 
 import { type Book, openBook } from './book.ts'
 import { foundUser } from './directories.ts'
-import { type Provider, same } from './vectors.case.ts'
+import { same } from './vectors.case.ts'
 
 const START = 1_800_000_000_000
 const OUTLINE = { title: 'Example', kind: 'login', urls: ['https://example.org/'] }
@@ -25,12 +26,12 @@ const changes: readonly (readonly [finding: string, change: Change])[] = [
 ]
 
 /** @throws Error that says what went another way */
-export function tellStory(provider: Provider, random: (count: number) => Uint8Array): void {
-  const { phone, tablet } = twoDevices(provider, random)
+export function tellStory(crypto: Suite, random: (count: number) => Uint8Array): void {
+  const { phone, tablet } = twoDevices(crypto, random)
   const content = utf8.encode('{"password":"correct horse"}')
   const write = phone.create({ outline: OUTLINE, content, audience: { handlers: false, users: [] } })
   phone.confirm(write)
-  const served = serve(provider, write, tablet.device)
+  const served = serve(crypto, write, tablet.device)
   const [version] = served.versions
   if (!version) throw new Error('a served entry has a version')
   for (const [finding, change] of changes) {
@@ -50,12 +51,15 @@ export function tellStory(provider: Provider, random: (count: number) => Uint8Ar
 }
 
 function twoDevices(
-  { crypto, signer, opener }: Provider,
+  crypto: Suite,
   random: (count: number) => Uint8Array,
 ): { readonly phone: Book; readonly tablet: Book } {
   let clock = START
   const now = () => (clock += 1_000)
-  const [first, second] = [1, 2].map(() => ({ signer: signer(random(64)), opener: opener(random(32)) }))
+  const [first, second] = [1, 2].map(() => ({
+    signer: crypto.signingKey(random(64)),
+    opener: crypto.openingKey(random(32)),
+  }))
   if (!first || !second) throw new Error('there are two devices')
   const { user, statement } = foundUser({ crypto, now, ...first }, 'phone')
   const phone = openBook({ crypto, user, now, random, ...first })
@@ -70,7 +74,7 @@ function twoDevices(
 }
 
 /** As a host serves it. */
-function serve({ crypto }: Provider, { channels, shares, ...write }: VersionWrite, device: DeviceId): ServedEntry {
+function serve(crypto: Suite, { channels, shares, ...write }: VersionWrite, device: DeviceId): ServedEntry {
   const isMine = ({ recipient }: { readonly recipient: DeviceId }) => recipient.toHex() === device.toHex()
   const version: ServedVersion = {
     header: write.header,

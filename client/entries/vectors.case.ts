@@ -2,11 +2,11 @@
  * What every provider makes of the vectors in `spec/vectors/entries/`. Checks without a test runner: vitest runs them
  * in Node, a page runs them in a browser.
  */
+import type { Suite } from '#host/crypto/port.ts'
 import { deviceId, parseDeviceKeys, userId } from '#host/entries/device.ts'
 import { walkDirectory } from '#host/entries/directory.ts'
 import { decodeHeads, encodeHeads, hashHeads } from '#host/entries/heads.ts'
 import { parseDeviceId, parseUserId } from '#host/entries/ids.ts'
-import type { DeviceOpener, DeviceSigner, EntryCrypto, HashPassphrase } from '#host/entries/port.ts'
 import { decodePrune, verifyPrune } from '#host/entries/prune.ts'
 import { openPart, sealPart } from '#host/entries/sealed.ts'
 import { enterChannel, openShare, sealShare } from '#host/entries/share.ts'
@@ -66,17 +66,10 @@ export interface Vectors {
   readonly recovery: Recovery
 }
 
-export interface Provider {
-  readonly crypto: EntryCrypto
-  readonly hashPassphrase: HashPassphrase
-  readonly signer: (seed: Uint8Array) => DeviceSigner
-  readonly opener: (seed: Uint8Array) => DeviceOpener
-}
-
 export interface VectorCheck {
   readonly name: string
   /** @throws Error that says what is not what was published */
-  readonly run: (provider: Provider, vectors: Vectors) => void | Promise<void>
+  readonly run: (crypto: Suite, vectors: Vectors) => void | Promise<void>
 }
 
 const hex = (text: string) => Uint8Array.fromHex(text)
@@ -99,9 +92,12 @@ export const vectorChecks: readonly VectorCheck[] = [
   { name: 'opens the recovery file', run: recovers },
 ]
 
-function makesIds({ crypto, signer, opener }: Provider, { ids }: Vectors): void {
+function makesIds(crypto: Suite, { ids }: Vectors): void {
   for (const { name, seeds, keys, id } of ids.devices) {
-    const made = { signing: signer(hex(seeds.signing)).publicKey, sealing: opener(hex(seeds.sealing)).publicKey }
+    const made = {
+      signing: crypto.signingKey(hex(seeds.signing)).publicKey,
+      sealing: crypto.openingKey(hex(seeds.sealing)).publicKey,
+    }
     same(`keys of ${name}`, made, keys)
     same(`id of ${name}`, deviceId(crypto, made), id)
   }
@@ -113,7 +109,7 @@ function makesIds({ crypto, signer, opener }: Provider, { ids }: Vectors): void 
   same('frames', bytes && parseDeviceKeys(bytes), tablet)
 }
 
-function walks({ crypto }: Provider, { ids, directory }: Vectors): void {
+function walks(crypto: Suite, { ids, directory }: Vectors): void {
   const { statements, now } = directory
   const walked = walkDirectory(crypto, { user: parseUserId(hex(ids.user)), statements: statements.map(hex), now })
   same('ignored', walked.ignored, [])
@@ -124,7 +120,7 @@ function walks({ crypto }: Provider, { ids, directory }: Vectors): void {
   same('hash of heads', hashHeads(crypto, hex(directory.heads)), directory.headsHash)
 }
 
-function verifies({ crypto }: Provider, { ids, entries }: Vectors): void {
+function verifies(crypto: Suite, { ids, entries }: Vectors): void {
   const signingKey = hex(ids.devices[0]?.keys.signing ?? '')
   const { header, signature, contentHash } = entries.version
   const version = decodeVersion(crypto, { header: hex(header), signature: hex(signature) })
@@ -136,8 +132,8 @@ function verifies({ crypto }: Provider, { ids, entries }: Vectors): void {
   same('prune', verifyPrune(crypto, decodePrune(hex(entries.prune)), signingKey), true)
 }
 
-function opens({ crypto, opener }: Provider, { ids, entries }: Vectors): void {
-  const tablet = opener(hex(ids.devices[1]?.seeds.sealing ?? ''))
+function opens(crypto: Suite, { ids, entries }: Vectors): void {
+  const tablet = crypto.openingKey(hex(ids.devices[1]?.seeds.sealing ?? ''))
   const { sharer, recipient, epoch, ciphertext, key } = entries.channel
   const pair = { sharer: parseDeviceId(hex(sharer)), recipient: parseDeviceId(hex(recipient)), epoch }
   const channel = enterChannel(crypto, { ...pair, ciphertext: hex(ciphertext) }, tablet)
@@ -156,8 +152,8 @@ function opens({ crypto, opener }: Provider, { ids, entries }: Vectors): void {
   }
 }
 
-async function recovers({ crypto, hashPassphrase }: Provider, { recovery }: Vectors): Promise<void> {
-  const options = { crypto, hashPassphrase, passphrase: recovery.passphrase }
+async function recovers(crypto: Suite, { recovery }: Vectors): Promise<void> {
+  const options = { crypto, hashPassphrase: crypto.hashPassphrase, passphrase: recovery.passphrase }
   const { header, seeds } = await openRecovery(hex(recovery.file), options)
   same('seeds', { signing: seeds.signing, sealing: seeds.sealing }, recovery.seeds)
   const { account, device, server } = recovery.header

@@ -2,12 +2,10 @@ import { readFileSync } from 'node:fs'
 
 import { describe, expect, test } from 'vitest'
 
-import { generateKemKey } from '#host/crypto/kem.ts'
-import { generateSigningKey } from '#host/crypto/sign.ts'
-import { nativeCrypto, nativeHashPassphrase, nativeOpener, nativeSigner } from '#host/entries/native.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { portableCrypto } from '#host/crypto/portable.ts'
 
 import { makeVectors, vectorFolder, vectorText } from '../../scripts/entry-vectors.ts'
-import { portableCrypto, portableHashPassphrase, portableOpener, portableSigner } from '../portable/provider.ts'
 import { random } from './host.fixture.ts'
 import { same, vectorChecks, type Vectors } from './vectors.case.ts'
 
@@ -25,24 +23,11 @@ test('the files are what their seeds give', { timeout: 120_000 }, async () => {
   }
 })
 
-const native = {
-  crypto: nativeCrypto,
-  hashPassphrase: nativeHashPassphrase,
-  signer: (seed: Uint8Array) => nativeSigner(generateSigningKey(seed)),
-  opener: (seed: Uint8Array) => nativeOpener(generateKemKey(seed)),
-}
-const portable = {
-  crypto: portableCrypto(random),
-  hashPassphrase: portableHashPassphrase,
-  signer: (seed: Uint8Array) => portableSigner(seed),
-  opener: (seed: Uint8Array) => portableOpener(seed),
-}
-
 describe.each([
-  ['native', native],
-  ['portable', portable],
-])('the %s provider', (_name, provider) => {
-  test.each(vectorChecks)('$name', { timeout: 60_000 }, ({ run }) => run(provider, vectors))
+  ['native', nativeCrypto],
+  ['portable', portableCrypto(random)],
+])('the %s provider', (_name, crypto) => {
+  test.each(vectorChecks)('$name', { timeout: 60_000 }, ({ run }) => run(crypto, vectors))
 })
 
 test('a check says what is not what was published', () => {
@@ -50,5 +35,5 @@ test('a check says what is not what was published', () => {
   const { ids, ...others } = vectors
   const wrong = { ...others, ids: { ...ids, user: ids.user.replace(/^../u, 'zz') } }
   const [makes] = vectorChecks
-  expect(() => makes?.run(native, wrong)).toThrow('user: ')
+  expect(() => makes?.run(nativeCrypto, wrong)).toThrow('user: ')
 })

@@ -1,5 +1,5 @@
 /** `trellis attest`: measures an image as boot does, and has it signed: evidence, or a handler's proof bundle. */
-import { access, writeFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { type Attestor, openSoftwareAttestor } from '#enclave/attestor.ts'
@@ -11,6 +11,7 @@ import { encodeProof } from '#enclave/prove.ts'
 import type { Ed25519Key } from '#host/crypto/ed25519.ts'
 import { Refusal } from '#host/errors.ts'
 import { makeSecretFile, readSecretFile } from '#host/storage/secret-file.ts'
+import { writeOutput } from './files.ts'
 import { readMeasured } from './image/read.ts'
 import { keyOf, readKeyFile } from './release/key-files.ts'
 import { surroundings } from './surroundings.ts'
@@ -30,7 +31,10 @@ export interface AttestOptions {
   readonly handler?: string | undefined
 }
 
-/** @throws Refusal `image-…`; `key-missing` when neither a data folder nor a module is given, or the key is none */
+/**
+ * @throws Refusal `image-…`; `input-invalid` for a file that cannot be used, or when neither a data folder nor a module
+ *   is given; `key-missing` for a key that is none
+ */
 export async function attest(options: AttestOptions): Promise<void> {
   const { measure, measurement } = await readMeasured(options.image)
   const attestor = await openAttestor(options)
@@ -38,7 +42,7 @@ export async function attest(options: AttestOptions): Promise<void> {
   await attestor.lockBelow(REGISTERS)
   const evidence = await attestor.attest({ nonce: options.nonce })
   const bytes = options.handler === undefined ? evidence : encodeProof(evidence, measure, options.handler)
-  await writeFile(options.out, bytes)
+  await writeOutput(options.out, bytes)
   console.log(`attestor     ${attestor.kind}, hardware: ${attestor.hardware}`)
   if (attestor.kind === 'software') {
     console.log(`key          ${attestor.key.toHex()}`)
@@ -49,19 +53,19 @@ export async function attest(options: AttestOptions): Promise<void> {
 
 async function openAttestor({ data, nsm }: AttestOptions): Promise<Attestor> {
   if (nsm !== undefined) return openNitroAttestor(nsmSocket(nsm))
-  if (data === undefined) throw new Refusal('key-missing', 'attest: give --data <dir> to sign in software, or --nsm')
+  if (data === undefined) throw new Refusal('input-invalid', 'attest: give --data <dir> to sign in software, or --nsm')
   return openSoftwareAttestor({ key: await openAttestorKey(data), now: surroundings.now, warn })
 }
 
 /**
  * This installation's own key for evidence. A new one is announced: whoever trusted the old one must be told.
  *
- * @throws Refusal `key-missing` for a folder that is none, and a key that is damaged or open to others
+ * @throws Refusal `input-invalid` for a folder that is none, `key-missing` for a key that is damaged or open to others
  */
 export async function openAttestorKey(folder: string, tell: (line: string) => void = warn): Promise<Ed25519Key> {
   const file = join(folder, KEY_FILE)
   await access(folder).catch((cause: unknown) => {
-    throw new Refusal('key-missing', `attest: ${folder} is no data folder: trellis up --data makes one`, { cause })
+    throw new Refusal('input-invalid', `attest: ${folder} is no data folder: trellis up --data makes one`, { cause })
   })
   const found = await readSecretFile(file)
   if (found !== undefined) return keyOf(found)

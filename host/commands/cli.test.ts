@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { makeImage } from '../../scripts/build-image.ts'
-import { startWorld, until, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, until, type World } from '#host/world.fixture.ts'
 import { openFolder } from './open.ts'
 import { startTrellis, trellis } from './run.fixture.ts'
 
@@ -25,12 +25,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a host has left, to be read or broken. */
-async function copyOfData(name: string): Promise<string> {
-  const data = join(folder, name)
-  await cp(world.folder, data, { recursive: true, filter: (path) => !path.endsWith('.lock') })
-  return data
-}
+const copyOfData = (name: string): Promise<string> => copyOf(world, join(folder, name))
 
 test.concurrent.each([
   [[]],
@@ -80,6 +75,7 @@ test.concurrent.each<[string[], RegExp]>([
   [['vault', 'export', 'alice', '--data', 'x', '--out', 'y'], /--recipient.*--passphrase-file/],
   [['vault', 'import', 'file', '--data', 'x'], /--identity-file.*--passphrase-file/],
   [['vault', 'create', 'bob', '--data', 'x'], /--device-key.*--new-device-key/],
+  [['vault', 'create', 'bob', '--data', 'x', '--device-key', 'y', '--pin'], /--protect FILE/],
   [['instance', 'show'], /--data <dir>.*trellis instance show --help/],
   [['instance', 'set', '--data', 'x'], /--sign-ups.*--backup-key/],
   [['instance', 'set', '--data', 'x', '--sign-ups', 'ajar'], /open, closed/],

@@ -8,7 +8,7 @@ import type { Boot } from '#enclave/boot.ts'
 import { type ImageMeasure, measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
-import { openShowing } from '#enclave/shown.ts'
+import { openShowing } from '#enclave/showing.ts'
 import type { Enclave, Release, Releases as Published, Showing } from '#host/crypto/enclave.ts'
 import { OFFER_TEXT_CHARS_MAX } from '#host/contracts/limits.ts'
 import { Refusal } from '#host/errors.ts'
@@ -55,8 +55,15 @@ export function enclavedOf(
   { releases, ...options }: Omit<EnclavedOptions, 'image' | 'releases'> & { readonly releases: Releases },
 ): (() => Promise<Enclaved>) | undefined {
   if (registers === undefined) return undefined
-  const image = { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
-  return () => openEnclaved({ ...options, image, releases })
+  return () => openEnclaved({ ...options, image: releasedOf(measure, { registers, releases }), releases })
+}
+
+/** What the release log says of an image that was measured into these registers. */
+export function releasedOf(
+  measure: ImageMeasure,
+  { registers, releases }: { registers: Registers; releases: Published },
+): Released {
+  return { registers, release: releases.find(softwareMeasurement(measure)) ?? unreleased(measure) }
 }
 
 /** What a host shows to whoever asks for evidence. @throws Refusal `key-missing` */

@@ -1,13 +1,13 @@
 /** `trellis verify`: judges evidence, or a handler's proof bundle, by a policy file. Offline. */
-import { readFile } from 'node:fs/promises'
-
 import { Rejection } from '#enclave/errors.ts'
 import { EVIDENCE_BYTES_MAX, PROOF_BYTES_MAX } from '#enclave/limits.ts'
 import type { MeasuredHandler } from '#enclave/handler-entry.ts'
-import { type Accepted, parsePolicy } from '#enclave/policy.ts'
+import type { Accepted } from '#enclave/policy.ts'
 import { acceptEvidence, verifyProof } from '#enclave/proof.ts'
 import { nativeEvidence } from '#host/crypto/p384.ts'
+import { readInput } from './files.ts'
 import { paint } from './paint.ts'
+import { readPolicy } from './policy-file.ts'
 import { surroundings } from './surroundings.ts'
 
 interface VerifyOptions {
@@ -18,13 +18,19 @@ interface VerifyOptions {
 
 type Verdict = Accepted & { readonly handler?: MeasuredHandler }
 
+type Trusted = Awaited<ReturnType<typeof readPolicy>>
+
+/** Evidence, or a proof bundle around it. */
+const EVIDENCE_FILE_BYTES_MAX = EVIDENCE_BYTES_MAX + PROOF_BYTES_MAX
 /** A CBOR map is a proof bundle; evidence is an array. */
 const MAP = 5
 
-/** Prints the verdict. @returns whether it is accepted */
+/** Prints the verdict. @returns whether it is accepted @throws Refusal `input-invalid` */
 export async function verifyFile(file: string, { policy, nonce, json }: VerifyOptions): Promise<boolean> {
+  const trusted = await readPolicy(policy)
+  const bytes = await readInput(file, { what: 'evidence', bytesMax: EVIDENCE_FILE_BYTES_MAX })
   try {
-    const accepted = judge(new Uint8Array(await readFile(file)), await readFile(policy, 'utf8'), nonce)
+    const accepted = judge(bytes, trusted, nonce)
     console.log(json ? asJson(accepted) : asText(accepted))
     return true
   } catch (error) {
@@ -37,15 +43,8 @@ export async function verifyFile(file: string, { policy, nonce, json }: VerifyOp
   }
 }
 
-function judge(bytes: Uint8Array, policyText: string, nonce: Uint8Array | undefined): Verdict {
-  if (bytes.length > EVIDENCE_BYTES_MAX + PROOF_BYTES_MAX) {
-    throw new Rejection('evidence-too-large', `evidence: ${bytes.length} bytes are more than any evidence has`)
-  }
-  const verifier = {
-    crypto: nativeEvidence,
-    ...parsePolicy(policyText),
-    question: { nowMs: surroundings.now(), nonce },
-  }
+function judge(bytes: Uint8Array, trusted: Trusted, nonce: Uint8Array | undefined): Verdict {
+  const verifier = { crypto: nativeEvidence, ...trusted, question: { nowMs: surroundings.now(), nonce } }
   return (bytes[0] ?? 0) >> 5 === MAP ? verifyProof(bytes, verifier) : acceptEvidence(bytes, verifier)
 }
 

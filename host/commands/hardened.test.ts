@@ -11,13 +11,32 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { buildImage, openImage, writeImage } from '#enclave/image.ts'
 import { measureImage, softwareMeasurement } from '#enclave/measure.ts'
-import { startWorld, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, type World } from '#host/world.fixture.ts'
 import { makeImage, makeWholeImage } from '../../scripts/build-image.ts'
 import { bundle } from '../../scripts/bundle-host.ts'
-import { startTrellis, trellis } from './run.fixture.ts'
+import { startNatsServer } from '../../scripts/nats-server.ts'
+import { askOnce, foundAlice, pairPhone } from './alice.fixture.ts'
+import { connectNats } from './bus.ts'
+import { type Running, startTrellis, trellis } from './run.fixture.ts'
 import { up } from './up.ts'
 
 const LOOK_MS = 20
+/** With a network and without. */
+const STANDING = [
+  'files elsewhere',
+  'files of the image',
+  'writing elsewhere',
+  'writing to the image',
+  'processes',
+  'threads',
+  'node:sqlite',
+  'addons',
+  'WASI',
+  'the inspector',
+  'code from text',
+  '__proto__',
+  'changing what is built in',
+]
 /** Processes that hash 150 MB, on a machine with other work. */
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -36,20 +55,24 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a host has left. */
-async function copyOfData(name: string): Promise<string> {
-  const data = join(folder, name)
-  await cp(world.folder, data, { recursive: true, filter: (path) => !path.endsWith('.lock') })
-  return data
-}
+const copyOfData = (name: string): Promise<string> => copyOf(world, join(folder, name))
 
-/** Lines of a host that was up and was stopped. */
-async function upAndDown(...args: readonly string[]) {
+/** Ready, or over. */
+async function started(...args: readonly string[]): Promise<Running> {
   const host = startTrellis('up', '--trace', ...args)
   const over = host.ended.then(() => true)
   while (!host.out().includes('"ready"')) {
     if (await Promise.race([over, setTimeout(LOOK_MS, false)])) break
   }
+  return host
+}
+
+/** Lines of a host that was up and was stopped. */
+async function upAndDown(...args: readonly string[]) {
+  return stopped(await started(...args))
+}
+
+async function stopped(host: Running) {
   host.stop()
   const { code, out, errors } = await host.ended
   const lines: Record<string, unknown>[] = out
@@ -86,25 +109,32 @@ test('hardened: every wall is tried, vaults open, cells start, and it stops as a
     }),
     {
       kind: 'walls',
-      standing: [
-        'files elsewhere',
-        'files of the image',
-        'writing elsewhere',
-        'writing to the image',
-        'processes',
-        'addons',
-        'WASI',
-        'the inspector',
-        'code from text',
-        '__proto__',
-        'changing what is built in',
-        'the network',
-      ],
-      missing: [expect.stringMatching(/^threads/), expect.stringMatching(/node:sqlite/)],
+      standing: [...STANDING, 'the network'],
+      missing: [expect.stringMatching(/^one thread/), expect.stringMatching(/^signals/)],
     },
     { kind: 'ready', vaults: ['alice'] },
     { kind: 'stopped' },
   ])
+})
+
+test('hardened, over NATS: it serves a governed event, and its owner searches', async () => {
+  const data = join(folder, 'nats')
+  const alice = await foundAlice(data)
+  await using server = await startNatsServer()
+  const host = await started('--hardened', '--data', data, '--image', image, '--nats', server.url)
+  await using bus = await connectNats(server.url, { name: 'trellis-owner' })
+  const phone = await pairPhone(alice, bus)
+  expect(await askOnce(phone, bus)).toEqual({ fields: { shipping_address: '12 Rose Lane' } })
+  expect((await phone.search('items', { filter: 'shipping' })).rows).toHaveLength(1)
+  await phone.conversation.close()
+  const { code, lines } = await stopped(host)
+  expect(code).toBe(0)
+  expect(lines.find(({ kind }) => kind === 'walls')).toEqual({
+    kind: 'walls',
+    standing: STANDING,
+    missing: [/^one thread/, /^signals/, /^the network beyond/].map((says) => expect.stringMatching(says)),
+  })
+  expect(lines).toContainEqual(expect.objectContaining({ kind: 'event', instances: 1 }))
 })
 
 test('an image with a host runs that host, hardened or not', async () => {
@@ -144,7 +174,8 @@ describe('up is refused', () => {
     const lines = await Array.fromAsync(createInterface({ input: child.stderr }))
     expect(lines.find((line) => line.startsWith('trellis:'))).toBe(
       'trellis: up: open are files elsewhere, files of the image, writing elsewhere, writing to the image, ' +
-        'processes, addons, WASI, the inspector, code from text, __proto__, changing what is built in, the network: ' +
+        'processes, node:sqlite, addons, WASI, the inspector, code from text, __proto__, ' +
+        'changing what is built in, the network: ' +
         'start it with trellis up --hardened',
     )
     if (child.exitCode === null) await once(child, 'exit')

@@ -11,6 +11,7 @@ import { Refusal } from '#host/errors.ts'
 import { addImageCommands } from './image/commands.ts'
 import { addReleaseCommands } from './release/commands.ts'
 import { addTrustCommands } from './trust.ts'
+import { exitCodeOf, WRONG_USAGE } from './usage.ts'
 
 /** The commands in this process: a process of its own for each would take most of the time. */
 export async function trellis(...args: readonly string[]): Promise<{ code: unknown; out: string; errors: string[] }> {
@@ -31,10 +32,10 @@ export async function trellis(...args: readonly string[]): Promise<{ code: unkno
     await program.parseAsync(['node', 'trellis', ...args])
     code = process.exitCode ?? 0
   } catch (thrown) {
-    if (thrown instanceof CommanderError) code = 2
+    if (thrown instanceof CommanderError) code = WRONG_USAGE
     else if (thrown instanceof Refusal) {
       errors.push(`trellis: ${thrown.message}`)
-      code = 1
+      code = exitCodeOf(thrown)
     } else throw thrown
   }
   process.exitCode = undefined

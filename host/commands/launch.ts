@@ -23,11 +23,15 @@ export interface UpOptions {
 }
 
 interface Places {
+  readonly image: string
   readonly data: string
   readonly next: string | undefined
 }
 
-/** What is denied to the host beside its folders. Its cells are threads, so threads it must have. */
+/**
+ * What is denied to the host beside its folders; `scripts/build-sea.ts` has those of the single file. Its cells are
+ * threads, so threads it must have.
+ */
 const WALLS = [
   '--permission',
   '--allow-worker',
@@ -35,6 +39,7 @@ const WALLS = [
   '--disable-proto=delete',
   '--frozen-intrinsics',
   '--no-addons',
+  '--no-experimental-sqlite',
   '--no-global-search-paths',
 ]
 
@@ -49,36 +54,68 @@ export function hasHost(image: string): boolean {
  * @throws Refusal `not-hardened` where there is nothing to start in this way
  */
 export async function becomeHost(options: UpOptions): Promise<never> {
-  const { execPath } = process
   if (isSea()) {
-    throw new Refusal('not-hardened', `up: ${options.image} brings its own host: start it with node ${BOOT_FILE} up`)
+    const why = 'brings its own host, for the runtime that it lists'
+    throw new Refusal('not-hardened', `up: ${options.image} ${why}: start it with node ${BOOT_FILE} up`)
   }
-  if (process.execve === undefined)
-    throw new Refusal('not-hardened', `up: start node ${options.image}/${BOOT_FILE} up yourself`)
-  const [image, data] = [await realpath(options.image), await realpath(options.data)]
-  const next = options.next === undefined ? undefined : await realpath(options.next)
-  const flags = options.hardened === true ? wallsOf({ image, data, next, options, execPath }) : []
-  const args = [
-    execPath,
-    '--disable-warning=ExperimentalWarning',
-    '--disable-warning=SecurityWarning',
-    ...flags,
-    join(image, BOOT_FILE),
-    ...typed({ data, next }, options),
-  ]
+  const places = await placesOf(options)
+  const flags = options.hardened === true ? [...WALLS, ...openingsOf(places, options)] : []
+  const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=SecurityWarning']
+  return become([...quiet, ...flags, join(places.image, BOOT_FILE), ...typed(places, options)])
+}
+
+/** Whether this is the single file behind its walls: it has a host of its own for images that bring none. */
+export function isShutIn(): boolean {
+  return isSea() && process.permission !== undefined
+}
+
+/**
+ * Starts the single file anew behind walls. Does not return.
+ *
+ * @throws Refusal `not-hardened` for any other program: its host would be files that nobody measured
+ */
+export async function becomeShutIn(options: UpOptions): Promise<never> {
+  if (!isSea()) {
+    throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
+  }
+  const places = await placesOf(options)
+  const flags = ['--permission', '--allow-worker', ...openingsOf(places, options)]
+  const image = ['--image', places.image]
+  return become([`--node-options=${flags.map(quoted).join(' ')}`, ...typed(places, options), ...image])
+}
+
+function become(args: readonly string[]): never {
+  if (process.execve === undefined) {
+    throw new Refusal('not-hardened', `up: no program takes the place of another here: start node ${args.join(' ')}`)
+  }
   // Nothing of the environment: neither NODE_OPTIONS nor a secret.
-  return process.execve(execPath, args, {})
+  return process.execve(process.execPath, [process.execPath, ...args], {})
+}
+
+async function placesOf({ image, data, next }: UpOptions): Promise<Places> {
+  return {
+    image: await realpath(image),
+    data: await realpath(data),
+    next: next === undefined ? undefined : await realpath(next),
+  }
+}
+
+/** As Node splits a list of options. */
+function quoted(flag: string): string {
+  return `"${flag.replaceAll(/[\\"]/g, String.raw`\$&`)}"`
 }
 
 /** Node's flags for a host that reads and writes what it was given, and no more. */
-function wallsOf(places: Places & { image: string; options: UpOptions; execPath: string }): readonly string[] {
-  const { image, data, next, options, execPath } = places
-  const reads = [image, data, execPath, ...(next === undefined ? [] : [next])].map((path) => `--allow-fs-read=${path}`)
-  const network = options.nats === undefined && options.nsm === undefined ? [] : ['--allow-net']
-  return [...WALLS, ...reads, `--allow-fs-write=${data}`, ...network]
+function openingsOf({ image, data, next }: Places, { nats, nsm }: UpOptions): readonly string[] {
+  const read = [image, data, process.execPath, ...(next === undefined ? [] : [next])]
+  const network = nats === undefined && nsm === undefined ? [] : ['--allow-net']
+  return [...read.map((path) => `--allow-fs-read=${path}`), `--allow-fs-write=${data}`, ...network]
 }
 
-function typed({ data, next }: Places, { nats, space, nsm, trace, hardened }: UpOptions): readonly string[] {
+function typed(
+  { data, next }: Omit<Places, 'image'>,
+  { nats, space, nsm, trace, hardened }: UpOptions,
+): readonly string[] {
   const named = Object.entries({ nats, space, nsm, next }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, value],
   )

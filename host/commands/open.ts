@@ -7,7 +7,7 @@ import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { fileSegments } from '#host/storage/file-segments.ts'
 import { openSegmentedLog } from '#host/storage/group.ts'
 import { softwareSealer } from '#host/storage/sealer.ts'
-import { openVaults, type Vaults } from '#host/vault/vaults.ts'
+import { type Enclaved, openVaults, type Vaults } from '#host/vault/vaults.ts'
 import { surroundings } from './surroundings.ts'
 
 export interface OpenFolder extends AsyncDisposable {
@@ -18,7 +18,10 @@ export interface OpenFolder extends AsyncDisposable {
  * @throws Refusal `storage-failed` when a host is running on the folder, `key-missing` when `create` is not set and
  *   there is no installation in it
  */
-export async function openFolder(folder: string, options: { create: boolean }): Promise<OpenFolder> {
+export async function openFolder(
+  folder: string,
+  options: { readonly create: boolean; readonly enclaved?: (() => Promise<Enclaved>) | undefined },
+): Promise<OpenFolder> {
   await using parts = new AsyncDisposableStack()
   if (options.create) await mkdir(folder, { recursive: true, mode: 0o700 })
   const { random } = surroundings
@@ -26,7 +29,9 @@ export async function openFolder(folder: string, options: { create: boolean }): 
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: process.pid })))
   const snapshots = await fileBlobs(join(folder, 'snapshots'))
   const prover = parts.use(openProver())
-  const vaults = parts.use(await openVaults({ log, sealer, snapshots, folder: join(folder, 'vaults'), random, prover }))
+  const enclaved = await options.enclaved?.()
+  const keys = join(folder, 'vaults')
+  const vaults = parts.use(await openVaults({ log, sealer, snapshots, folder: keys, random, prover, enclaved }))
   const owned = parts.move()
   return { vaults, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }

@@ -61,7 +61,6 @@ describe('trellis release', () => {
     ],
     ['an image without a number', /build it with --release/, () => sign('plain', 'new')],
     ['a release that is there', /release-order.*releases 2 after 2/, () => sign('second', 'log')],
-    ['a key that is absent', /is absent/, () => sign('first', 'new', '--key', at('none.key'))],
     ['a key that is none', /5 bytes, not 32/, () => sign('first', 'new', '--key', at('short.key'))],
     ['a key open to others', /chmod 600/, () => sign('first', 'new', '--key', at('open.key'))],
     ['too many measurements', /at most 7/, () => sign('first', 'new', ...measurements(8))],
@@ -72,7 +71,6 @@ describe('trellis release', () => {
       /release-unsigned/,
       () => trellis('release', 'show', at('log'), '--release-key', 'ab'.repeat(32)),
     ],
-    ['a log that is absent', /is absent/, () => trellis('release', 'show', at('none'), ...believed())],
     [
       'a key over another file',
       /no key was made.*there already/,

@@ -1,5 +1,7 @@
-/** Time and randomness of this process: read here and nowhere below. */
+/** Cryptography, time and randomness of this process: read here and nowhere below. */
 import { randomBytes, randomFillSync } from 'node:crypto'
+
+import { nativeCrypto } from '#host/crypto/native.ts'
 
 /** Ids are this short; keys are longer and drawn on their own. */
 const SHORT_BYTES = 16
@@ -21,6 +23,7 @@ function random(length: number): Uint8Array {
 }
 
 export const surroundings = {
+  crypto: nativeCrypto,
   now: () => Date.now(),
   monotonic: () => performance.now(),
   random,

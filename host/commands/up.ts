@@ -4,22 +4,20 @@ import { mkdir, realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
+import { startFlushing } from '#host/storage/flush.ts'
 import type { Trace } from '#host/watch.ts'
 import { connectNats, openMemoryBroker } from './bus.ts'
-import { type Boot, bootImage } from '#enclave/boot.ts'
-import { measuresOf } from '#enclave/attestor.ts'
+import type { Boot } from '#enclave/boot.ts'
 import { softwareMeasurement } from '#enclave/measure.ts'
-import { openNitroAttestor } from '#enclave/nsm.ts'
-import { nsmSocket } from '#enclave/nsm-socket.ts'
-import { openRegisters } from '#enclave/registers.ts'
-import { describeRuntime } from '#enclave/runtime.ts'
+import { startImage } from '#enclave/start.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { enclavedOf, nextOf, showingOf } from './enclaved.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
-import { becomeHost, hasHost, type UpOptions } from './launch.ts'
+import { becomeHost, becomeShutIn, hasHost, isShutIn, type UpOptions } from './launch.ts'
 import { openReleases } from './releases.ts'
 import { surroundings } from './surroundings.ts'
+import { shutThreads } from './threads.ts'
 import { tryWalls, type Walls } from './walls.ts'
 import { warn } from './warn.ts'
 
@@ -82,24 +80,17 @@ async function bootOf(options: UpOptions): Promise<Boot> {
     throw new Refusal('image-unlisted', `up: this host is of ${boot.folder} and runs no other image`)
   }
   if (hasHost(options.image)) return becomeHost(options)
-  if (options.hardened === true) {
-    throw new Refusal('not-hardened', `up: ${options.image} brings no host: trellis image build makes one that does`)
-  }
-  const registers = options.nsm === undefined ? openRegisters() : undefined
-  const { execPath, version, platform, arch } = process
-  return bootImage(options.image, {
-    measures: registers === undefined ? openNitroAttestor(nsmSocket(options.nsm ?? '')) : measuresOf(registers),
-    registers,
-    runtime: () => describeRuntime(execPath, { version: version.slice(1), platform, arch }),
-    monotonic: surroundings.monotonic,
-  })
+  if (options.hardened === true && !isShutIn()) return becomeShutIn(options)
+  return startImage(options.image, { nsm: options.nsm, process, monotonic: surroundings.monotonic })
 }
 
-/** The images were read: from here on nobody reads them. */
+/** The images were read: from here on nobody reads them, and the one thread that must be outside is there. */
 async function shutIn({ folder }: Boot, { data, next, nats, nsm }: UpOptions): Promise<Walls> {
   process.permission?.drop('fs.read', folder)
   if (next !== undefined) process.permission?.drop('fs.read', next)
   process.permission?.drop('fs.read', process.execPath)
+  if (process.permission !== undefined) startFlushing()
+  shutThreads()
   return tryWalls({ data: await realpath(data), image: folder, usesNetwork: nats !== undefined || nsm !== undefined })
 }
 

@@ -1,7 +1,16 @@
 /** What commands take, and what is said on wrong usage: one line, with what to type next. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 
+import type { Refusal } from '#host/errors.ts'
 import { IMAGE_FOLDER } from './image.ts'
+
+/** The exit code of what was typed wrongly, and of a file that was named and cannot be used. */
+export const WRONG_USAGE = 2
+
+/** 1 is a no: something was judged, and refused. */
+export function exitCodeOf({ code }: Refusal): number {
+  return code === 'input-invalid' ? WRONG_USAGE : 1
+}
 
 /** For commander's `configureOutput`. `next` is a command that helps. */
 export function usageLine(next: string): { outputError(text: string, write: (line: string) => void): void } {

@@ -1,6 +1,8 @@
 /** `trellis vault …`: the vaults of a data folder, without a host. Each subcommand is a file of its own. */
 import { type Command, Option } from 'commander'
 
+import { imageOption } from './usage.ts'
+import type { CreateOptions } from './vault/create.ts'
 import { addOrders } from './vault/orders.ts'
 
 const DATA = ['--data <dir>', 'the data folder; no host may be running on it'] as const
@@ -50,19 +52,17 @@ function addCreate(vault: Command): void {
     .option('--device <name>', 'the owner’s first device', 'phone')
     .addOption(new Option('--device-key <file>', 'its verify key, 1,984 bytes').conflicts('newDeviceKey'))
     .option('--new-device-key <file>', 'make a signing key, and keep its seed in this file')
-    .action(
-      async (
-        id: string,
-        options: { data: string; device: string; deviceKey?: string; newDeviceKey?: string },
-        command: Command,
-      ) => {
-        const { device, deviceKey, newDeviceKey } = options
-        if (deviceKey === undefined && newDeviceKey === undefined)
-          return command.error('error: say whose vault it is: --device-key FILE or --new-device-key FILE')
-        const { createVault } = await import('./vault/create.ts')
-        await createVault(id, { data: options.data, device, deviceKey, newDeviceKey })
-      },
-    )
+    .option('--protect <file>', 'have it open for the image and this secret alone: drawn if the file is not there')
+    .option('--pin', 'with --protect: ask for a PIN besides, or read it from stdin')
+    .addOption(imageOption('with --protect: the image that will run'))
+    .action(async (id: string, options: CreateOptions, command: Command) => {
+      if (options.deviceKey === undefined && options.newDeviceKey === undefined)
+        return command.error('error: say whose vault it is: --device-key FILE or --new-device-key FILE')
+      if (options.pin === true && options.protect === undefined)
+        return command.error('error: a PIN is for a protected vault: --protect FILE')
+      const { createVault } = await import('./vault/create.ts')
+      await createVault(id, options)
+    })
 }
 
 function addExport(vault: Command): void {

@@ -7,6 +7,7 @@ import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { open as openInspector } from 'node:inspector'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 
 import { Refusal } from '#host/errors.ts'
 
@@ -46,7 +47,7 @@ export async function tryWalls(places: Places): Promise<Walls> {
   if (open.length > 0) {
     throw new Refusal('not-hardened', `up: open are ${open.join(', ')}: start it with trellis up --hardened`)
   }
-  return { standing, missing: await missingOf(places) }
+  return { standing, missing: missingOf(places) }
 }
 
 function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
@@ -57,6 +58,8 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
     { name: 'writing elsewhere', attempt: () => makeFile(join(outside, '.trellis-wall')), code: DENIED },
     { name: 'writing to the image', attempt: () => makeFile(join(image, '.trellis-wall')), code: DENIED },
     { name: 'processes', attempt: () => spawnSync(process.execPath, ['--version']), code: DENIED },
+    { name: 'threads', attempt: () => readInThread(outside), code: DENIED },
+    { name: 'node:sqlite', attempt: () => refuseUnless(process.getBuiltinModule('node:sqlite')), code: ABSENT },
     {
       name: 'addons',
       attempt: () => process.dlopen({ exports: {} }, join(data, 'none.node')),
@@ -72,19 +75,19 @@ function wallsOf({ data, image, usesNetwork }: Places): readonly Wall[] {
 }
 
 /** What stands nowhere, and is said. */
-async function missingOf({ data, usesNetwork }: Places): Promise<readonly string[]> {
-  const missing = ['threads: cells are threads, and Node takes down its walls for one that asks']
+function missingOf({ usesNetwork }: Places): readonly string[] {
+  const missing = [
+    'one thread: Node makes no write durable behind its walls, so that one is outside and does nothing else',
+    'signals: Node asks nobody before it sends one to a process of the same user',
+  ]
   if (usesNetwork) missing.push('the network beyond the broker: Node has no wall for one address')
-  if ((await codeOf(() => openDatabase(dirname(data)))) !== DENIED) {
-    missing.push('files by way of node:sqlite: Node does not ask its own permissions there')
-  }
   return missing
 }
 
 const ABSENT = 'absent'
 
 /** A property that is not there is a wall, too. */
-function refuseUnless(isThere: boolean): void {
+function refuseUnless(isThere: unknown): void {
   if (!isThere) throw Object.assign(new Error(ABSENT), { code: ABSENT })
 }
 
@@ -108,10 +111,14 @@ async function startWasi(): Promise<unknown> {
   return new WASI({ version: 'preview1' })
 }
 
-/** Opens no file: a folder is no database, and being told so is having been let in. */
-async function openDatabase(folder: string): Promise<void> {
-  const { DatabaseSync } = await import('node:sqlite')
-  new DatabaseSync(folder, { readOnly: true }).close()
+/** The way around: a thread with arguments of its own. */
+function readInThread(folder: string): Promise<void> {
+  const code = `import { readdirSync } from 'node:fs'; readdirSync(${JSON.stringify(folder)})`
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { execArgv: [] })
+  return new Promise((resolve, reject) => {
+    thread.once('error', reject)
+    thread.once('exit', () => resolve())
+  })
 }
 
 function connectSomewhere(): Promise<void> {

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { generateSigningKey, sign } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type RefusalCode, Refusal } from '#host/errors.ts'
 import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
 
@@ -10,11 +11,11 @@ import { contractOf, NOW, publisher } from './contract.fixture.ts'
 import { type Contract, type SignedContract, signContract, verifyContract } from './contract.ts'
 
 const device = generateSigningKey(new Uint8Array(64).fill(9))
-const deviceKey = device.verifyKey.raw
+const deviceKey = device.publicKey
 const connection = 'c-acme'
 
 function published(changes: Partial<Contract> = {}): SignedContract {
-  return verifyContract(signContract(contractOf(changes), publisher), publisher.verifyKey.raw)
+  return verifyContract(nativeCrypto, signContract(nativeCrypto, contractOf(changes), publisher), publisher.publicKey)
 }
 
 function codeOf(action: () => unknown): RefusalCode {
@@ -30,13 +31,13 @@ function codeOf(action: () => unknown): RefusalCode {
 /** An acceptance that only a dishonest device would sign. */
 function signAnything(value: Cbor): Uint8Array {
   const payload = encodeCbor(value)
-  return encodeCbor(['vine/1 acceptance', payload, sign(device, 'vine/1 acceptance', payload)])
+  return encodeCbor(['vine/1 acceptance', payload, device.sign('vine/1 acceptance', payload)])
 }
 
 test('a device accepts and declines what is optional', () => {
   const contract = published()
   const bytes = signAcceptance({ contract, connection, declined: ['phone'], acceptedAt: NOW }, device)
-  expect(verifyAcceptance(bytes, { contract, connection, deviceKey })).toEqual({
+  expect(verifyAcceptance(nativeCrypto, bytes, { contract, connection, deviceKey })).toEqual({
     contractHash: contract.hash,
     version: 1,
     connection,
@@ -48,7 +49,9 @@ test('a device accepts and declines what is optional', () => {
 test('a yes on one connection is no yes on another under the same contract', () => {
   const contract = published()
   const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
-  expect(codeOf(() => verifyAcceptance(bytes, { contract, connection: 'c-bolt', deviceKey }))).toBe('contract-invalid')
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, { contract, connection: 'c-bolt', deviceKey }))).toBe(
+    'contract-invalid',
+  )
 })
 
 test('only an optional field may be declined, and once', () => {
@@ -58,7 +61,9 @@ test('only an optional field may be declined, and once', () => {
       'contract-invalid',
     )
     const bytes = signAnything({ contractHash: contract.hash, version: 1, connection, declined, acceptedAt: NOW })
-    expect(codeOf(() => verifyAcceptance(bytes, { contract, connection, deviceKey }))).toBe('contract-invalid')
+    expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, { contract, connection, deviceKey }))).toBe(
+      'contract-invalid',
+    )
   }
 })
 
@@ -66,9 +71,13 @@ test('a yes to one contract is no yes to another', () => {
   const contract = published()
   const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
   const next = published({ version: 2 })
-  expect(codeOf(() => verifyAcceptance(bytes, { contract: next, connection, deviceKey }))).toBe('contract-stale')
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, { contract: next, connection, deviceKey }))).toBe(
+    'contract-stale',
+  )
   const sameVersion = published({ publishedAt: NOW + 1 })
-  expect(codeOf(() => verifyAcceptance(bytes, { contract: sameVersion, connection, deviceKey }))).toBe('contract-stale')
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, { contract: sameVersion, connection, deviceKey }))).toBe(
+    'contract-stale',
+  )
   const wrongVersion = signAnything({
     contractHash: contract.hash,
     version: 2,
@@ -76,15 +85,19 @@ test('a yes to one contract is no yes to another', () => {
     declined: [],
     acceptedAt: NOW,
   })
-  expect(codeOf(() => verifyAcceptance(wrongVersion, { contract, connection, deviceKey }))).toBe('contract-stale')
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, wrongVersion, { contract, connection, deviceKey }))).toBe(
+    'contract-stale',
+  )
 })
 
 test('another device, and a signed contract in its place, are refused', () => {
   const contract = published()
   const bytes = signAcceptance({ contract, connection, declined: [], acceptedAt: NOW }, device)
-  const about = { contract, connection, deviceKey: publisher.verifyKey.raw }
-  expect(codeOf(() => verifyAcceptance(bytes, about))).toBe('contract-invalid')
-  expect(codeOf(() => verifyAcceptance(signContract(contractOf(), publisher), about))).toBe('contract-invalid')
+  const about = { contract, connection, deviceKey: publisher.publicKey }
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, about))).toBe('contract-invalid')
+  expect(codeOf(() => verifyAcceptance(nativeCrypto, signContract(nativeCrypto, contractOf(), publisher), about))).toBe(
+    'contract-invalid',
+  )
 })
 
 test('fuzz: changed bytes are a refusal, never a crash', () => {
@@ -94,7 +107,9 @@ test('fuzz: changed bytes are a refusal, never a crash', () => {
     fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
       const bytes = Uint8Array.from(good)
       bytes[at] = (bytes[at] ?? 0) ^ change
-      expect(codeOf(() => verifyAcceptance(bytes, { contract, connection, deviceKey }))).toBe('contract-invalid')
+      expect(codeOf(() => verifyAcceptance(nativeCrypto, bytes, { contract, connection, deviceKey }))).toBe(
+        'contract-invalid',
+      )
     }),
     { numRuns: 500 },
   )

@@ -1,5 +1,5 @@
 /** The owner's yes to one contract, signed by one of their devices: `['vine/1 acceptance', payload, signature]`. */
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { ACCEPTANCE_BYTES_MAX, CONTRACT_FIELDS_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
@@ -56,10 +56,11 @@ export function signAcceptance(
  * @throws Refusal `contract-stale` when it accepts another contract or version; `contract-invalid` for anything else
  */
 export function verifyAcceptance(
+  crypto: Suite,
   bytes: Uint8Array,
   about: { readonly contract: SignedContract; readonly connection: string; readonly deviceKey: Uint8Array },
 ): Acceptance {
-  const { value } = openSigned(signedAcceptance, bytes, about.deviceKey)
+  const { value } = openSigned(crypto, signedAcceptance, { bytes, by: about.deviceKey })
   const acceptance = check(acceptanceSchema, value, 'contract-invalid', 'acceptance')
   const { contract, hash } = about.contract
   if (!equalBytes(acceptance.contractHash, hash) || acceptance.version !== contract.version) {

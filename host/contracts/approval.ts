@@ -2,7 +2,7 @@
  * The owner's yes to one move of one vault: from this code to that, for one question. Signed by a device; a yes to
  * another vault, from other code or to another question is none.
  */
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 
 import { APPROVAL_BYTES_MAX } from './limits.ts'
@@ -32,6 +32,6 @@ export function signApproval(approval: Approval, key: SigningKey): Uint8Array {
 }
 
 /** @throws Refusal `move-refused` unless this device signed it */
-export function verifyApproval(bytes: Uint8Array, device: Uint8Array): Approval {
-  return check(schema, openSigned(kind, bytes, device).value, 'move-refused', 'approval')
+export function verifyApproval(crypto: Suite, bytes: Uint8Array, device: Uint8Array): Approval {
+  return check(schema, openSigned(crypto, kind, { bytes, by: device }).value, 'move-refused', 'approval')
 }

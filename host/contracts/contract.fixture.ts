@@ -1,6 +1,8 @@
 /** Contracts for tests. */
 import { identityId } from '#host/crypto/identity.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 
 import type { Contract, ContractField, Tier } from './contract.ts'
 
@@ -17,7 +19,7 @@ export function contractOf(changes: Partial<Contract> = {}): Contract {
   return {
     service: {
       name: 'Acme Retail',
-      identity: identityId(publisher.verifyKey.raw),
+      identity: identityId(nativeCrypto, publisher.publicKey),
       links: { terms: 'https://acme.example/terms' },
     },
     id: 'acme-orders',

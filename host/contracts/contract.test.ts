@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { digest } from '#host/crypto/kdf.ts'
-import { generateSigningKey, sign } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { CONTRACT_BYTES_MAX, CONTRACT_FIELDS_MAX } from '#host/limits.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -10,12 +11,12 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { contractOf, fieldOf, publisher } from './contract.fixture.ts'
 import { type Contract, signContract, verifyContract } from './contract.ts'
 
-const publisherKey = publisher.verifyKey.raw
+const publisherKey = publisher.publicKey
 const LABEL = 'vine/1 contract'
 
 /** Signs whatever it is told to, as a careless publisher would. */
 function signAnything(payload: Uint8Array, label = LABEL): Uint8Array {
-  return encodeCbor([label, payload, sign(publisher, label, payload)])
+  return encodeCbor([label, payload, publisher.sign(label, payload)])
 }
 
 function refusalOf(action: () => unknown): Refusal {
@@ -47,17 +48,17 @@ function refusedWith(path: readonly string[], value: Cbor | undefined): string {
   for (const key of path.slice(0, -1)) target = Reflect.get(Object(target), key)
   if (value === undefined) Reflect.deleteProperty(Object(target), last)
   else Reflect.set(Object(target), last, value)
-  const refusal = refusalOf(() => verifyContract(signAnything(encodeCbor(payload)), publisherKey))
+  const refusal = refusalOf(() => verifyContract(nativeCrypto, signAnything(encodeCbor(payload)), publisherKey))
   expect(refusal.code).toBe('contract-invalid')
   return refusal.message
 }
 
 function decodedPayload(contract: Contract = contractOf()): Cbor {
-  return decodeCbor(verifyContract(signContract(contract, publisher), publisherKey).payload)
+  return decodeCbor(verifyContract(nativeCrypto, signContract(nativeCrypto, contract, publisher), publisherKey).payload)
 }
 
 test('what was signed is what is read', () => {
-  const signed = verifyContract(signContract(contractOf(), publisher), publisherKey)
+  const signed = verifyContract(nativeCrypto, signContract(nativeCrypto, contractOf(), publisher), publisherKey)
   expect(signed.contract).toEqual(contractOf())
   expect(signed.hash).toEqual(digest(LABEL, signed.payload))
   expect(signed.hash).toHaveLength(32)
@@ -68,8 +69,12 @@ test('a category may demand that what is kept of it is guarded, when it is liste
   const of = (sensitivity: Record<string, 'secret' | 'critical'>) =>
     contractOf({ permissions: { ...permissions, store: { categories: ['receipts'], bytesMax: 1_000, sensitivity } } })
   const guarded = of({ receipts: 'critical' })
-  expect(verifyContract(signContract(guarded, publisher), publisherKey).contract).toEqual(guarded)
-  expect(refusalOf(() => signContract(of({ cards: 'secret' }), publisher)).message).toContain('listed categories')
+  expect(verifyContract(nativeCrypto, signContract(nativeCrypto, guarded, publisher), publisherKey).contract).toEqual(
+    guarded,
+  )
+  expect(refusalOf(() => signContract(nativeCrypto, of({ cards: 'secret' }), publisher)).message).toContain(
+    'listed categories',
+  )
 })
 
 test('links, store and fields may be absent', () => {
@@ -78,24 +83,26 @@ test('links, store and fields may be absent', () => {
     fields: [],
     permissions: { events: [], store: null, messages: false, authentication: false, payment: false },
   })
-  expect(verifyContract(signContract(bare, publisher), publisherKey).contract).toEqual(bare)
+  expect(verifyContract(nativeCrypto, signContract(nativeCrypto, bare, publisher), publisherKey).contract).toEqual(bare)
 })
 
 test('another key, another context and another signature are refused', () => {
   const other = generateSigningKey(new Uint8Array(64).fill(8))
-  const bytes = signContract(contractOf(), publisher)
-  expect(refusalOf(() => verifyContract(bytes, other.verifyKey.raw)).message).toContain('signature')
+  const bytes = signContract(nativeCrypto, contractOf(), publisher)
+  expect(refusalOf(() => verifyContract(nativeCrypto, bytes, other.publicKey)).message).toContain('signature')
   const payload = encodeCbor(decodedPayload())
-  const elsewhere = encodeCbor([LABEL, payload, sign(publisher, 'vine/1 profile', payload)])
-  expect(refusalOf(() => verifyContract(elsewhere, publisherKey)).message).toContain('signature')
-  expect(refusalOf(() => verifyContract(signAnything(payload, 'vine/1 profile'), publisherKey)).message).toContain(
-    'not labelled vine/1 contract',
-  )
+  const elsewhere = encodeCbor([LABEL, payload, publisher.sign('vine/1 profile', payload)])
+  expect(refusalOf(() => verifyContract(nativeCrypto, elsewhere, publisherKey)).message).toContain('signature')
+  expect(
+    refusalOf(() => verifyContract(nativeCrypto, signAnything(payload, 'vine/1 profile'), publisherKey)).message,
+  ).toContain('not labelled vine/1 contract')
 })
 
 test('the identity is the id of the key that signed, for the signer and for the reader', () => {
   const stranger = contractOf({ service: { ...contractOf().service, identity: new Uint8Array(32) } })
-  expect(refusalOf(() => signContract(stranger, publisher)).message).toContain('service.identity: must be the id')
+  expect(refusalOf(() => signContract(nativeCrypto, stranger, publisher)).message).toContain(
+    'service.identity: must be the id',
+  )
   expect(refusedWith(['service', 'identity'], new Uint8Array(32))).toContain('service.identity: must be the id')
 })
 
@@ -140,19 +147,25 @@ test.each<[string, readonly string[], Cbor | undefined]>([
 
 test('two fields of one name are refused', () => {
   const twice = contractOf({ fields: [fieldOf('email', 'required'), fieldOf('email', 'consent')] })
-  expect(refusalOf(() => signContract(twice, publisher)).message).toBe('contract: fields: must not repeat email')
+  expect(refusalOf(() => signContract(nativeCrypto, twice, publisher)).message).toBe(
+    'contract: fields: must not repeat email',
+  )
 })
 
 test('too many fields are refused', () => {
   const fields = Array.from({ length: CONTRACT_FIELDS_MAX + 1 }, (_, i) => fieldOf(`field_${i}`, 'required'))
-  expect(refusalOf(() => signContract(contractOf({ fields }), publisher)).message).toContain('fields: Too big')
-  expect(() => signContract(contractOf({ fields: fields.slice(1) }), publisher)).not.toThrow()
+  expect(refusalOf(() => signContract(nativeCrypto, contractOf({ fields }), publisher)).message).toContain(
+    'fields: Too big',
+  )
+  expect(() => signContract(nativeCrypto, contractOf({ fields: fields.slice(1) }), publisher)).not.toThrow()
 })
 
 test('every mistake is named at once', () => {
   const fields = [fieldOf('Email', 'required'), fieldOf('phone', 'optional'), fieldOf('phone', 'optional')]
   const permissions = { ...contractOf().permissions, events: ['data'] }
-  const { message } = refusalOf(() => signContract(contractOf({ version: 0, fields, permissions }), publisher))
+  const { message } = refusalOf(() =>
+    signContract(nativeCrypto, contractOf({ version: 0, fields, permissions }), publisher),
+  )
   for (const path of ['version: ', 'fields.0.name: ', 'fields: must not repeat phone', 'permissions.events.0: ']) {
     expect(message).toContain(path)
   }
@@ -167,7 +180,7 @@ test('repeats are named although the items are broken too', () => {
 
 test('three parts, of the right kinds', () => {
   const payload = encodeCbor(decodedPayload())
-  const signature = sign(publisher, LABEL, payload)
+  const signature = publisher.sign(LABEL, payload)
   for (const outer of [
     {},
     [],
@@ -177,12 +190,14 @@ test('three parts, of the right kinds', () => {
     [LABEL, 1, signature],
     [LABEL, 'a', 'b'],
   ]) {
-    expect(refusalOf(() => verifyContract(encodeCbor(outer), publisherKey)).code).toBe('contract-invalid')
+    expect(refusalOf(() => verifyContract(nativeCrypto, encodeCbor(outer), publisherKey)).code).toBe('contract-invalid')
   }
 })
 
 test('size comes before everything else', () => {
-  const { message } = refusalOf(() => verifyContract(new Uint8Array(CONTRACT_BYTES_MAX + 1), publisherKey))
+  const { message } = refusalOf(() =>
+    verifyContract(nativeCrypto, new Uint8Array(CONTRACT_BYTES_MAX + 1), publisherKey),
+  )
   expect(message).toBe(`contract: ${CONTRACT_BYTES_MAX + 1} bytes, at most ${CONTRACT_BYTES_MAX}`)
 })
 
@@ -190,13 +205,17 @@ test('a payload that is not the one encoding of its value is refused, signature 
   const payload = encodeCbor(decodedPayload())
   // The map's head says its length in two bytes instead of one.
   const longer = Uint8Array.of(0xb8, (payload[0] ?? 0) & 31, ...payload.subarray(1))
-  expect(refusalOf(() => verifyContract(signAnything(longer), publisherKey)).code).toBe('contract-invalid')
+  expect(refusalOf(() => verifyContract(nativeCrypto, signAnything(longer), publisherKey)).code).toBe(
+    'contract-invalid',
+  )
   const trailing = Uint8Array.of(...payload, 0)
-  expect(refusalOf(() => verifyContract(signAnything(trailing), publisherKey)).code).toBe('contract-invalid')
+  expect(refusalOf(() => verifyContract(nativeCrypto, signAnything(trailing), publisherKey)).code).toBe(
+    'contract-invalid',
+  )
 })
 
 test('fuzz: no bytes crash it, and only the signed bytes themselves are accepted', () => {
-  const good = signContract(contractOf(), publisher)
+  const good = signContract(nativeCrypto, contractOf(), publisher)
   const flips = fc.array(fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 0, max: 255 })), { maxLength: 3 })
   const mutated = fc.tuple(flips, fc.nat(good.length), fc.uint8Array({ maxLength: 8 })).map(([flips, cut, tail]) => {
     const bytes = Uint8Array.from(good)
@@ -206,7 +225,7 @@ test('fuzz: no bytes crash it, and only the signed bytes themselves are accepted
   fc.assert(
     fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
       if (bytes.toHex() === good.toHex()) return
-      expect(refusalOf(() => verifyContract(bytes, publisherKey)).code).toBe('contract-invalid')
+      expect(refusalOf(() => verifyContract(nativeCrypto, bytes, publisherKey)).code).toBe('contract-invalid')
     }),
     { numRuns: 1_000 },
   )
@@ -232,7 +251,7 @@ test('fuzz: a signed payload of any shape is a contract or a refusal', () => {
       const asksNothing = Array.isArray(changes.fields) && changes.fields.length === 0
       const free = new Set(['id', 'version', 'publishedAt', ...(asksNothing ? ['fields'] : [])])
       const shapely = Object.keys(changes).every((key) => free.has(key))
-      const read = (): string => verifyContract(signAnything(payload), publisherKey).contract.id
+      const read = (): string => verifyContract(nativeCrypto, signAnything(payload), publisherKey).contract.id
       const outcome = shapely ? attempt(read) : refusalOf(read).code
       expect(outcome === 'contract-invalid' || (shapely && outcome === 'read')).toBe(true)
     }),

@@ -4,9 +4,8 @@
  * On the wire a contract is vine-CBOR `['vine/1 contract', payload, signature]`: the payload is a byte string, and what
  * is signed, hashed and kept are those bytes as received. They are never encoded again to be checked.
  */
-import { digest } from '#host/crypto/kdf.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import {
   CONTRACT_BYTES_MAX,
   CONTRACT_CATEGORIES_MAX,
@@ -104,8 +103,8 @@ const signedContract: SignedKind = {
  *
  * @throws Refusal `contract-invalid` naming every mistake, the same that `verifyContract` would find
  */
-export function signContract(contract: Contract, key: SigningKey): Uint8Array {
-  const checked = checkContract(contract, key.verifyKey.raw)
+export function signContract(crypto: Suite, contract: Contract, key: SigningKey): Uint8Array {
+  const checked = checkContract(contract, identityId(crypto, key.publicKey))
   return signValue(signedContract, toCbor(checked), key)
 }
 
@@ -116,14 +115,14 @@ export function signContract(contract: Contract, key: SigningKey): Uint8Array {
  * @param publisherKey raw composite verify key, 1,984 bytes
  * @throws Refusal `contract-invalid` naming every mistake
  */
-export function verifyContract(bytes: Uint8Array, publisherKey: Uint8Array): SignedContract {
-  const { payload, signature, value } = openSigned(signedContract, bytes, publisherKey)
-  const contract = checkContract(value, publisherKey)
-  return { payload, signature, contract, hash: digest(signedContract.label, payload) }
+export function verifyContract(crypto: Suite, bytes: Uint8Array, publisherKey: Uint8Array): SignedContract {
+  const { payload, signature, value } = openSigned(crypto, signedContract, { bytes, by: publisherKey })
+  const contract = checkContract(value, identityId(crypto, publisherKey))
+  return { payload, signature, contract, hash: crypto.digest(signedContract.label, payload) }
 }
 
-function checkContract(value: unknown, publisherKey: Uint8Array): Contract {
-  return check(contractSchema(identityId(publisherKey)), value, 'contract-invalid', 'contract')
+function checkContract(value: unknown, publisher: Uint8Array): Contract {
+  return check(contractSchema(publisher), value, 'contract-invalid', 'contract')
 }
 
 // What hides or reorders the text beside it on the owner's screen: controls, bidi marks, zero-width characters.

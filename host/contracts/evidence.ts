@@ -2,7 +2,7 @@
  * A question for evidence, and its answer, between a vault and whoever does not trust it yet. Evidence is bound to the
  * vault's profile: the code that made it has the keys of that profile, or it answers for another vault.
  */
-import { sha384 } from '#host/crypto/p384.ts'
+import type { Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX } from '#host/limits.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
@@ -51,6 +51,9 @@ export function decodeEvidenceAnswer(bytes: Uint8Array): EvidenceAnswer {
 }
 
 /** What evidence for a vault's profile carries as `user_data`: SHA-384 over domain, vault and the profile's hash. */
-export function boundToProfile({ vault, hash }: { readonly vault: string; readonly hash: Uint8Array }): Uint8Array {
-  return sha384(encodeCbor(['trellis/evidence/1', vault, hash]))
+export function boundToProfile(
+  crypto: Suite,
+  { vault, hash }: { readonly vault: string; readonly hash: Uint8Array },
+): Uint8Array {
+  return crypto.evidence.sha384(encodeCbor(['trellis/evidence/1', vault, hash]))
 }

@@ -8,24 +8,21 @@
  *     th2 = H(th | accept header)                   k2 = Extract(Expand(k1, "mix", th2), ss2)
  *     root = Expand(k2, "root", H(th2 | accept ciphertext))       accept key = Expand(k2, "accept key", th2)
  */
-import { NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
+import { expand, extract } from '#host/crypto/derive.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { digest, expand, extract, wrapSecret } from '#host/crypto/kdf.ts'
+import type { OpeningKey, SealContext, SecretKey, SigningKey, Suite } from '#host/crypto/port.ts'
+import { createSession, type Session } from '#host/crypto/session.ts'
 import {
-  decapsulate,
-  encapsulate,
-  generateKemKey,
-  importKemPublicKey,
   KEM_PUBLIC_KEY_BYTES,
   KEM_SEED_BYTES,
-  type KemPrivateKey,
-} from '#host/crypto/kem.ts'
-import { createSession, type Session } from '#host/crypto/session.ts'
-import { importVerifyKey, sign, SIGNATURE_BYTES, type SigningKey, verify, VERIFY_KEY_BYTES } from '#host/crypto/sign.ts'
+  NONCE_BYTES,
+  SIGNATURE_BYTES,
+  VERIFY_KEY_BYTES,
+} from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
-import { equalBytes } from '#host/wire/bytes.ts'
+import { equalBytes, joinBytes } from '#host/wire/bytes.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { acceptHeader, decodeEnvelope, encodeEnvelope, HASH_BYTES, helloHeader } from '#host/wire/envelope.ts'
 
@@ -43,7 +40,8 @@ export interface HelloOffer {
 
 /** Whom a hello must be for. */
 export interface Responder {
-  readonly prekey: KemPrivateKey
+  readonly crypto: Suite
+  readonly prekey: OpeningKey
   readonly profileHash: Uint8Array
 }
 
@@ -71,31 +69,35 @@ const stateSchema = z.strictObject({
 /**
  * The first message, for the vault of a verified profile, and what `finish` needs once it was accepted: `state` is
  * secret, to be stored sealed.
+ *
+ * @throws Refusal `handshake-failed` for a profile whose prekey is none
  */
 export function hello(options: {
+  readonly crypto: Suite
   readonly signing: SigningKey
   readonly profile: Profile
   readonly offer: Uint8Array
   readonly random: (count: number) => Uint8Array
 }): { message: Uint8Array; state: Uint8Array } {
-  const { signing, profile, offer, random } = options
-  const { ciphertext: kemCiphertext, sharedSecret } = encapsulate(profile.prekey)
+  const { crypto, signing, profile, offer, random } = options
+  const { ciphertext: kemCiphertext, sharedSecret } = failing('profile', () => crypto.encapsulate(profile.prekey))
   const header = helloHeader({ profileHash: profile.hash, kemCiphertext })
-  const { k1, th1 } = helloSecrets({ profileHash: profile.hash, header, sharedSecret })
+  const { k1, th1 } = helloSecrets(crypto, { profileHash: profile.hash, header, sharedSecret })
   const eph = random(KEM_SEED_BYTES)
-  const fields = { eph: generateKemKey(eph).publicKey.raw, sig: signing.verifyKey.raw, hash: digest(offer) }
-  const s = sign(signing, 'vine/1 hello', helloStatement(th1, fields))
-  const key = wrapSecret(expand(k1, 'hello key', th1))
-  const ciphertext = sealAead(key, { nonce: NONCE, aad: header }, encodeCbor({ s, ...fields, offer }))
+  const fields = { eph: crypto.openingKey(eph).publicKey, sig: signing.publicKey, hash: crypto.digest(offer) }
+  const s = signing.sign('vine/1 hello', helloStatement(crypto, th1, fields))
+  const sealing = { key: expand(k1, 'hello key', th1), nonce: NONCE, aad: header }
+  const ciphertext = sealOnce(crypto, sealing, encodeCbor({ s, ...fields, offer }))
+  const kept = k1.export()
   const state = encodeCbor({
-    k1,
+    k1: kept,
     eph,
-    peer: profile.verifyKey.raw,
-    self: digest(fields.sig),
+    peer: profile.verifyKey,
+    self: crypto.digest(fields.sig),
     offer: fields.hash,
-    transcript: digest(th1, ciphertext),
+    transcript: crypto.digest(th1, ciphertext),
   })
-  k1.fill(0)
+  kept.fill(0)
   eph.fill(0)
   return { message: encodeEnvelope({ header, ciphertext }), state }
 }
@@ -107,9 +109,8 @@ export function hello(options: {
  *   or what `decodeEnvelope` throws
  */
 export function readHello(responder: Responder, bytes: Uint8Array): HelloOffer {
-  const { k1, peerKey, offer } = openHello(responder, bytes)
-  k1.fill(0)
-  return { peerKey, peerId: identityId(peerKey), offer }
+  const { peerKey, offer } = openHello(responder, bytes)
+  return { peerKey, peerId: identityId(responder.crypto, peerKey), offer }
 }
 
 /**
@@ -127,16 +128,15 @@ export function accept(
     readonly now: number
   },
 ): { message: Uint8Array; session: Session } {
-  const { signing, decision, now } = options
+  const { crypto, signing, decision, now } = options
   const { k1, eph, peerKey, offerHash, transcript } = openHello(options, options.hello)
-  const { ciphertext: kemCiphertext, sharedSecret } = failing('hello', () => encapsulate(importKemPublicKey(eph)))
+  const { ciphertext: kemCiphertext, sharedSecret } = failing('hello', () => crypto.encapsulate(eph))
   const header = acceptHeader({ transcript, kemCiphertext })
-  const { k2, th2 } = acceptSecrets({ k1, transcript, header, sharedSecret })
-  const statement = acceptStatement({ th2, initiator: digest(peerKey), offerHash, decision })
-  const inner = encodeCbor({ s: sign(signing, 'vine/1 accept', statement), hash: offerHash, decision })
-  const key = wrapSecret(expand(k2, 'accept key', th2))
-  const ciphertext = sealAead(key, { nonce: NONCE, aad: header }, inner)
-  const session = createSession(rootOf(k2, th2, ciphertext), { role: 'responder', now })
+  const { k2, th2 } = acceptSecrets(crypto, { k1, transcript, header, sharedSecret })
+  const statement = acceptStatement(crypto, { th2, initiator: crypto.digest(peerKey), offerHash, decision })
+  const inner = encodeCbor({ s: signing.sign('vine/1 accept', statement), hash: offerHash, decision })
+  const ciphertext = sealOnce(crypto, { key: expand(k2, 'accept key', th2), nonce: NONCE, aad: header }, inner)
+  const session = createSession(crypto, rootOf(crypto, { k2, th2, ciphertext }), { role: 'responder', now })
   return { message: encodeEnvelope({ header, ciphertext }), session }
 }
 
@@ -149,32 +149,34 @@ export function accept(
 export function finish(
   stored: Uint8Array,
   bytes: Uint8Array,
-  { now }: { readonly now: number },
+  { crypto, now }: { readonly crypto: Suite; readonly now: number },
 ): { session: Session; decision: Uint8Array } {
   const state = check(stateSchema, decodeCbor(stored), 'malformed', 'stored handshake')
+  const k1 = crypto.secret(state.k1)
   const envelope = decodeEnvelope(bytes)
   if (envelope.kind !== 'accept' || !equalBytes(envelope.transcript, state.transcript)) {
     throw new Refusal('handshake-failed', 'accept: not of this hello')
   }
   const { header, ciphertext } = envelope
   const { inner, k2, th2 } = failing('accept', () => {
-    const sharedSecret = decapsulate(generateKemKey(state.eph), envelope.kemCiphertext)
-    const secrets = acceptSecrets({ k1: state.k1, transcript: state.transcript, header, sharedSecret })
-    const key = wrapSecret(expand(secrets.k2, 'accept key', secrets.th2))
-    return { ...secrets, inner: openInner(innerAccept, openAead(key, { nonce: NONCE, aad: header }, ciphertext)) }
+    const sharedSecret = crypto.openingKey(state.eph).decapsulate(envelope.kemCiphertext)
+    const secrets = acceptSecrets(crypto, { k1, transcript: state.transcript, header, sharedSecret })
+    const opening = { key: expand(secrets.k2, 'accept key', secrets.th2), nonce: NONCE, aad: header }
+    return { ...secrets, inner: openInner(innerAccept, openOnce(crypto, opening, ciphertext)) }
   })
   state.eph.fill(0)
   const { decision, s: signature } = inner
-  const message = acceptStatement({ th2, initiator: state.self, offerHash: state.offer, decision })
-  const signed = verify(importVerifyKey(state.peer), { context: 'vine/1 accept', message, signature })
+  const message = acceptStatement(crypto, { th2, initiator: state.self, offerHash: state.offer, decision })
+  const signed = crypto.verify({ publicKey: state.peer, context: 'vine/1 accept', message, signature })
   if (!signed || !equalBytes(inner.hash, state.offer)) {
     throw new Refusal('handshake-failed', 'accept: not signed by the vault of the profile for this offer')
   }
-  return { session: createSession(rootOf(k2, th2, ciphertext), { role: 'initiator', now }), decision }
+  const root = rootOf(crypto, { k2, th2, ciphertext })
+  return { session: createSession(crypto, root, { role: 'initiator', now }), decision }
 }
 
 interface OpenedHello {
-  readonly k1: Uint8Array
+  readonly k1: SecretKey
   readonly eph: Uint8Array
   readonly peerKey: Uint8Array
   readonly offer: Uint8Array
@@ -182,7 +184,7 @@ interface OpenedHello {
   readonly transcript: Uint8Array
 }
 
-function openHello({ prekey, profileHash }: Responder, bytes: Uint8Array): OpenedHello {
+function openHello({ crypto, prekey, profileHash }: Responder, bytes: Uint8Array): OpenedHello {
   const envelope = decodeEnvelope(bytes)
   if (envelope.kind !== 'hello') throw new Refusal('handshake-failed', 'hello: another kind of envelope')
   if (!equalBytes(envelope.profileHash, profileHash)) {
@@ -190,68 +192,74 @@ function openHello({ prekey, profileHash }: Responder, bytes: Uint8Array): Opene
   }
   const { header, ciphertext } = envelope
   const { k1, th1, inner } = failing('hello', () => {
-    const sharedSecret = decapsulate(prekey, envelope.kemCiphertext)
-    const secrets = helloSecrets({ profileHash, header, sharedSecret })
-    const key = wrapSecret(expand(secrets.k1, 'hello key', secrets.th1))
-    return { ...secrets, inner: openInner(innerHello, openAead(key, { nonce: NONCE, aad: header }, ciphertext)) }
+    const sharedSecret = prekey.decapsulate(envelope.kemCiphertext)
+    const secrets = helloSecrets(crypto, { profileHash, header, sharedSecret })
+    const opening = { key: expand(secrets.k1, 'hello key', secrets.th1), nonce: NONCE, aad: header }
+    return { ...secrets, inner: openInner(innerHello, openOnce(crypto, opening, ciphertext)) }
   })
-  const message = helloStatement(th1, inner)
-  const signed = verify(importVerifyKey(inner.sig), { context: 'vine/1 hello', message, signature: inner.s })
-  if (!signed || !equalBytes(digest(inner.offer), inner.hash)) {
+  const { eph, sig: peerKey, offer, hash: offerHash, s: signature } = inner
+  const message = helloStatement(crypto, th1, inner)
+  const signed = crypto.verify({ publicKey: peerKey, context: 'vine/1 hello', message, signature })
+  if (!signed || !equalBytes(crypto.digest(offer), offerHash)) {
     throw new Refusal('handshake-failed', 'hello: not signed by the key in it for this offer')
   }
-  const { eph, sig: peerKey, offer, hash: offerHash } = inner
-  return { k1, eph, peerKey, offer, offerHash, transcript: digest(th1, ciphertext) }
+  return { k1, eph, peerKey, offer, offerHash, transcript: crypto.digest(th1, ciphertext) }
 }
 
-function helloSecrets(from: { profileHash: Uint8Array; header: Uint8Array; sharedSecret: Uint8Array }): {
-  k1: Uint8Array
-  th1: Uint8Array
-} {
-  const k1 = extract(digest('vine/1 hs', from.profileHash), from.sharedSecret)
+/** Seals the one message of a key, which is wiped. */
+function sealOnce(crypto: Suite, sealing: SealContext, plaintext: Uint8Array): Uint8Array {
+  const sealed = crypto.seal(sealing, plaintext)
+  sealing.key.fill(0)
+  return sealed
+}
+
+/** Opens it; the key is wiped either way. */
+function openOnce(crypto: Suite, opening: SealContext, sealed: Uint8Array): Uint8Array {
+  try {
+    return crypto.open(opening, sealed)
+  } finally {
+    opening.key.fill(0)
+  }
+}
+
+function helloSecrets(
+  crypto: Suite,
+  from: { profileHash: Uint8Array; header: Uint8Array; sharedSecret: Uint8Array },
+): { k1: SecretKey; th1: Uint8Array } {
+  const k1 = crypto.secret(extract(crypto, crypto.digest('vine/1 hs', from.profileHash), from.sharedSecret))
   from.sharedSecret.fill(0)
-  return { k1, th1: digest('vine/1 th', from.header) }
+  return { k1, th1: crypto.digest('vine/1 th', from.header) }
 }
 
-/** `k1` and the shared secret are wiped. */
-function acceptSecrets(from: {
-  k1: Uint8Array
-  transcript: Uint8Array
-  header: Uint8Array
-  sharedSecret: Uint8Array
-}): { k2: Uint8Array; th2: Uint8Array } {
-  const th2 = digest(from.transcript, from.header)
-  const salt = expand(from.k1, 'mix', th2)
-  const k2 = extract(salt, from.sharedSecret)
-  for (const secret of [salt, from.k1, from.sharedSecret]) secret.fill(0)
+/** The shared secret is wiped. */
+function acceptSecrets(
+  crypto: Suite,
+  from: { k1: SecretKey; transcript: Uint8Array; header: Uint8Array; sharedSecret: Uint8Array },
+): { k2: SecretKey; th2: Uint8Array } {
+  const th2 = crypto.digest(from.transcript, from.header)
+  const k2 = crypto.secret(extract(crypto, expand(from.k1, 'mix', th2), from.sharedSecret))
+  from.sharedSecret.fill(0)
   return { k2, th2 }
 }
 
-/** The session's first root; `k2` is wiped. */
-function rootOf(k2: Uint8Array, th2: Uint8Array, ciphertext: Uint8Array): Uint8Array {
-  const root = expand(k2, 'root', digest(th2, ciphertext))
-  k2.fill(0)
-  return root
+/** The session's first root. */
+function rootOf(crypto: Suite, from: { k2: SecretKey; th2: Uint8Array; ciphertext: Uint8Array }): Uint8Array {
+  return expand(from.k2, 'root', crypto.digest(from.th2, from.ciphertext))
 }
 
-function helloStatement(th1: Uint8Array, inner: { sig: Uint8Array; eph: Uint8Array; hash: Uint8Array }): Uint8Array {
-  return join(th1, digest(encodeCbor([inner.sig, inner.eph, inner.hash])))
+function helloStatement(
+  crypto: Suite,
+  th1: Uint8Array,
+  inner: { sig: Uint8Array; eph: Uint8Array; hash: Uint8Array },
+): Uint8Array {
+  return joinBytes([th1, crypto.digest(encodeCbor([inner.sig, inner.eph, inner.hash]))])
 }
 
-function acceptStatement(about: {
-  th2: Uint8Array
-  initiator: Uint8Array
-  offerHash: Uint8Array
-  decision: Uint8Array
-}): Uint8Array {
-  return join(about.th2, about.initiator, about.offerHash, digest(about.decision))
-}
-
-/** Digests in a row. */
-function join(...digests: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(digests.length * HASH_BYTES)
-  for (const [index, part] of digests.entries()) joined.set(part, index * HASH_BYTES)
-  return joined
+function acceptStatement(
+  crypto: Suite,
+  about: { th2: Uint8Array; initiator: Uint8Array; offerHash: Uint8Array; decision: Uint8Array },
+): Uint8Array {
+  return joinBytes([about.th2, about.initiator, about.offerHash, crypto.digest(about.decision)])
 }
 
 function openInner<T>(schema: z.ZodType<T>, plaintext: Uint8Array): T {

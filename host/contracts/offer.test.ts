@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 
+import { nativeCrypto } from '#host/crypto/native.ts'
+
 import { signContract, verifyContract, type Contract } from './contract.ts'
 import { identityId } from '../crypto/identity.ts'
 import { generateSigningKey } from '../crypto/sign.ts'
@@ -10,7 +12,7 @@ const untilRevoked = { kind: 'until-revoked' } as const
 
 function contract(changes: Partial<Contract['permissions']>): Contract {
   const made: Contract = {
-    service: { name: 'Acme', identity: identityId(signing.verifyKey.raw), links: {} },
+    service: { name: 'Acme', identity: identityId(nativeCrypto, signing.publicKey), links: {} },
     id: 'terms',
     version: 1,
     publishedAt: 0,
@@ -21,7 +23,7 @@ function contract(changes: Partial<Contract['permissions']>): Contract {
     permissions: { events: [], store: null, messages: false, authentication: false, payment: false, ...changes },
     limits: { requestsPerHour: 10, storageBytes: 0 },
   }
-  return verifyContract(signContract(made, signing), signing.verifyKey.raw).contract
+  return verifyContract(nativeCrypto, signContract(nativeCrypto, made, signing), signing.publicKey).contract
 }
 
 const event = (type: string, changes: object = {}) => ({

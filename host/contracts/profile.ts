@@ -1,9 +1,7 @@
 /** A vault's public profile: its keys and what its handlers do, signed by itself. What a connection reads first. */
-import { ED25519_BYTES } from '#host/crypto/ed25519.ts'
-import { type KemPrivateKey, KEM_PUBLIC_KEY_BYTES, type KemPublicKey, importKemPublicKey } from '#host/crypto/kem.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { digest } from '#host/crypto/kdf.ts'
-import { importVerifyKey, type SigningKey, VERIFY_KEY_BYTES, type VerifyKey } from '#host/crypto/sign.ts'
+import type { OpeningKey, SigningKey, Suite } from '#host/crypto/port.ts'
+import { ED25519_BYTES, KEM_PUBLIC_KEY_BYTES, VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { PROFILE_BYTES_MAX, PROFILE_ITEMS_MAX } from '#host/limits.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
@@ -18,9 +16,10 @@ export interface Profile {
   readonly vault: VaultId
   /** 32 bytes: `identityId` of the key. Compare it with one that came another way (an invitation). */
   readonly id: Uint8Array
-  readonly verifyKey: VerifyKey
-  /** What hellos are encapsulated to. */
-  readonly prekey: KemPublicKey
+  /** Composite, 1,984 bytes. */
+  readonly verifyKey: Uint8Array
+  /** What hellos are encapsulated to: 1,216 bytes, which `hello` judges. */
+  readonly prekey: Uint8Array
   /** Ed25519, 32 bytes: what the vault signs documents with. */
   readonly documents: Uint8Array
   /** Published manifests, unchecked. */
@@ -49,27 +48,29 @@ const bodySchema = z.strictObject({
 })
 
 /** Signs the profile. Equal input gives an equal hash, but another signature: hello and accept go by the hash. */
-export function makeProfile(fields: {
-  readonly vault: VaultId
-  readonly signing: SigningKey
-  readonly prekey: KemPrivateKey
-  readonly documents: Uint8Array
-  readonly handlers: Cbor
-}): { bytes: Uint8Array; hash: Uint8Array } {
+export function makeProfile(
+  crypto: Suite,
+  fields: {
+    readonly vault: VaultId
+    readonly signing: SigningKey
+    readonly prekey: OpeningKey
+    readonly documents: Uint8Array
+    readonly handlers: Cbor
+  },
+): { bytes: Uint8Array; hash: Uint8Array } {
   const { vault, signing, prekey, documents, handlers } = fields
-  const verifyKey = signing.verifyKey.raw
   const body: Cbor = {
     v: 1,
-    id: identityId(verifyKey),
-    kem: prekey.publicKey.raw,
-    sig: verifyKey,
+    id: identityId(crypto, signing.publicKey),
+    kem: prekey.publicKey,
+    sig: signing.publicKey,
     vault,
     documents,
     handlers,
   }
   const bytes = signValue(signedProfile, body, signing)
   // The payload is the one encoding of the body: nothing has to be opened to name it.
-  return { bytes, hash: hashOf(encodeCbor(body)) }
+  return { bytes, hash: hashOf(crypto, encodeCbor(body)) }
 }
 
 /**
@@ -77,22 +78,22 @@ export function makeProfile(fields: {
  *
  * @throws Refusal `handshake-failed` naming what is wrong
  */
-export function verifyProfile(bytes: Uint8Array, expectedId?: Uint8Array): Profile {
+export function verifyProfile(crypto: Suite, bytes: Uint8Array, expectedId?: Uint8Array): Profile {
   try {
-    return readProfile(bytes, expectedId)
+    return readProfile(crypto, bytes, expectedId)
   } catch (cause) {
     if (!(cause instanceof Refusal) || cause.code === 'handshake-failed') throw cause
     throw new Refusal('handshake-failed', `profile: ${cause.message}`, { cause })
   }
 }
 
-function readProfile(bytes: Uint8Array, expectedId: Uint8Array | undefined): Profile {
+function readProfile(crypto: Suite, bytes: Uint8Array, expectedId: Uint8Array | undefined): Profile {
   const limits = { bytesMax: PROFILE_BYTES_MAX, itemsMax: PROFILE_ITEMS_MAX }
   // The key that must have signed is inside, so the body is read before it is believed.
   const [, claimed] = check(outerSchema, decodeCbor(bytes, limits), 'handshake-failed', 'profile')
   const body = check(bodySchema, decodeCbor(claimed, limits), 'handshake-failed', 'profile')
-  const { payload } = openSigned(signedProfile, bytes, body.sig)
-  const id = identityId(body.sig)
+  const { payload } = openSigned(crypto, signedProfile, { bytes, by: body.sig })
+  const id = identityId(crypto, body.sig)
   if (!equalBytes(id, body.id)) throw new Refusal('handshake-failed', 'profile: its id is not that of its key')
   if (expectedId !== undefined && !equalBytes(id, expectedId)) {
     throw new Refusal('handshake-failed', 'profile: of another vault than the one expected')
@@ -100,14 +101,14 @@ function readProfile(bytes: Uint8Array, expectedId: Uint8Array | undefined): Pro
   return {
     vault: parseVaultId(body.vault),
     id,
-    verifyKey: importVerifyKey(body.sig),
-    prekey: importKemPublicKey(body.kem),
+    verifyKey: body.sig,
+    prekey: body.kem,
     documents: body.documents,
     handlers: body.handlers,
-    hash: hashOf(payload),
+    hash: hashOf(crypto, payload),
   }
 }
 
-function hashOf(payload: Uint8Array): Uint8Array {
-  return digest(signedProfile.label, payload)
+function hashOf(crypto: Suite, payload: Uint8Array): Uint8Array {
+  return crypto.digest(signedProfile.label, payload)
 }

@@ -2,9 +2,8 @@
  * What a device and an enclave say to each other before a vault is open: challenge, descriptor, order, outcome. All of
  * it vine-CBOR. Nothing here is sealed by a session: a locked vault has none.
  */
-import { sha384 } from '#host/crypto/p384.ts'
-import { KEM_PUBLIC_KEY_BYTES } from '#host/crypto/kem.ts'
-import { type SigningKey, VERIFY_KEY_BYTES } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
+import { KEM_PUBLIC_KEY_BYTES, VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX, PIN_CHARS_MAX } from '#host/limits.ts'
 import { bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
@@ -102,8 +101,8 @@ const signedOrder: SignedKind = {
 export const ORDER_INFO = new TextEncoder().encode('trellis/provision/1')
 
 /** What evidence carries for a descriptor: SHA-384, domain-separated. */
-export function boundDescriptor(descriptor: Uint8Array): Uint8Array {
-  return sha384(new TextEncoder().encode('trellis/descriptor/1'), descriptor)
+export function boundDescriptor(crypto: Suite, descriptor: Uint8Array): Uint8Array {
+  return crypto.evidence.sha384(new TextEncoder().encode('trellis/descriptor/1'), descriptor)
 }
 
 export const encodeChallenge = (value: { readonly nonce: Uint8Array }): Uint8Array => encodeCbor({ ...value })
@@ -130,14 +129,15 @@ export const decodeOutcome = (bytes: Uint8Array): Outcome => read(outcome, { byt
 
 /** Signs an order: `[verify key, signed order]`, a secret until it is sealed. */
 export function signOrder(value: Order, key: SigningKey): Uint8Array {
-  return encodeCbor([key.verifyKey.raw, signValue(signedOrder, value, key)])
+  return encodeCbor([key.publicKey, signValue(signedOrder, value, key)])
 }
 
 /** The order, and the key that signed it: whose it is, is the reader's to know. @throws Refusal `provision-invalid` */
-export function openOrder(bytes: Uint8Array): { readonly order: Order; readonly device: Uint8Array } {
+export function openOrder(crypto: Suite, bytes: Uint8Array): { readonly order: Order; readonly device: Uint8Array } {
   const parts = z.tuple([bytesOf(VERIFY_KEY_BYTES), bytesUpTo(ORDER_BYTES_MAX)])
   const [device, signed] = read(parts, { bytes, bytesMax: ORDER_BYTES_MAX, what: 'order' })
-  return { order: check(order, openSigned(signedOrder, signed, device).value, 'provision-invalid', 'order'), device }
+  const { value } = openSigned(crypto, signedOrder, { bytes: signed, by: device })
+  return { order: check(order, value, 'provision-invalid', 'order'), device }
 }
 
 function read<T>(

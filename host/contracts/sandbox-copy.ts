@@ -2,7 +2,7 @@
  * What the guest takes along when the terms let it: a copy in parts, each signed by the host's vault over its own
  * contents, so that a part says by itself whose word it is: `['vine/1 sandbox copy', payload, signature]`.
  */
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 
@@ -85,6 +85,7 @@ export function signSandboxCopy(
  * @param hostKey raw composite verify key of the vault that hosted, 1,984 bytes
  * @throws Refusal `contract-invalid`
  */
-export function verifySandboxCopy(bytes: Uint8Array, hostKey: Uint8Array): SandboxCopy {
-  return check(copySchema, openSigned(signedCopy, bytes, hostKey).value, 'contract-invalid', signedCopy.what)
+export function verifySandboxCopy(crypto: Suite, bytes: Uint8Array, hostKey: Uint8Array): SandboxCopy {
+  const { value } = openSigned(crypto, signedCopy, { bytes, by: hostKey })
+  return check(copySchema, value, 'contract-invalid', signedCopy.what)
 }

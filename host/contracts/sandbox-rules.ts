@@ -24,9 +24,12 @@ import type {
 } from './sandbox-deed.ts'
 import type { Side } from './sandbox.ts'
 
+const encoder = new TextEncoder()
+const utf8Bytes = (text: string): number => encoder.encode(text).length
+
 /** What an item counts for against the terms' size. */
 export function itemSize(key: string, value: Uint8Array): number {
-  return Buffer.byteLength(key) + value.length + SANDBOX_ITEM_BYTES
+  return utf8Bytes(key) + value.length + SANDBOX_ITEM_BYTES
 }
 
 export function other(side: Side): Side {
@@ -104,7 +107,7 @@ interface Performer extends Doer {
 }
 
 function perform(state: SandboxState, deed: Proposable, doer: Performer): SandboxVerdict {
-  if (Buffer.byteLength(deed.key) > KEY_BYTES_MAX || deed.key === '') {
+  if (utf8Bytes(deed.key) > KEY_BYTES_MAX || deed.key === '') {
     return no('malformed-request', `a key has 1 to ${KEY_BYTES_MAX} bytes`)
   }
   const wrong = nameMistake(deed, doer)
@@ -244,7 +247,7 @@ function named(name: string | undefined): Pick<SandboxItem, 'name'> {
 function nameMistake(deed: Deed, { by }: Doer): SandboxRefusal | undefined {
   if (!('name' in deed) || deed.name === undefined || deed.name === null) return undefined
   if (by === 'creator') return no('malformed-request', 'only the guest, whose names are sealed, names an item anew')
-  const isName = deed.name !== '' && Buffer.byteLength(deed.name) <= KEY_BYTES_MAX
+  const isName = deed.name !== '' && utf8Bytes(deed.name) <= KEY_BYTES_MAX
   return isName ? undefined : no('malformed-request', `a name has 1 to ${KEY_BYTES_MAX} bytes`)
 }
 

@@ -6,9 +6,11 @@
  * Keys are sealed too, each always to the same name, by which the host keeps its item: AES-256-GCM under a key of its
  * own and a nonce that is derived from the name itself, so that equal names alone seal equally (as in RFC 5297's SIV).
  */
-import { AEAD_KEY_BYTES, NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
+import { expand } from '#host/crypto/derive.ts'
+import type { Suite } from '#host/crypto/port.ts'
+import { AEAD_KEY_BYTES, NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
-import { expand } from '#host/crypto/kdf.ts'
+import { joinBytes } from '#host/wire/bytes.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { pad, unpad } from '#host/wire/padding.ts'
 
@@ -26,23 +28,20 @@ export interface SealedPlace {
 }
 
 export function sealSandboxItem(
+  crypto: Suite,
   secret: Uint8Array,
   place: SealedPlace,
   { value, random }: { readonly value: Uint8Array; readonly random: (length: number) => Uint8Array },
 ): Uint8Array {
   const nonce = random(NONCE_BYTES)
-  const sealed = sealAead(secret, { nonce, aad: aadOf(place) }, pad(value))
-  const whole = new Uint8Array(nonce.length + sealed.length)
-  whole.set(nonce)
-  whole.set(sealed, nonce.length)
-  return whole
+  return joinBytes([nonce, crypto.seal({ key: secret, nonce, aad: aadOf(place) }, pad(value))])
 }
 
 /** @throws Refusal `unopenable` when the host gave another item's bytes, or changed them */
-export function openSandboxItem(secret: Uint8Array, place: SealedPlace, sealed: Uint8Array): Uint8Array {
+export function openSandboxItem(crypto: Suite, secret: Uint8Array, place: SealedPlace, sealed: Uint8Array): Uint8Array {
   if (sealed.length < NONCE_BYTES) throw new Refusal('unopenable', 'sandbox item: shorter than its nonce')
   const nonce = sealed.subarray(0, NONCE_BYTES)
-  return unpad(openAead(secret, { nonce, aad: aadOf(place) }, sealed.subarray(NONCE_BYTES)))
+  return unpad(crypto.open({ key: secret, nonce, aad: aadOf(place) }, sealed.subarray(NONCE_BYTES)))
 }
 
 function aadOf({ sandbox, key, base }: SealedPlace): Uint8Array {
@@ -54,20 +53,18 @@ function aadOf({ sandbox, key, base }: SealedPlace): Uint8Array {
  *
  * @throws Refusal `malformed-request` for a key that is too long once it is sealed
  */
-export function sealSandboxName(secret: Uint8Array, sandbox: string, key: string): string {
-  const text = new TextEncoder().encode(key)
+export function sealSandboxName(crypto: Suite, secret: Uint8Array, sandbox: string, name: string): string {
+  const text = new TextEncoder().encode(name)
   if (text.length === 0 || text.length > SANDBOX_OWN_KEY_BYTES_MAX) {
     throw new Refusal('malformed-request', `a key of the guest’s own side has 1 to ${SANDBOX_OWN_KEY_BYTES_MAX} bytes`)
   }
   const padded = new Uint8Array(Math.ceil((text.length + 1) / SANDBOX_NAME_STEP_BYTES) * SANDBOX_NAME_STEP_BYTES)
   padded.set(text)
   padded[text.length] = DELIMITER
-  const nonce = expand(secret, 'sandbox name nonce', nameContext(sandbox), text).subarray(0, NONCE_BYTES)
-  const sealed = sealAead(nameKey(secret), { nonce, aad: nameContext(sandbox) }, padded)
-  const whole = new Uint8Array(nonce.length + sealed.length)
-  whole.set(nonce)
-  whole.set(sealed, nonce.length)
-  return spelled(whole)
+  const aad = nameContext(sandbox)
+  const { key, nonceOf } = nameKeys(crypto, secret)
+  const nonce = nonceOf(aad, text)
+  return spelled(joinBytes([nonce, crypto.seal({ key, nonce, aad }, padded)]))
 }
 
 function spelled(whole: Uint8Array): string {
@@ -75,10 +72,11 @@ function spelled(whole: Uint8Array): string {
 }
 
 /** @throws Refusal `unopenable` for a name that the guest's vault did not give */
-export function openSandboxName(secret: Uint8Array, sandbox: string, name: string): string {
+export function openSandboxName(crypto: Suite, secret: Uint8Array, sandbox: string, name: string): string {
   const whole = bytesOfName(name)
   const nonce = whole.subarray(0, NONCE_BYTES)
-  const padded = openAead(nameKey(secret), { nonce, aad: nameContext(sandbox) }, whole.subarray(NONCE_BYTES))
+  const { key } = nameKeys(crypto, secret)
+  const padded = crypto.open({ key, nonce, aad: nameContext(sandbox) }, whole.subarray(NONCE_BYTES))
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(padded.subarray(0, padded.lastIndexOf(DELIMITER)))
 }
 
@@ -93,8 +91,13 @@ function bytesOfName(name: string): Uint8Array {
   throw new Refusal('unopenable', 'sandbox item: its name is none that was sealed')
 }
 
-function nameKey(secret: Uint8Array): Uint8Array {
-  return expand(secret, 'sandbox names')
+function nameKeys(crypto: Suite, bytes: Uint8Array) {
+  const secret = crypto.secret(bytes.slice())
+  return {
+    key: expand(secret, 'sandbox names'),
+    nonceOf: (...contexts: readonly Uint8Array[]) =>
+      expand(secret, 'sandbox name nonce', ...contexts).subarray(0, NONCE_BYTES),
+  }
 }
 
 function nameContext(sandbox: string): Uint8Array {

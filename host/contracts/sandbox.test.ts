@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Refusal } from '#host/errors.ts'
 import { SANDBOX_BYTES_MAX } from './limits.ts'
@@ -20,8 +21,8 @@ const terms: SandboxTerms = {
   id: 's-0123456789abcdef',
   connection: 'c-1',
   name: 'House, 12 Rose Lane',
-  creator: identityId(creator.verifyKey.raw),
-  guest: identityId(guest.verifyKey.raw),
+  creator: identityId(nativeCrypto, creator.publicKey),
+  guest: identityId(nativeCrypto, guest.publicKey),
   rights: { creator: 'write', guest: 'approval' },
   takeBack: false,
   portability: 'mutual',
@@ -39,20 +40,22 @@ const codeOf = (work: () => unknown): string => {
 }
 
 test('terms are read as they were signed, and accepted by whom they are for', () => {
-  const signed = verifySandbox(signSandbox(terms, creator), creator.verifyKey.raw)
+  const signed = verifySandbox(nativeCrypto, signSandbox(terms, creator), creator.publicKey)
   expect(signed.terms).toEqual(terms)
   const acceptance = signSandboxAcceptance(signed, guest, 1)
-  expect(codeOf(() => verifySandboxAcceptance(acceptance, signed, guest.verifyKey.raw))).toBe('accepted')
+  expect(
+    codeOf(() => verifySandboxAcceptance(nativeCrypto, acceptance, { about: signed, guestKey: guest.publicKey })),
+  ).toBe('accepted')
 })
 
 test('a changed bit, another key, or another creator than who signs is refused', () => {
   const bytes = signSandbox(terms, creator)
   const changed = new Uint8Array(bytes)
   changed[40] = (changed[40] ?? 0) ^ 1
-  expect(codeOf(() => verifySandbox(changed, creator.verifyKey.raw))).toBe('contract-invalid')
-  expect(codeOf(() => verifySandbox(bytes, guest.verifyKey.raw))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandbox(nativeCrypto, changed, creator.publicKey))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandbox(nativeCrypto, bytes, guest.publicKey))).toBe('contract-invalid')
   const forged = signSandbox(terms, guest)
-  expect(codeOf(() => verifySandbox(forged, guest.verifyKey.raw))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandbox(nativeCrypto, forged, guest.publicKey))).toBe('contract-invalid')
 })
 
 test.each<[string, Partial<SandboxTerms>]>([
@@ -64,11 +67,17 @@ test.each<[string, Partial<SandboxTerms>]>([
 })
 
 test('an acceptance of other terms, or by somebody else, is none', () => {
-  const signed = verifySandbox(signSandbox(terms, creator), creator.verifyKey.raw)
-  const other = verifySandbox(signSandbox({ ...terms, purge: false }, creator), creator.verifyKey.raw)
+  const signed = verifySandbox(nativeCrypto, signSandbox(terms, creator), creator.publicKey)
+  const other = verifySandbox(nativeCrypto, signSandbox({ ...terms, purge: false }, creator), creator.publicKey)
   const acceptance = signSandboxAcceptance(other, guest, 1)
-  expect(codeOf(() => verifySandboxAcceptance(acceptance, signed, guest.verifyKey.raw))).toBe('contract-stale')
+  expect(
+    codeOf(() => verifySandboxAcceptance(nativeCrypto, acceptance, { about: signed, guestKey: guest.publicKey })),
+  ).toBe('contract-stale')
   const own = signSandboxAcceptance(signed, creator, 1)
-  expect(codeOf(() => verifySandboxAcceptance(own, signed, guest.verifyKey.raw))).toBe('contract-invalid')
-  expect(codeOf(() => verifySandboxAcceptance(own, signed, creator.verifyKey.raw))).toBe('contract-invalid')
+  expect(codeOf(() => verifySandboxAcceptance(nativeCrypto, own, { about: signed, guestKey: guest.publicKey }))).toBe(
+    'contract-invalid',
+  )
+  expect(codeOf(() => verifySandboxAcceptance(nativeCrypto, own, { about: signed, guestKey: creator.publicKey }))).toBe(
+    'contract-invalid',
+  )
 })

@@ -5,8 +5,7 @@
  * their hash: `['vine/1 sandbox acceptance', payload, signature]`.
  */
 import { identityId } from '#host/crypto/identity.ts'
-import { digest } from '#host/crypto/kdf.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -101,13 +100,13 @@ export function signSandbox(terms: SandboxTerms, key: SigningKey): Uint8Array {
  * @param creatorKey raw composite verify key, 1,984 bytes
  * @throws Refusal `contract-invalid`
  */
-export function verifySandbox(bytes: Uint8Array, creatorKey: Uint8Array): SignedSandbox {
-  const { payload, value } = openSigned(signedTerms, bytes, creatorKey)
+export function verifySandbox(crypto: Suite, bytes: Uint8Array, creatorKey: Uint8Array): SignedSandbox {
+  const { payload, value } = openSigned(crypto, signedTerms, { bytes, by: creatorKey })
   const terms = check(termsSchema, value, 'contract-invalid', signedTerms.what)
-  if (!equalBytes(terms.creator, identityId(creatorKey))) {
+  if (!equalBytes(terms.creator, identityId(crypto, creatorKey))) {
     throw new Refusal('contract-invalid', 'sandbox terms: the creator must be the id of the signing key')
   }
-  return { terms, hash: digest(signedTerms.label, payload) }
+  return { terms, hash: crypto.digest(signedTerms.label, payload) }
 }
 
 /** The guest's yes to these very terms. */
@@ -118,13 +117,18 @@ export function signSandboxAcceptance({ terms, hash }: SignedSandbox, key: Signi
 const acceptanceSchema = z.strictObject({ sandbox: z.string(), hash: bytesOf(32), acceptedAt: timestamp })
 
 /**
- * @param guestKey raw composite verify key, 1,984 bytes
+ * @param of.guestKey raw composite verify key, 1,984 bytes
  * @throws Refusal `contract-invalid`; `contract-stale` when it accepts other terms
  */
-export function verifySandboxAcceptance(bytes: Uint8Array, about: SignedSandbox, guestKey: Uint8Array): void {
-  const { value } = openSigned(signedAcceptance, bytes, guestKey)
+export function verifySandboxAcceptance(
+  crypto: Suite,
+  bytes: Uint8Array,
+  of: { readonly about: SignedSandbox; readonly guestKey: Uint8Array },
+): void {
+  const { about, guestKey } = of
+  const { value } = openSigned(crypto, signedAcceptance, { bytes, by: guestKey })
   const { sandbox, hash } = check(acceptanceSchema, value, 'contract-invalid', signedAcceptance.what)
-  if (!equalBytes(about.terms.guest, identityId(guestKey))) {
+  if (!equalBytes(about.terms.guest, identityId(crypto, guestKey))) {
     throw new Refusal('contract-invalid', 'sandbox acceptance: these terms are for another guest')
   }
   if (sandbox !== about.terms.id || !equalBytes(hash, about.hash)) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { parseConnectionId, parseVaultId } from '#host/wire/id.ts'
 import { publisher } from './contract.fixture.ts'
@@ -17,7 +18,9 @@ const by = { name: 'Bob', vault: parseVaultId('bob'), signing: publisher, now: 1
 const place = { vault: by.vault, connection: parseConnectionId('c-1') }
 
 test('a light contract asks for what is shared and for nothing else', () => {
-  expect(verifyContract(signSharing(sharing, by), publisher.verifyKey.raw).contract).toMatchObject({
+  expect(
+    verifyContract(nativeCrypto, signSharing(nativeCrypto, sharing, by), publisher.publicKey).contract,
+  ).toMatchObject({
     id: 'bob',
     version: 1,
     service: { name: 'Bob', links: {} },
@@ -26,25 +29,26 @@ test('a light contract asks for what is shared and for nothing else', () => {
     limits: { requestsPerHour: 5, storageBytes: 10 },
   })
   const { permissions, limits } = verifyContract(
-    signSharing({ ...sharing, store: null }, by),
-    publisher.verifyKey.raw,
+    nativeCrypto,
+    signSharing(nativeCrypto, { ...sharing, store: null }, by),
+    publisher.publicKey,
   ).contract
   expect([permissions.store, limits.storageBytes]).toEqual([null, 0])
 })
 
 test('what no contract may say is not shared', () => {
-  expect(() => signSharing({ ...sharing, events: ['no type'] }, by)).toThrow(
+  expect(() => signSharing(nativeCrypto, { ...sharing, events: ['no type'] }, by)).toThrow(
     expect.objectContaining({ code: 'contract-invalid' }),
   )
 })
 
 test('an offer comes back as it went', () => {
-  const offer = { contract: signSharing(sharing, by), sharing, place }
+  const offer = { contract: signSharing(nativeCrypto, sharing, by), sharing, place }
   expect(decodePeerOffer(encodePeerOffer(offer))).toEqual(offer)
 })
 
 test.each([
-  ['a contract', signSharing(sharing, by)],
+  ['a contract', signSharing(nativeCrypto, sharing, by)],
   ['no CBOR', new Uint8Array([0xff])],
   ['a place that is none', encodeCbor(['vine/1 peer', new Uint8Array(1), sharingCbor(sharing), 'A B', 'c-1'])],
   ['settings with something more', encodeCbor(['vine/1 peer', new Uint8Array(1), { x: 1 }, 'bob', 'c-1'])],

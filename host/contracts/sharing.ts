@@ -3,7 +3,7 @@
  * other side signs a light contract that asks for exactly that, and the owner accepts it like any other.
  */
 import { identityId } from '#host/crypto/identity.ts'
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import {
   CONTRACT_BYTES_MAX,
@@ -65,12 +65,13 @@ export const sharingSchema: z.ZodType<Sharing> = z.strictObject({
 
 /** The contract of whoever is shared with, signed by them. @throws Refusal `contract-invalid` naming every mistake */
 export function signSharing(
+  crypto: Suite,
   sharing: Sharing,
   by: { readonly name: string; readonly vault: VaultId; readonly signing: SigningKey; readonly now: number },
 ): Uint8Array {
   const { events, store, messages, authentication, requestsPerHour } = sharing
   const contract: Contract = {
-    service: { name: by.name, identity: identityId(by.signing.verifyKey.raw), links: {} },
+    service: { name: by.name, identity: identityId(crypto, by.signing.publicKey), links: {} },
     id: by.vault,
     version: VERSION,
     publishedAt: by.now,
@@ -78,7 +79,7 @@ export function signSharing(
     permissions: { events, store, messages, authentication, payment: false },
     limits: { requestsPerHour, storageBytes: store?.bytesMax ?? 0 },
   }
-  return signContract(contract, by.signing)
+  return signContract(crypto, contract, by.signing)
 }
 
 /** Sharing settings as vine-CBOR takes them. */

@@ -1,6 +1,6 @@
 /** Signed objects: vine-CBOR `[label, payload, signature]`, where the label is also the signature's context. */
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { Refusal, type RefusalCode } from '#host/errors.ts'
-import { importVerifyKey, sign, type SigningKey, verify } from '#host/crypto/sign.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 /** What one kind of signed object is called, how large it may be and how its refusals are named. */
@@ -23,7 +23,7 @@ export interface OpenedPayload {
 /** Signs the one encoding of a value. */
 export function signValue(kind: SignedKind, value: Cbor, key: SigningKey): Uint8Array {
   const payload = encodeCbor(value)
-  const signature = sign(key, kind.label, payload)
+  const signature = key.sign(kind.label, payload)
   const bytes = encodeCbor([kind.label, payload, signature])
   if (bytes.length > kind.bytesMax) throw new Refusal(kind.code, `${kind.what}: ${tooLong(kind, bytes)}`)
   return bytes
@@ -32,10 +32,14 @@ export function signValue(kind: SignedKind, value: Cbor, key: SigningKey): Uint8
 /**
  * Size first, then the signature over the received payload bytes, then what they say.
  *
- * @param verifyKey the signer's raw composite key, 1,984 bytes
+ * @param signed.by the signer's composite key, 1,984 bytes
  * @throws Refusal with the kind's code
  */
-export function openSigned(kind: SignedKind, bytes: Uint8Array, verifyKey: Uint8Array): OpenedPayload {
+export function openSigned(
+  crypto: Suite,
+  kind: SignedKind,
+  { bytes, by }: { readonly bytes: Uint8Array; readonly by: Uint8Array },
+): OpenedPayload {
   if (bytes.length > kind.bytesMax) throw new Refusal(kind.code, `${kind.what}: ${tooLong(kind, bytes)}`)
   const outer = decode(kind, bytes)
   if (!Array.isArray(outer) || outer.length !== 3) throw new Refusal(kind.code, `${kind.what}: not three parts`)
@@ -44,7 +48,7 @@ export function openSigned(kind: SignedKind, bytes: Uint8Array, verifyKey: Uint8
   if (!(payload instanceof Uint8Array) || !(signature instanceof Uint8Array)) {
     throw new Refusal(kind.code, `${kind.what}: payload and signature must be byte strings`)
   }
-  if (!verify(importVerifyKey(verifyKey), { context: kind.label, message: payload, signature })) {
+  if (!crypto.verify({ publicKey: by, context: kind.label, message: payload, signature })) {
     throw new Refusal(kind.code, `${kind.what}: the signature is not this key's over these bytes`)
   }
   return { payload, signature, value: decode(kind, payload) }

@@ -5,7 +5,7 @@
  *
  * It names the message, so that it says nothing of any other; the device that sent it compares, and nobody else can.
  */
-import type { SigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 
 import { UNKNOWN_BYTES_MAX } from './limits.ts'
@@ -42,6 +42,6 @@ export function signUnknown({ vault, mid, anchor }: UnknownSession, key: Signing
  * @param vaultKey raw composite verify key of the vault, 1,984 bytes
  * @throws Refusal `malformed`
  */
-export function verifyUnknown(bytes: Uint8Array, vaultKey: Uint8Array): UnknownSession {
-  return check(schema, openSigned(kind, bytes, vaultKey).value, 'malformed', kind.what)
+export function verifyUnknown(crypto: Suite, bytes: Uint8Array, vaultKey: Uint8Array): UnknownSession {
+  return check(schema, openSigned(crypto, kind, { bytes, by: vaultKey }).value, 'malformed', kind.what)
 }

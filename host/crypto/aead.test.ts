@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 
 import { gcm } from '@noble/ciphers/aes.js'
 import * as fc from 'fast-check'
@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import { openAead, sealAead } from './aead.ts'
-import { digest, expand, extract, unwrapSecret, wrapSecret } from './kdf.ts'
+import { digest, unwrapSecret, wrapSecret } from './kdf.ts'
 
 const random = (length: number) => new Uint8Array(randomBytes(length))
 
@@ -52,17 +52,6 @@ describe('aead', () => {
 })
 
 describe('kdf', () => {
-  test('is HKDF-SHA-256 with a labelled info', () => {
-    const [salt, secret, context] = [random(32), random(32), random(7)]
-    const info = Uint8Array.from([...new TextEncoder().encode('vine/1 root\0'), ...context])
-    const expected = new Uint8Array(hkdfSync('sha256', secret, salt, info, 32))
-    expect(expand(extract(salt, secret), 'root', context)).toEqual(expected)
-    expect(expand(createSecretKey(extract(salt, secret)), 'root', context.slice(0, 3), context.slice(3))).toEqual(
-      expected,
-    )
-    expect(expand(extract(salt, secret), 'other', context)).not.toEqual(expected)
-  })
-
   test('digest runs its parts together', () => {
     const [a, b] = [random(10), random(3)]
     expect(digest(a, b)).toEqual(digest(Uint8Array.from([...a, ...b])))

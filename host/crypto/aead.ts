@@ -1,12 +1,11 @@
-/** AES-256-GCM (NIST SP 800-38D), 96-bit nonces, 128-bit tags. Never seal twice with one (key, nonce). */
+/** AES-256-GCM of Node (NIST SP 800-38D), 96-bit nonces, 128-bit tags. Never seal twice with one (key, nonce). */
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 
 import { Refusal } from '#host/errors.ts'
 
 import { plain } from './kdf.ts'
+import { NONCE_BYTES } from './sizes.ts'
 
-export const AEAD_KEY_BYTES = 32
-export const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 const ALGORITHM = 'aes-256-gcm'

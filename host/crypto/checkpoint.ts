@@ -10,8 +10,7 @@ import { CHECKPOINT_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
-import { digest } from './kdf.ts'
-import { importVerifyKey, sign, type SigningKey, verify } from './sign.ts'
+import type { SigningKey, Suite } from './port.ts'
 
 /** One row of a trail. */
 interface Place {
@@ -34,16 +33,16 @@ const payloadSchema = z.tuple([z.string(), z.number().int().min(0), bytesOf(32),
 
 export function signCheckpoint({ vault, sequence, hash, at, kept }: Checkpoint, key: SigningKey): Uint8Array {
   const payload = encodeCbor([vault, sequence, hash, at, kept])
-  return encodeCbor([LABEL, payload, sign(key, LABEL, payload)])
+  return encodeCbor([LABEL, payload, key.sign(LABEL, payload)])
 }
 
 /**
- * @param verifyKey the vault's raw composite key, 1,984 bytes
+ * @param publicKey the vault's raw composite key, 1,984 bytes
  * @throws Refusal `audit-broken` unless these are bytes that this key signed
  */
-export function verifyCheckpoint(bytes: Uint8Array, verifyKey: Uint8Array): Checkpoint {
+export function verifyCheckpoint(crypto: Suite, bytes: Uint8Array, publicKey: Uint8Array): Checkpoint {
   const { payload, signature } = partsOf(bytes)
-  if (!verify(importVerifyKey(verifyKey), { context: LABEL, message: payload, signature })) {
+  if (!crypto.verify({ publicKey, context: LABEL, message: payload, signature })) {
     throw new Refusal('audit-broken', 'a checkpoint is not signed by this vault’s key')
   }
   return payloadOf(payload)
@@ -55,8 +54,8 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
 }
 
 /** What a pruned trail's first checkpoint says of the rows that stayed before it. */
-export function keptHash(rows: Iterable<Place>): Uint8Array {
-  return digest('vine/1 audit kept', ...Array.from(rows, ({ sequence, hash }) => encodeCbor([sequence, hash])))
+export function keptHash(crypto: Suite, rows: Iterable<Place>): Uint8Array {
+  return crypto.digest('vine/1 audit kept', ...Array.from(rows, ({ sequence, hash }) => encodeCbor([sequence, hash])))
 }
 
 function partsOf(bytes: Uint8Array): { payload: Uint8Array; signature: Uint8Array } {

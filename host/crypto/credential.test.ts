@@ -4,11 +4,12 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, test, vi } from 'vitest'
 
 import { encodeCbor } from '#host/wire/cbor.ts'
+import { nativeCrypto } from './native.ts'
 
 import { generateBbs, proveBbs, verifyBbs } from './bbs.ts'
 import { openProver } from './bbs-thread.ts'
 import { type Claim, claimMessage, decodeCredential, issueCredential, issuerName, signedOf } from './credential.ts'
-import { disclosureOf, encodePresentation, isNonce, type Presented, verifyPresentation } from './presentation.ts'
+import { disclosureOf, encodePresentation, type Presented, verifyPresentation } from './presentation.ts'
 
 const now = 1_800_000_000_000
 const expires = Date.UTC(2027, 5)
@@ -22,7 +23,7 @@ const draft = { kind: 'driving-licence', expires, claims }
 const bytes = issueCredential(issuer, draft)
 const credential = decodeCredential(bytes)
 const to: Presented = { audience: new Uint8Array(32).fill(5), nonce: new Uint8Array(16).fill(6) }
-const verifier = { ...to, issuers: [issuerName(issuer.publicKey)], claims: [], now }
+const verifier = { ...to, issuers: [issuerName(nativeCrypto, issuer.publicKey)], claims: [], now }
 
 let turn = 0
 const random = (length: number): Uint8Array => new Uint8Array(length).fill((turn = (turn % 250) + 1))
@@ -40,7 +41,7 @@ describe('a credential', () => {
 
   test('has the known values of docs/credentials.md', () => {
     const doc = readFileSync(new URL('../../docs/credentials.md', import.meta.url), 'utf8').replaceAll(/\s+/gu, '')
-    expect(doc).toContain(issuerName(issuer.publicKey))
+    expect(doc).toContain(issuerName(nativeCrypto, issuer.publicKey))
     const { header, signature } = credential
     for (const value of [issuer.publicKey, header, ...claims.map(claimMessage), signature]) {
       expect(doc).toContain(value.toHex())
@@ -97,8 +98,12 @@ describe('a credential', () => {
 describe('a presentation', () => {
   test('proves the claims shown and holds no others', () => {
     const shown = present(['points', 'age_over_21'])
-    const proven = verifyPresentation(shown, verifier)
-    expect(proven).toMatchObject({ kind: 'driving-licence', expires, issuer: issuerName(issuer.publicKey) })
+    const proven = verifyPresentation(nativeCrypto, shown, verifier)
+    expect(proven).toMatchObject({
+      kind: 'driving-licence',
+      expires,
+      issuer: issuerName(nativeCrypto, issuer.publicKey),
+    })
     expect([...proven.claims]).toEqual([
       ['age_over_21', true],
       ['points', 3],
@@ -112,23 +117,23 @@ describe('a presentation', () => {
   test.each([
     ['for another verifier', { audience: new Uint8Array(32) }],
     ['for another nonce', { nonce: new Uint8Array(16) }],
-    ['of an issuer that does not count', { issuers: [issuerName(new Uint8Array(96))] }],
+    ['of an issuer that does not count', { issuers: [issuerName(nativeCrypto, new Uint8Array(96))] }],
     ['of a credential that has expired', { now: expires }],
     ['without a claim that was asked for', { claims: ['age_over_21', 'points'] }],
   ])('%s proves nothing', (_what, change) => {
-    expect(() => verifyPresentation(good, { ...verifier, ...change })).toThrow(
+    expect(() => verifyPresentation(nativeCrypto, good, { ...verifier, ...change })).toThrow(
       expect.objectContaining({ code: 'proof-invalid' }),
     )
   })
 
   test('until the last millisecond it proves', () => {
-    expect(verifyPresentation(good, { ...verifier, now: expires - 1 }).claims.size).toBe(1)
+    expect(verifyPresentation(nativeCrypto, good, { ...verifier, now: expires - 1 }).claims.size).toBe(1)
   })
 
   test('with any of its bytes changed proves nothing', () => {
     for (let at = 0; at < good.length; at += 41) {
       const changed = good.map((byte, index) => (index === at ? byte ^ 1 : byte))
-      expect(() => verifyPresentation(changed, verifier), `byte ${at}`).toThrow(
+      expect(() => verifyPresentation(nativeCrypto, changed, verifier), `byte ${at}`).toThrow(
         expect.objectContaining({ name: 'Refusal' }),
       )
     }
@@ -136,10 +141,6 @@ describe('a presentation', () => {
 
   test('is never made of a claim that is not there', () => {
     expect(() => disclosureOf(credential, { names: ['licence_number'], ...to })).toThrow(/no such claim/u)
-  })
-
-  test('is bound to 16 to 64 bytes', () => {
-    expect([15, 16, 64, 65].map((length) => isNonce(new Uint8Array(length)))).toEqual([false, true, true, false])
   })
 })
 
@@ -149,7 +150,10 @@ describe('the proving thread', () => {
     const disclosure = disclosureOf(credential, { names: ['points'], ...to })
     const proofs = await Promise.all([prover.prove(disclosure), prover.prove(disclosure)])
     for (const proof of proofs) {
-      expect(verifyPresentation(encodePresentation(credential, { ...disclosure, proof }), verifier).claims.size).toBe(1)
+      expect(
+        verifyPresentation(nativeCrypto, encodePresentation(credential, { ...disclosure, proof }), verifier).claims
+          .size,
+      ).toBe(1)
     }
     expect(proofs[0]).not.toEqual(proofs[1])
     expect(await prover.verify(signedOf(credential))).toBe(true)

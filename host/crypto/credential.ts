@@ -14,7 +14,7 @@ import { bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { BBS_KEY_BYTES, BBS_SIGNATURE_BYTES, type BbsKey, type BbsSigned, signBbs } from './bbs.ts'
-import { digest } from './kdf.ts'
+import type { Suite } from './port.ts'
 
 export type ClaimValue = string | number | boolean
 export type Claim = readonly [name: string, value: ClaimValue]
@@ -110,8 +110,8 @@ export function claimMessage([name, value]: Claim): Uint8Array {
 }
 
 /** Whose key this is, in 43 characters: base64url of SHA-256 over `vine/1 issuer` and the key. */
-export function issuerName(publicKey: Uint8Array): string {
-  return digest('vine/1 issuer', publicKey).toBase64({ alphabet: 'base64url', omitPadding: true })
+export function issuerName(crypto: Suite, publicKey: Uint8Array): string {
+  return crypto.digest('vine/1 issuer', publicKey).toBase64({ alphabet: 'base64url', omitPadding: true })
 }
 
 function isMonth(at: number): boolean {

@@ -4,9 +4,10 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 import { Refusal } from '#host/errors.ts'
 
 import { plain } from './kdf.ts'
-import { type Seeded, withSeed } from './seed.ts'
+import type { Seeded } from './port.ts'
+import { withSeed } from './seed.ts'
+import { ED25519_BYTES } from './sizes.ts'
 
-export const ED25519_BYTES = 32
 const ED25519_SIGNATURE_BYTES = 64
 
 export interface Ed25519PublicKey {

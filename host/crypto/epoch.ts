@@ -1,10 +1,9 @@
 /** One epoch of a session: its keys, its sequence numbers and what was received in it. */
-import { createHmac, type KeyObject } from 'node:crypto'
-
 import { CID_BYTES, type Lane } from '#host/wire/envelope.ts'
 
-import { AEAD_KEY_BYTES, NONCE_BYTES } from './aead.ts'
-import { expand, wrapSecret } from './kdf.ts'
+import { expand } from './derive.ts'
+import type { SecretKey, Suite } from './port.ts'
+import { AEAD_KEY_BYTES, NONCE_BYTES } from './sizes.ts'
 import { createWindow, type Window } from './window.ts'
 
 /** Who sent the hello. */
@@ -13,10 +12,10 @@ export type Role = 'initiator' | 'responder'
 export interface Epoch {
   readonly number: number
   /** Secret the next epoch grows from; gone once it did. */
-  root: KeyObject | undefined
+  root: SecretKey | undefined
   /** Gone once a later epoch is sent in. */
-  tx: KeyObject | undefined
-  readonly rx: KeyObject
+  tx: SecretKey | undefined
+  readonly rx: SecretKey
   readonly txCid: Uint8Array
   readonly rxCid: Uint8Array
   readonly startedAt: number
@@ -47,11 +46,13 @@ export function createEpoch(keys: EpochKeys): Epoch {
   }
 }
 
-/** Derives an epoch from its root, which is wiped. */
+/** Derives an epoch from its root, whose bytes are wiped. */
 export function deriveEpoch(
-  root: Uint8Array,
+  crypto: Suite,
+  bytes: Uint8Array,
   { role, number, startedAt, answered }: { role: Role } & Pick<Epoch, 'number' | 'startedAt' | 'answered'>,
 ): Epoch {
+  const root = crypto.secret(bytes)
   const number32 = new Uint8Array(4)
   new DataView(number32.buffer).setUint32(0, number)
   const directions = { initiator: Uint8Array.of(0x69), responder: Uint8Array.of(0x72) }
@@ -60,14 +61,14 @@ export function deriveEpoch(
   const cid = (direction: Uint8Array) => expand(root, 'cid', direction, number32).slice(0, CID_BYTES)
   return createEpoch({
     number,
-    tx: wrapSecret(expand(root, 'msg', mine, number32)),
-    rx: wrapSecret(expand(root, 'msg', theirs, number32)),
+    tx: crypto.secret(expand(root, 'msg', mine, number32)),
+    rx: crypto.secret(expand(root, 'msg', theirs, number32)),
     txCid: cid(mine),
     rxCid: cid(theirs),
     startedAt,
     answered,
     retireAt: undefined,
-    root: wrapSecret(root),
+    root,
   })
 }
 
@@ -84,14 +85,14 @@ export function taken(epoch: Epoch, { lane, seq }: { lane: Lane; seq: number }):
 /**
  * Gives key and nonce of one message to `use`, for that message alone: derived from the whole header, so from its
  * random id, and from the place, which each side derives for itself. They are zero afterwards: a key used once is not
- * worth a `KeyObject`.
+ * worth a `SecretKey`.
  */
 export function withMessageKey<T>(
-  direction: KeyObject,
+  direction: SecretKey,
   { header, bind }: { header: Uint8Array; bind: Uint8Array },
   use: (key: Uint8Array, nonce: Uint8Array) => T,
 ): T {
-  const output = createHmac('sha512', direction).update('vine/1 mk\0').update(header).update(bind).digest()
+  const output = direction.hmac('sha512', 'vine/1 mk\0', header, bind)
   try {
     return use(output.subarray(0, AEAD_KEY_BYTES), output.subarray(AEAD_KEY_BYTES, AEAD_KEY_BYTES + NONCE_BYTES))
   } finally {

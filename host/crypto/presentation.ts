@@ -1,8 +1,9 @@
 /** Presentations: some claims of a credential with a proof, made for one verifier and its nonce. */
 import { Refusal } from '#host/errors.ts'
-import { CREDENTIAL_CLAIMS_MAX, NONCE_BYTES_MAX, NONCE_BYTES_MIN, PRESENTATION_BYTES_MAX } from '#host/limits.ts'
+import { CREDENTIAL_CLAIMS_MAX, PRESENTATION_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
+import type { Suite } from './port.ts'
 
 import { BBS_KEY_BYTES, type BbsDisclosure, verifyBbsProof } from './bbs.ts'
 import {
@@ -47,11 +48,6 @@ const presentationSchema = z.strictObject({
   proof: bytesUpTo(PRESENTATION_BYTES_MAX),
 })
 
-/** Whether these bytes may be bound into a proof. */
-export function isNonce(bytes: Uint8Array): boolean {
-  return bytes.length >= NONCE_BYTES_MIN && bytes.length <= NONCE_BYTES_MAX
-}
-
 /** What to prove. @throws Error for a claim the credential does not have: what may be named is checked before */
 export function disclosureOf(
   credential: Credential,
@@ -78,11 +74,15 @@ export function encodePresentation(
  * @throws Refusal `malformed` when it cannot be read, `proof-invalid` when it is of another issuer, for another
  *   verifier or nonce, expired, without a claim that was asked for, or proves nothing
  */
-export function verifyPresentation(bytes: Uint8Array, to: Presented & Expected & { readonly now: number }): Proven {
+export function verifyPresentation(
+  crypto: Suite,
+  bytes: Uint8Array,
+  to: Presented & Expected & { readonly now: number },
+): Proven {
   const value = decodeCbor(bytes, { bytesMax: PRESENTATION_BYTES_MAX })
   const { issuer, header, claims, proof } = check(presentationSchema, value, 'malformed', 'the presentation')
   const { kind, names, expires } = decodeCredentialHeader(header)
-  const name = issuerName(issuer)
+  const name = issuerName(crypto, issuer)
   if (!to.issuers.includes(name))
     throw new Refusal('proof-invalid', `issued by ${name}, whose word does not count here`)
   if (expires !== null && expires <= to.now) throw new Refusal('proof-invalid', 'the credential has expired')

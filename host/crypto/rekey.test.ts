@@ -5,6 +5,7 @@ import { EPOCH_OVERLAP_MS, EPOCHS_MAX, REKEY_AGE_MS, REKEY_LEAD, REKEY_MESSAGES,
 import { Refusal } from '#host/errors.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
+import { nativeCrypto } from './native.ts'
 
 import { answerRekey, finishRekey, offerRekey, rekeyDue, settleRekey } from './rekey.ts'
 import { exportSession, importSession, sealMessage, type Session, sessionCid } from './session.ts'
@@ -75,7 +76,7 @@ describe('one step', () => {
     expect(settleRekey(b, 2_000 + EPOCH_OVERLAP_MS)).toBe(true)
     expect(sessionCid(b)).toHaveLength(1)
     expect(refusalOf(() => openBytes(b, late))).toBe('unopenable')
-    expect(refusalOf(() => openBytes(importSession(exportSession(b)), late))).toBe('unopenable')
+    expect(refusalOf(() => openBytes(importSession(nativeCrypto, exportSession(b)), late))).toBe('unopenable')
   })
 
   test('old secrets are gone: roots at the step, sending keys with the first message heard', () => {
@@ -95,7 +96,7 @@ describe('one step', () => {
     step(a, b)
     talk(a, b)
     const after = envelopeOf(sealText(a, 'later'))
-    expect(refusalOf(() => importSession(stolen).open(after, { bind }))).toBe('misrouted')
+    expect(refusalOf(() => importSession(nativeCrypto, stolen).open(after, { bind }))).toBe('misrouted')
   })
 })
 
@@ -103,11 +104,11 @@ describe('lost, late and repeated messages', () => {
   test('the unanswered offer is sent again unchanged, and answered the same', () => {
     const { a, b } = pair()
     const first = offerOf(a)
-    const restored = importSession(exportSession(a))
+    const restored = importSession(nativeCrypto, exportSession(a))
     const again = offerOf(restored, 5)
     expect(again).toEqual(first)
     const lost = answer(b, first)
-    const repeated = answer(importSession(exportSession(b)), again)
+    const repeated = answer(importSession(nativeCrypto, exportSession(b)), again)
     expect(repeated).toEqual(lost)
     expect(finish(restored, repeated)).toBe(true)
     expect(finish(restored, repeated)).toBe(false)
@@ -277,7 +278,7 @@ test('whatever the network does: nothing is opened twice, nothing kept is lost, 
       for (const act of actions) {
         if (act.do === 'say') send(act.side, sealText(sessions[act.side], `${said++} ${act.side}`))
         if (act.do === 'offer') send(act.side, offerRekey(sessions[act.side], context()))
-        if (act.do === 'restart') sessions[act.side] = importSession(exportSession(sessions[act.side]))
+        if (act.do === 'restart') sessions[act.side] = importSession(nativeCrypto, exportSession(sessions[act.side]))
         if (act.do === 'settle') settleRekey(sessions[act.side], 0)
         if ((act.do === 'deliver' || act.do === 'repeat') && network.length > 0) {
           const at = act.pick % network.length

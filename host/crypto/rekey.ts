@@ -20,11 +20,11 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type DataEnvelope, encodeEnvelope, KEM_CIPHERTEXT_BYTES } from '#host/wire/envelope.ts'
 
+import { expand, extract } from './derive.ts'
 import { deriveEpoch, type Epoch, heard } from './epoch.ts'
-import { digest, expand, extract } from './kdf.ts'
-import { decapsulate, encapsulate, generateKemKey, importKemPublicKey, KEM_PUBLIC_KEY_BYTES } from './kem.ts'
 import { type Opened, sealMessage, sendingEpoch, type Session } from './session.ts'
 import type { SessionState } from './session-state.ts'
+import { KEM_PUBLIC_KEY_BYTES } from './sizes.ts'
 
 /** Where and when a rekey message is sent: `bind` and `mid` as for `seal`. */
 export interface RekeyContext {
@@ -59,8 +59,8 @@ export function offerRekey({ state }: Session, { bind, mid, now }: RekeyContext)
     state.pending.at = now
     return state.pending.offer
   }
-  const key = generateKemKey()
-  const offer = sealMessage(state, encodeCbor({ pk: key.publicKey.raw }), { kind: 'rekey-offer', bind, lane: 0, mid })
+  const key = state.crypto.openingKey()
+  const offer = sealMessage(state, encodeCbor({ pk: key.publicKey }), { kind: 'rekey-offer', bind, lane: 0, mid })
   state.pending = { offer, key, at: now }
   return offer
 }
@@ -78,7 +78,7 @@ export function answerRekey(
 ): Uint8Array | undefined {
   if (opened.kind !== 'rekey-offer') throw new Error('rekey: not an offer')
   const offer = encodeEnvelope(envelope)
-  const offerHash = digest(offer)
+  const offerHash = state.crypto.digest(offer)
   if (opened.replay) {
     const repeated = state.answered !== undefined && equalBytes(state.answered.offerHash, offerHash)
     return repeated ? state.answered?.answer : undefined
@@ -89,11 +89,11 @@ export function answerRekey(
     opened.mark()
     return undefined
   }
-  const publicKey = importKemPublicKey(readField(opened.plaintext, 'pk', KEM_PUBLIC_KEY_BYTES))
-  const { ciphertext, sharedSecret } = encapsulate(publicKey)
+  const publicKey = readField(opened.plaintext, 'pk', KEM_PUBLIC_KEY_BYTES)
+  const { ciphertext, sharedSecret } = state.crypto.encapsulate(publicKey)
   opened.mark()
   const answer = sealMessage(state, encodeCbor({ ct: ciphertext }), { kind: 'rekey-answer', bind, lane: 0, mid })
-  step(state, { sharedSecret, transcript: digest(offer, answer), now, answered: true })
+  step(state, { sharedSecret, transcript: state.crypto.digest(offer, answer), now, answered: true })
   state.answered = { offerHash, answer }
   return answer
 }
@@ -111,9 +111,10 @@ export function finishRekey({ state }: Session, { envelope, opened }: Received, 
     opened.mark()
     return false
   }
-  const sharedSecret = decapsulate(pending.key, readField(opened.plaintext, 'ct', KEM_CIPHERTEXT_BYTES))
+  const sharedSecret = pending.key.decapsulate(readField(opened.plaintext, 'ct', KEM_CIPHERTEXT_BYTES))
   opened.mark()
-  step(state, { sharedSecret, transcript: digest(pending.offer, encodeEnvelope(envelope)), now, answered: false })
+  const transcript = state.crypto.digest(pending.offer, encodeEnvelope(envelope))
+  step(state, { sharedSecret, transcript, now, answered: false })
   return true
 }
 
@@ -155,11 +156,15 @@ interface Step {
 function step(state: SessionState, { sharedSecret, transcript, now, answered }: Step): void {
   const [before] = state.epochs
   if (before.root === undefined) throw new Error('rekey: the newest epoch has no root')
-  const salt = expand(before.root, 'step', transcript)
-  const mixed = extract(salt, sharedSecret)
-  const root = expand(mixed, 'root', transcript)
-  for (const bytes of [salt, mixed, sharedSecret]) bytes.fill(0)
-  const next = deriveEpoch(root, { role: state.role, number: before.number + 1, startedAt: now, answered })
+  const { crypto } = state
+  const mixed = crypto.secret(extract(crypto, expand(before.root, 'step', transcript), sharedSecret))
+  sharedSecret.fill(0)
+  const next = deriveEpoch(crypto, expand(mixed, 'root', transcript), {
+    role: state.role,
+    number: before.number + 1,
+    startedAt: now,
+    answered,
+  })
   before.root = undefined
   if (!answered) before.tx = undefined
   state.pending = undefined

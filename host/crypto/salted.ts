@@ -3,8 +3,9 @@ import { createHmac, type KeyObject } from 'node:crypto'
 
 import { Refusal } from '#host/errors.ts'
 
-import { NONCE_BYTES, openAead, sealAead } from './aead.ts'
+import { openAead, sealAead } from './aead.ts'
 import { plain } from './kdf.ts'
+import { NONCE_BYTES } from './sizes.ts'
 
 const SALT_BYTES = 16
 const NONCE = new Uint8Array(NONCE_BYTES)

@@ -8,7 +8,9 @@ import { randomBytes } from 'node:crypto'
 
 import { pointFromScalar, sign, signSchnorr } from 'tiny-secp256k1'
 
-import { exportSeed, type Seeded, withSeed } from './seed.ts'
+import type { Seeded } from './port.ts'
+
+import { exportSeed, withSeed } from './seed.ts'
 
 const SECRET_BYTES = 32
 const AUXILIARY_BYTES = 32

@@ -1,21 +1,18 @@
 /** What a session knows, and its stored forms: all of it (secret) and its progress (not). */
-import type { KeyObject } from 'node:crypto'
-
 import { bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
 import { MESSAGE_BYTES_MAX, SEQUENCE_MAX } from '#host/limits.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { CID_BYTES } from '#host/wire/envelope.ts'
 
 import { createEpoch, type Epoch, type Role } from './epoch.ts'
-import { DIGEST_BYTES, unwrapSecret, wrapSecret } from './kdf.ts'
-import { exportSeed } from './seed.ts'
-import { generateKemKey, KEM_SEED_BYTES, type KemPrivateKey } from './kem.ts'
+import type { OpeningKey, SecretKey, Seeded, Suite } from './port.ts'
+import { DIGEST_BYTES, KEM_SEED_BYTES } from './sizes.ts'
 
 /** An offered KEM step that has no answer yet. */
 interface PendingOffer {
   /** The envelope, to be sent again unchanged. */
   readonly offer: Uint8Array
-  readonly key: KemPrivateKey
+  readonly key: OpeningKey & Seeded
   /** Last sent. */
   at: number
 }
@@ -29,6 +26,7 @@ interface GivenAnswer {
 }
 
 export interface SessionState {
+  readonly crypto: Suite
   readonly role: Role
   /** Newest first; never empty. */
   epochs: [Epoch, ...Epoch[]]
@@ -77,7 +75,7 @@ export function encodeState(state: SessionState): Uint8Array {
     secrets.push(bytes)
     return bytes
   }
-  const exposeKey = (key: KeyObject | undefined) => (key === undefined ? null : expose(unwrapSecret(key)))
+  const exposeKey = (key: SecretKey | undefined) => (key === undefined ? null : expose(key.export()))
   const { pending, answered } = state
   const encoded = encodeCbor({
     v: 1,
@@ -94,7 +92,7 @@ export function encodeState(state: SessionState): Uint8Array {
       epoch.retireAt ?? null,
     ]),
     retired: state.retired,
-    pending: pending === undefined ? null : [pending.offer, expose(exportSeed(pending.key)), pending.at],
+    pending: pending === undefined ? null : [pending.offer, expose(pending.key.seed.export()), pending.at],
     answered: answered === undefined ? null : [answered.offerHash, answered.answer],
     progress: encodeProgress(state),
   })
@@ -103,14 +101,15 @@ export function encodeState(state: SessionState): Uint8Array {
 }
 
 /** The inverse of `encodeState`. */
-export function decodeState(bytes: Uint8Array): SessionState {
+export function decodeState(crypto: Suite, bytes: Uint8Array): SessionState {
   const stored = check(stateSchema, decodeCbor(bytes), 'malformed', 'stored session')
   const [first, ...rest] = stored.epochs
   const state: SessionState = {
+    crypto,
     role: stored.role,
-    epochs: [readEpoch(first), ...rest.map(readEpoch)],
+    epochs: [readEpoch(crypto, first), ...rest.map((epoch) => readEpoch(crypto, epoch))],
     retired: stored.retired,
-    pending: stored.pending === null ? undefined : readPending(stored.pending),
+    pending: stored.pending === null ? undefined : readPending(crypto, stored.pending),
     answered: stored.answered === null ? undefined : { offerHash: stored.answered[0], answer: stored.answered[1] },
   }
   applyProgress(state, stored.progress)
@@ -137,14 +136,13 @@ export function applyProgress({ epochs }: SessionState, bytes: Uint8Array): void
   }
 }
 
-function readEpoch([number, root, tx, rx, txCid, rxCid, startedAt, answered, retireAt]: z.infer<
-  typeof epochSchema
->): Epoch {
+function readEpoch(crypto: Suite, stored: z.infer<typeof epochSchema>): Epoch {
+  const [number, root, tx, rx, txCid, rxCid, startedAt, answered, retireAt] = stored
   return createEpoch({
     number,
-    root: root === null ? undefined : wrapSecret(root),
-    tx: tx === null ? undefined : wrapSecret(tx),
-    rx: wrapSecret(rx),
+    root: root === null ? undefined : crypto.secret(root),
+    tx: tx === null ? undefined : crypto.secret(tx),
+    rx: crypto.secret(rx),
     txCid,
     rxCid,
     startedAt,
@@ -153,8 +151,8 @@ function readEpoch([number, root, tx, rx, txCid, rxCid, startedAt, answered, ret
   })
 }
 
-function readPending([offer, seed, at]: [Uint8Array, Uint8Array, number]): PendingOffer {
-  const key = generateKemKey(seed)
+function readPending(crypto: Suite, [offer, seed, at]: [Uint8Array, Uint8Array, number]): PendingOffer {
+  const key = crypto.openingKey(seed)
   seed.fill(0)
   return { offer, key, at }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 
 import { type DataEnvelope, decodeEnvelope } from '#host/wire/envelope.ts'
+import { nativeCrypto } from './native.ts'
 
 import { createSession, type Opened, type Session } from './session.ts'
 
@@ -12,8 +13,8 @@ export const bind = new TextEncoder().encode('MessageSpace.alice.fromService.acm
 /** Both ends of one conversation, as a handshake leaves them. */
 export function pair(now = 0): { a: Session; b: Session } {
   const root = random(32)
-  const a = createSession(Uint8Array.from(root), { role: 'initiator', now })
-  return { a, b: createSession(root, { role: 'responder', now }) }
+  const a = createSession(nativeCrypto, Uint8Array.from(root), { role: 'initiator', now })
+  return { a, b: createSession(nativeCrypto, root, { role: 'responder', now }) }
 }
 
 export function envelopeOf(bytes: Uint8Array): DataEnvelope {

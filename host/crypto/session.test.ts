@@ -5,11 +5,12 @@ import { MESSAGE_BYTES_MAX, WINDOW_BITS } from '#host/limits.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { dataHeader, encodeEnvelope } from '#host/wire/envelope.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
+import { nativeCrypto } from './native.ts'
 
 import { createSession, exportSession, importSession, sessionCid } from './session.ts'
 import { bind, envelopeOf, openBytes, pair, random, sealText, textOf } from './session.fixture.ts'
 
-const copyOf = (session: ReturnType<typeof createSession>) => importSession(exportSession(session))
+const copyOf = (session: ReturnType<typeof createSession>) => importSession(nativeCrypto, exportSession(session))
 
 describe('open', () => {
   test('gives back what the other side sealed, for any size, both ways, on both lanes', () => {
@@ -163,7 +164,7 @@ describe('seal', () => {
     const { a, b } = pair()
     const stored = exportSession(a)
     const first = envelopeOf(sealText(a, 'same text'))
-    const rolledBack = importSession(stored)
+    const rolledBack = importSession(nativeCrypto, stored)
     const second = envelopeOf(sealText(rolledBack, 'same text'))
     expect(second.seq).toBe(first.seq)
     expect(second.ciphertext).not.toEqual(first.ciphertext)
@@ -188,12 +189,12 @@ describe('stored sessions', () => {
     const old = b.exportProgress()
     const seen = [sealText(a, '0'), sealText(a, '1', 1), sealText(a, '2')]
     for (const bytes of seen) openBytes(b, bytes).mark()
-    for (const restored of [copyOf(b), importSession(storedB)]) {
+    for (const restored of [copyOf(b), importSession(nativeCrypto, storedB)]) {
       restored.applyProgress(b.exportProgress())
       restored.applyProgress(old)
       for (const bytes of seen) expect(openBytes(restored, bytes).replay).toBe(true)
     }
-    const restoredA = importSession(storedA)
+    const restoredA = importSession(nativeCrypto, storedA)
     const oldA = restoredA.exportProgress()
     restoredA.applyProgress(a.exportProgress())
     restoredA.applyProgress(oldA)
@@ -206,9 +207,7 @@ describe('stored sessions', () => {
     for (let index = 0; index < 50; index++) openBytes(b, sealText(a, 'x')).mark()
     const progress = b.exportProgress()
     expect(progress.length).toBeLessThan(32)
-    const secrets = b.state.epochs
-      .flatMap(({ root, tx, rx }) => [root, tx, rx])
-      .map((key) => key?.export().toString('hex'))
+    const secrets = b.state.epochs.flatMap(({ root, tx, rx }) => [root, tx, rx]).map((key) => key?.export().toHex())
     expect(secrets).toHaveLength(3)
     for (const secret of secrets) expect(progress.toHex()).not.toContain(secret)
     for (const secret of secrets) expect(exportSession(b).toHex()).toContain(secret)
@@ -216,7 +215,7 @@ describe('stored sessions', () => {
 
   test('the root given to createSession is wiped', () => {
     const root = random(32)
-    createSession(root, { role: 'initiator', now: 0 })
+    createSession(nativeCrypto, root, { role: 'initiator', now: 0 })
     expect(root).toEqual(new Uint8Array(32))
   })
 
@@ -224,7 +223,7 @@ describe('stored sessions', () => {
     const { a } = pair()
     const stored = exportSession(a)
     for (const bytes of [stored.subarray(1), new Uint8Array(0), encodeCbor({ v: 1 }), a.exportProgress()]) {
-      expect(refusalOf(() => importSession(bytes))).toBe('malformed')
+      expect(refusalOf(() => importSession(nativeCrypto, bytes))).toBe('malformed')
     }
     expect(refusalOf(() => a.applyProgress(stored))).toBe('malformed')
   })

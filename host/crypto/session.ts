@@ -5,8 +5,8 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { type DataEnvelope, dataHeader, type DataKind, encodeEnvelope, type Lane } from '#host/wire/envelope.ts'
 import { pad, unpad } from '#host/wire/padding.ts'
 
-import { openAead, sealAead } from './aead.ts'
 import { deriveEpoch, type Epoch, heard, type Role, taken, withMessageKey } from './epoch.ts'
+import type { Suite } from './port.ts'
 import { applyProgress, decodeState, encodeProgress, encodeState, type SessionState } from './session-state.ts'
 
 export interface SealOptions {
@@ -62,9 +62,13 @@ export interface Session {
 }
 
 /** The session of a handshake's root secret, which is wiped. `now` starts the first epoch's age. */
-export function createSession(root: Uint8Array, { role, now }: { role: Role; now: number }): Session {
-  const first = deriveEpoch(root, { role, number: 0, startedAt: now, answered: false })
-  return sessionOf({ role, epochs: [first], retired: [], pending: undefined, answered: undefined })
+export function createSession(
+  crypto: Suite,
+  root: Uint8Array,
+  { role, now }: { readonly role: Role; readonly now: number },
+): Session {
+  const first = deriveEpoch(crypto, root, { role, number: 0, startedAt: now, answered: false })
+  return sessionOf({ crypto, role, epochs: [first], retired: [], pending: undefined, answered: undefined })
 }
 
 /** All of the session, secrets included: the caller stores it sealed, and anew after every step of a rekey. */
@@ -73,8 +77,8 @@ export function exportSession(session: Session): Uint8Array {
 }
 
 /** @throws Refusal `malformed` for bytes that `exportSession` did not make */
-export function importSession(bytes: Uint8Array): Session {
-  return sessionOf(decodeState(bytes))
+export function importSession(crypto: Suite, bytes: Uint8Array): Session {
+  return sessionOf(decodeState(crypto, bytes))
 }
 
 /** The cids of envelopes for this session, newest epoch first. They change when the session rekeys. */
@@ -99,7 +103,7 @@ export function sealMessage(
   if (seq > SEQUENCE_MAX || epoch.tx === undefined) throw new Error('session: this epoch cannot be sent in')
   const header = dataHeader({ kind, cid: epoch.txCid, epoch: epoch.number, lane, seq, mid })
   const ciphertext = withMessageKey(epoch.tx, { header, bind }, (key, nonce) =>
-    sealAead(key, { nonce, aad: header }, pad(plaintext)),
+    state.crypto.seal({ key, nonce, aad: header }, pad(plaintext)),
   )
   return encodeEnvelope({ header, ciphertext })
 }
@@ -123,7 +127,7 @@ function openMessage(state: SessionState, envelope: DataEnvelope, bind: Uint8Arr
   const epoch = epochOf(state, envelope)
   // Before the window: only what is authentic may be called a replay.
   const padded = withMessageKey(epoch.rx, { header, bind }, (key, nonce) =>
-    openAead(key, { nonce, aad: header }, ciphertext),
+    state.crypto.open({ key, nonce, aad: header }, ciphertext),
   )
   const plaintext = unpad(padded)
   const replay = taken(epoch, envelope)

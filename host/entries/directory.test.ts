@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import { activeDevices, descendantsOf, openWalk, walkDirectory } from './directory.ts'
 import { parseUserId } from './ids.ts'
 import { attestation, newDevice, newFamily, noHeads, random, reasons, statuses } from './family.fixture.ts'
 import { ATTESTATION_DEPTH_MAX, DEVICES_MAX, STATEMENTS_MAX } from './limits.ts'
-import { nativeCrypto as crypto } from './native.ts'
 
 describe('a walk', () => {
   test('finds who is vouched for from the root on, with labels, parents and the operator’s key', () => {

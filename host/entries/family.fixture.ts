@@ -2,21 +2,21 @@
 import { randomBytes } from 'node:crypto'
 
 import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 
 import { deviceId, userId } from './device.ts'
 import { walkDirectory } from './directory.ts'
 import { type Hash, parseHash } from './ids.ts'
 import type { Directory, SignedStatement, Statement, StatementBody } from './model.ts'
-import { nativeCrypto as crypto, nativeOpener, nativeSigner } from './native.ts'
 import { signStatement } from './statement.ts'
 
 export const random = (count: number) => new Uint8Array(randomBytes(count))
 export const noHeads: Hash = parseHash(new Uint8Array(32))
 
 export function newDevice() {
-  const signer = nativeSigner(generateSigningKey())
-  const opener = nativeOpener(generateKemKey())
+  const signer = generateSigningKey()
+  const opener = generateKemKey()
   const keys = { signing: signer.publicKey, sealing: opener.publicKey }
   return { signer, opener, keys, id: deviceId(crypto, keys) }
 }

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 import { Refusal } from '#host/errors.ts'
@@ -11,7 +12,6 @@ import { attestation, newDevice, newFamily, noHeads, random } from './family.fix
 import { decodeHeads, encodeHeads, hashHeads } from './heads.ts'
 import { parseDeviceId, parseEntryId, parseHash, parseUserId, parseVersionId } from './ids.ts'
 import type { VersionHeader } from './model.ts'
-import { nativeCrypto as crypto } from './native.ts'
 import { decodePrune, signPrune, verifyPrune } from './prune.ts'
 import { decodeOutline, encodeOutline } from './sealed.ts'
 import { decodeStatement, verifyStatement } from './statement.ts'

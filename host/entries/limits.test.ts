@@ -1,10 +1,11 @@
 /** Limits of formats that no other test reaches: what is one too large is named, with how much may be. */
 import { expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
+
 import { newFamily, random } from './family.fixture.ts'
 import { decodeHeads, encodeHeads } from './heads.ts'
 import { parseEntryId, parseHash, parseUserId, parseVersionId } from './ids.ts'
-import { nativeCrypto as crypto } from './native.ts'
 import { decodePrune } from './prune.ts'
 import { decodeOutline } from './sealed.ts'
 import { decodeStatement } from './statement.ts'

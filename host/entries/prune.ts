@@ -2,6 +2,7 @@
  * Forgetting versions: a signed `[1, user, entry, seq, hash, directory, at, by]`. The chain is then verified from the
  * version after it, whose `prev` is this hash.
  */
+import type { SigningKey } from '#host/crypto/port.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 
 import { SIGNATURE_BYTES } from './device.ts'
@@ -9,7 +10,7 @@ import { readFields } from './fields.ts'
 import { HASH_BYTES, parseDeviceId, parseEntryId, parseHash, parseUserId, ULID_BYTES } from './ids.ts'
 import { PRUNE_BYTES_MAX, ULID_TIME_MS_MAX, VERSIONS_MAX } from './limits.ts'
 import type { Prune, SignedPrune } from './model.ts'
-import type { DeviceSigner, EntryCrypto } from './port.ts'
+import type { EntryCrypto } from './port.ts'
 import { readDirectoryHead } from './version.ts'
 
 const CONTEXT = 'entries/1 prune'
@@ -17,7 +18,7 @@ const FORMAT = 1
 const kind = { what: 'prune', code: 'entry-invalid', bytesMax: PRUNE_BYTES_MAX, itemsMax: 32 } as const
 
 /** @throws Refusal `entry-invalid` for what `decodePrune` would not read */
-export function signPrune(prune: Prune, signer: DeviceSigner): SignedPrune {
+export function signPrune(prune: Prune, signer: SigningKey): SignedPrune {
   const { user, entry, upTo, directory, at, by } = prune
   const head = [directory.seq, directory.hash]
   const payload = encodeCbor([FORMAT, user, entry, upTo.seq, upTo.hash, head, at, by])

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { refusalOf } from '#host/wire/refusal.fixture.ts'
 
 import { newDevice, random } from './family.fixture.ts'
 import { parseEntryId, parseHash, parseUserId, parseVersionId } from './ids.ts'
 import type { SignedVersion } from './model.ts'
-import { nativeCrypto as crypto } from './native.ts'
 import { hashSealed, openPart, type Part, sealPart } from './sealed.ts'
 import { enterChannel, openChannel, openShare, sealShare } from './share.ts'
 

@@ -6,13 +6,14 @@
  * `okm = HKDF(salt = content hash, channel key, "entries/1 share" ‖ user ‖ entry ‖ version ‖ recipient, 96)`; share =
  * `okm[0..32] ‖ AES-256-GCM(okm[32..64], outline key) ‖ AES-256-GCM(okm[64..96], content key)`, nonce 0, aad = info.
  */
+import type { OpeningKey } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { equalBytes, joinBytes } from '#host/wire/bytes.ts'
 
 import { type DeviceId, HASH_BYTES } from './ids.ts'
 import { VERSIONS_MAX } from './limits.ts'
 import type { Channel, Share, SignedVersion, VersionKeys } from './model.ts'
-import type { DeviceOpener, EntryCrypto } from './port.ts'
+import type { EntryCrypto } from './port.ts'
 import { type Part, ZERO_NONCE } from './sealed.ts'
 
 /** Commitment, then two keys of 32 bytes with their tags. */
@@ -47,7 +48,7 @@ export function openChannel(crypto: EntryCrypto, place: ChannelPlace, sealingKey
 }
 
 /** The same channel at its recipient. @throws Refusal `malformed` for a ciphertext that is none */
-export function enterChannel(crypto: EntryCrypto, channel: Channel, opener: DeviceOpener): ChannelKey {
+export function enterChannel(crypto: EntryCrypto, channel: Channel, opener: OpeningKey): ChannelKey {
   return { channel, key: channelKey(crypto, channel, opener.decapsulate(channel.ciphertext)) }
 }
 

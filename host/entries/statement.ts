@@ -2,6 +2,7 @@
  * Statements: what a user's devices say of each other. Vine-CBOR `[payload, signature]`; the payload is
  * `[1, user, seq, prev, kind, by, at, body]`, and the composite signature is over its bytes.
  */
+import type { SigningKey } from '#host/crypto/port.ts'
 import { unreachable } from '#host/errors.ts'
 import { type Cbor, encodeCbor } from '#host/wire/cbor.ts'
 
@@ -10,7 +11,7 @@ import { type Fields, readFields } from './fields.ts'
 import { HASH_BYTES, parseDeviceId, parseHash, parseUserId } from './ids.ts'
 import { DEVICE_LABEL_CHARS_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, ULID_TIME_MS_MAX } from './limits.ts'
 import type { DeviceKeys, SignedStatement, Statement, StatementBody } from './model.ts'
-import type { DeviceSigner, EntryCrypto } from './port.ts'
+import type { EntryCrypto } from './port.ts'
 
 const CONTEXT = 'entries/1 statement'
 const LABEL = new TextEncoder().encode(CONTEXT)
@@ -19,7 +20,7 @@ const KINDS = ['root', 'attest', 'revoke', 'rename', 'backup'] as const
 const kind = { what: 'statement', code: 'entry-invalid', bytesMax: STATEMENT_BYTES_MAX, itemsMax: 32 } as const
 
 /** @throws Refusal `entry-invalid` for what `decodeStatement` would not read */
-export function signStatement(crypto: EntryCrypto, statement: Statement, signer: DeviceSigner): SignedStatement {
+export function signStatement(crypto: EntryCrypto, statement: Statement, signer: SigningKey): SignedStatement {
   const payload = encodeCbor([
     FORMAT,
     statement.user,

@@ -2,6 +2,7 @@
  * Versions: a header in vine-CBOR, its hash, and a composite signature over entry id, version ulid and that hash. The
  * header holds the hashes of what is sealed and of the version before, so that one signature holds the whole chain.
  */
+import type { SigningKey } from '#host/crypto/port.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { compareBytes, joinBytes } from '#host/wire/bytes.ts'
 import { Refusal } from '#host/errors.ts'
@@ -21,7 +22,7 @@ import {
 } from './ids.ts'
 import { AUDIENCE_USERS_MAX, HEADER_BYTES_MAX, STATEMENTS_MAX, ULID_TIME_MS_MAX, VERSIONS_MAX } from './limits.ts'
 import type { Audience, DirectoryHead, SignedVersion, VersionHeader } from './model.ts'
-import type { DeviceSigner, EntryCrypto } from './port.ts'
+import type { EntryCrypto } from './port.ts'
 
 const CONTEXT = 'entries/1 version'
 const FORMAT = 1
@@ -32,7 +33,7 @@ const OPERATIONS = ['put', 'delete', 'restore'] as const
 const kind = { what: 'version', code: 'entry-invalid', bytesMax: HEADER_BYTES_MAX, itemsMax: 128 } as const
 
 /** @throws Refusal `entry-invalid` for what `decodeVersion` would not read */
-export function signVersion(crypto: EntryCrypto, header: VersionHeader, signer: DeviceSigner): SignedVersion {
+export function signVersion(crypto: EntryCrypto, header: VersionHeader, signer: SigningKey): SignedVersion {
   const bytes = encodeHeader(header)
   const hash = contentHash(crypto, bytes)
   return decodeVersion(crypto, { header: bytes, signature: signer.sign(CONTEXT, signedMessage(header, hash)) })

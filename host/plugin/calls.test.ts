@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { CHANNEL_BYTES, CREDENTIAL_CLAIMS_MAX } from '#host/limits.ts'
+import { CHANNEL_BYTES, CREDENTIAL_CLAIMS_MAX, NONCE_BYTES_MAX, NONCE_BYTES_MIN } from '#host/limits.ts'
 
 import { type Answer, type Call, decodeAnswer, decodeCall, encodeAnswer, encodeCall } from './calls.ts'
 import { cellEnd, hostEnd, newChannel } from './channel.ts'
@@ -12,6 +12,7 @@ const writer = frameWriter(memory, 0)
 const written = (): Uint8Array => new Uint8Array(memory).slice(0, writer.length())
 const text = fc.string({ unit: 'binary', maxLength: 50 }).map((value) => value.toWellFormed())
 const bytes = fc.uint8Array({ maxLength: 100 })
+const nonce = fc.uint8Array({ minLength: NONCE_BYTES_MIN, maxLength: NONCE_BYTES_MAX })
 
 const call: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ op: fc.constant('get'), label: text, key: text }),
@@ -23,7 +24,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     limit: fc.nat(),
   }),
   fc.record({ op: fc.constant('sign'), alias: text, message: bytes }),
-  fc.record({ op: fc.constant('prove'), alias: text, disclose: fc.array(text, { maxLength: 32 }), nonce: bytes }),
+  fc.record({ op: fc.constant('prove'), alias: text, disclose: fc.array(text, { maxLength: 32 }), nonce }),
   fc.record({ op: fc.constant('reach'), alias: text, type: text }),
 )
 const item = fc.record({
@@ -62,6 +63,12 @@ test('a call names no more claims than a credential has', () => {
   writer.reset()
   encodeCall({ op: 'prove', alias: 'a', disclose, nonce: new Uint8Array() }, writer)
   expect(() => decodeCall(frameReader(written()))).toThrow('more claims')
+})
+
+test.each([NONCE_BYTES_MIN - 1, NONCE_BYTES_MAX + 1])('a call asks for no proof bound to %i bytes', (length) => {
+  writer.reset()
+  encodeCall({ op: 'prove', alias: 'id', disclose: [], nonce: new Uint8Array(length) }, writer)
+  expect(() => decodeCall(frameReader(written()))).toThrow('a nonce out of bounds')
 })
 
 test('any bytes are a call or a RangeError', () => {

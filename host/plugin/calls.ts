@@ -1,6 +1,6 @@
 /** The closed table of host calls that leave a cell, and how they lie in shared memory. */
 import { unreachable } from '#host/errors.ts'
-import { CREDENTIAL_CLAIMS_MAX } from '#host/limits.ts'
+import { CREDENTIAL_CLAIMS_MAX, NONCE_BYTES_MAX, NONCE_BYTES_MIN } from '#host/limits.ts'
 
 import type { FrameReader, FrameWriter } from './frame.ts'
 
@@ -121,7 +121,7 @@ export function decodeCall(from: FrameReader): Call {
     case 'prove': {
       const alias = from.text()
       const disclose = Array.from({ length: namesIn(from) }, () => from.text())
-      return { op, alias, disclose, nonce: from.bytes() }
+      return { op, alias, disclose, nonce: nonceIn(from) }
     }
     case 'reach':
       return { op, alias: from.text(), type: from.text() }
@@ -137,6 +137,13 @@ function namesIn(from: FrameReader): number {
   const count = from.u32()
   if (count > CREDENTIAL_CLAIMS_MAX) throw new RangeError('names more claims than a credential has')
   return count
+}
+
+/** @throws RangeError when it is nothing to bind a proof to: the cell that is as it should be asks for no such proof */
+function nonceIn(from: FrameReader): Uint8Array {
+  const nonce = from.bytes()
+  if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) throw new RangeError('a nonce out of bounds')
+  return nonce
 }
 
 export function encodeAnswer(answer: Answer, into: FrameWriter): void {

@@ -27,7 +27,8 @@ export function startWorker(start: CellStart): Worker {
     workerData: start,
     env: {},
     argv: [],
-    execArgv: ['--permission', ...reads],
+    // Node's own database opens files without asking its permissions.
+    execArgv: ['--permission', '--no-experimental-sqlite', ...reads],
     stdout: true,
     stderr: true,
     resourceLimits: {

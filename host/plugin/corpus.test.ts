@@ -1,29 +1,19 @@
 /**
- * Handlers with one fault each, beside a well-behaved one. Those a compiler can write are in folders (`loops`, `lies`),
- * built like any handler; the others are text, parsed here.
+ * Modules with one fault each, of both runtimes, beside a well-behaved handler. Those a compiler can write are in
+ * folders (`fixtures/loops`), built like any handler; the others are text. The bytes that run are those that are kept.
  */
+import { readdirSync } from 'node:fs'
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
 
-import { hostileLoads, hostileStarts } from './fixtures/hostile-load.ts'
-import { hostileRuns } from './fixtures/hostile-run.ts'
+import { builtBytes, corpus, corpusFolder, kept, keptBytes, keptRegistry, misbehaving } from './fixtures/corpus.ts'
 import { granting, jobFor, memoryNamespace, registryOf } from './fixtures/stage.ts'
-import { type Hostile, textRegistry } from './fixtures/text.ts'
+import type { Hostile } from './fixtures/text.ts'
 import { createPool, type Pool } from './pool.ts'
 import { HandlerFailure } from './refusal.ts'
 import { buildRegistry, type Registry } from './registry.ts'
-
-const compiled = [
-  ['loops', 'handler-deadline'],
-  ['hoards', 'handler-memory'],
-  ['floods', 'handler-calls'],
-  ['recurses', 'handler-stack'],
-  ['traps', 'handler-trapped'],
-  ['lies', 'handler-lied'],
-  ['peeks', 'not-granted'],
-  ['spills', 'handler-output'],
-] as const
 
 /** Milliseconds a neighbour may take beside anything here: alone it takes 1, on a shared machine sometimes 50. */
 const NEIGHBOUR_MS_MAX = 2_000
@@ -31,14 +21,11 @@ const ROUNDS = 4
 /** Beyond the 20 % that is asked: what a heap breathes between two collections. */
 const RSS_SLACK_BYTES = 48 * 2 ** 20
 
-const misbehaving = [...compiled.map(([name, code]) => ({ name, code, says: name })), ...hostileRuns]
 let registry: Registry
 let pool: Pool
 
 beforeAll(async () => {
-  const built = registryOf('notes', ...compiled.map(([name]) => name))
-  const written = await textRegistry(hostileRuns)
-  registry = buildRegistry([...built.handlers, ...written.handlers])
+  registry = buildRegistry([...registryOf('notes').handlers, ...keptRegistry(misbehaving).handlers])
   pool = await createPool({ registry, cells: 2, spares: 1 })
 })
 afterAll(() => pool[Symbol.asyncDispose]())
@@ -46,7 +33,6 @@ afterAll(() => pool[Symbol.asyncDispose]())
 function sources(): ReturnType<typeof granting> {
   const namespace = memoryNamespace()
   namespace.set('note', '"kept"')
-  namespace.set('big', new Uint8Array(900_000))
   return granting(namespace)
 }
 
@@ -71,8 +57,7 @@ async function attackAll(): Promise<void> {
 /** Loads it and starts a cell. */
 async function refused(hostile: Hostile): Promise<Refusal> {
   try {
-    const registry = await textRegistry([hostile])
-    await using _pool = await createPool({ registry, cells: 1, spares: 0 })
+    await using _pool = await createPool({ registry: keptRegistry([hostile]), cells: 1, spares: 0 })
   } catch (error) {
     if (error instanceof Refusal) return error
     throw error
@@ -81,9 +66,18 @@ async function refused(hostile: Hostile): Promise<Refusal> {
 }
 
 test('there are enough of them, each with a name of its own', () => {
-  const all = [...misbehaving, ...hostileLoads, ...hostileStarts].map(({ name }) => name)
+  const all = corpus.map(({ name }) => name)
   expect(new Set(all).size).toBe(all.length)
-  expect(all.length).toBeGreaterThanOrEqual(48)
+  expect(all.length).toBeGreaterThanOrEqual(96)
+})
+
+test('the bytes that are kept are those that the sources build: else node scripts/build-corpus.ts', async () => {
+  expect(readdirSync(corpusFolder).sort()).toEqual(kept.map(({ name }) => `${name}.wasm.br`).sort())
+  const stale: string[] = []
+  for (const module of kept) {
+    if (Buffer.compare(await builtBytes(module), keptBytes(module.name)) !== 0) stale.push(module.name)
+  }
+  expect(stale).toEqual([])
 })
 
 describe('one that runs', () => {
@@ -113,18 +107,24 @@ describe('one that runs', () => {
 })
 
 describe('one that must not run', () => {
-  test.each(hostileLoads)('$name is refused when it is loaded, as $code', async (hostile) => {
-    const failing = textRegistry([hostile])
-    await expect(failing).rejects.toThrow(expect.objectContaining({ code: hostile.code }))
-    await expect(failing).rejects.toThrow(hostile.says)
-    await askNeighbour()
-  })
+  test.each(corpus.filter(({ at }) => at === 'load'))(
+    '$name is refused when it is loaded, as $code',
+    async (hostile) => {
+      const { code, says } = hostile
+      const said = { code, message: expect.stringContaining(says) as unknown }
+      expect(() => keptRegistry([hostile])).toThrow(expect.objectContaining(said))
+      await askNeighbour()
+    },
+  )
 
-  test.each(hostileStarts)('$name is refused when it is started, as $code', async (hostile) => {
-    const refusal = await refused(hostile)
-    expect(refusal).toMatchObject({ code: hostile.code })
-    expect(refusal.message).toContain(`${hostile.name} does not start: `)
-    expect(refusal.message).toContain(hostile.says)
-    await askNeighbour()
-  })
+  test.each(corpus.filter(({ at }) => at === 'start'))(
+    '$name is refused when it is started, as $code',
+    async (hostile) => {
+      const refusal = await refused(hostile)
+      expect(refusal).toMatchObject({ code: hostile.code })
+      expect(refusal.message).toContain(`${hostile.name} does not start: `)
+      expect(refusal.message).toContain(hostile.says)
+      await askNeighbour()
+    },
+  )
 })

@@ -63,8 +63,14 @@ export const HANDLER_FUEL_MAX = 2_147_483_647
 export const FUEL_SLICE = 500_000
 /** An event that has run for this long makes way: none of the handlers we ship computes for a tenth of it. */
 export const LONG_EVENT_MS = 20
-/** How long it rests after each slice: so that it takes some third of a core. */
-export const STEP_ASIDE_MS = 2
+/** It rests after each step of this length: a slice of the tightest loop, or less. */
+export const STEP_MS_MIN = 0.5
+/** How long it rests, times the step: so that it takes a third of a core, whatever a unit of fuel takes. */
+export const REST_PARTS = 2
+/** … and no less: being woken has its price, too. */
+export const REST_MS_MIN = 2
+/** Between two looks at the clock a module calls out so often: 0.1 ms, and 6 ms of the dearest call there is. */
+export const CALLS_PER_LOOK = 64
 /**
  * What a cell has after a deadline to end the event itself, and live on, before its thread is stopped: some slices, and
  * for code that takes long for each unit of fuel ten times as much.

@@ -2,13 +2,13 @@
  * How long an event may go on, and how fast: past its deadline it ends, and one that runs long makes way for others. A
  * loop takes a whole core otherwise, and whoever is served beside it feels that in their slowest answers.
  */
-import { LONG_EVENT_MS, STEP_ASIDE_MS } from '#host/plugin/limits.ts'
+import { LONG_EVENT_MS, REST_PARTS, REST_MS_MIN, STEP_MS_MIN } from '#host/plugin/limits.ts'
 
 /** Of one handler in one cell. */
 export interface Pace {
   /** From now on its deadline counts. */
   readonly begin: () => void
-  /** Asked at the end of each slice of fuel: whether the event has had its time. Before that it may rest a moment. */
+  /** Asked again and again while it runs: whether the event has had its time. Before that it may rest a moment. */
   readonly isLate: () => boolean
 }
 
@@ -22,14 +22,19 @@ interface PaceOptions {
 
 export function openPace({ deadlineMs, monotonic, rest }: PaceOptions): Pace {
   let startedMs = 0
+  let restedMs = 0
   return {
     begin() {
-      startedMs = monotonic()
+      startedMs = restedMs = monotonic()
     },
     isLate() {
-      const ranMs = monotonic() - startedMs
-      if (ranMs > deadlineMs) return true
-      if (ranMs > LONG_EVENT_MS) rest(STEP_ASIDE_MS)
+      const nowMs = monotonic()
+      const leftMs = startedMs + deadlineMs - nowMs
+      if (leftMs < 0) return true
+      const stepMs = nowMs - restedMs
+      if (nowMs - startedMs <= LONG_EVENT_MS || stepMs < STEP_MS_MIN) return false
+      rest(Math.min(Math.max(REST_PARTS * stepMs, REST_MS_MIN), leftMs))
+      restedMs = monotonic()
       return false
     },
   }

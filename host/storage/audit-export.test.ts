@@ -7,13 +7,14 @@ import { allRows, auditTrail, planPruning, pruneChanges, trailHead } from './aud
 import type { AuditHead, AuditRow } from './audit-row.ts'
 import { exportTrail, verifyExport } from './audit-export.ts'
 import { signCheckpoint } from '#host/crypto/checkpoint.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { openLog } from './group.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import { makeVault } from './vault-store.fixture.ts'
 
 const signing = generateSigningKey()
-const verifyKey = signing.verifyKey.raw
-const identity = identityId(verifyKey)
+const verifyKey = signing.publicKey
+const identity = identityId(nativeCrypto, verifyKey)
 
 /** Ten rows; with `pruned`, all but 2 of the first five are gone. */
 async function exported(pruned = false): Promise<{ lines: string[]; rows: AuditRow[]; head: AuditHead }> {

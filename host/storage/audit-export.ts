@@ -13,6 +13,7 @@ import { equalBytes } from '#host/wire/bytes.ts'
 import { type TrailBase, walkTrail } from './audit.ts'
 import { type AuditHead, type AuditRow, entrySchema } from './audit-row.ts'
 import { type Checkpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { EXPORT_LINE_CHARS_MAX } from './limits.ts'
 
 const base64 = z.string().transform((text, context) => {
@@ -98,7 +99,7 @@ export async function verifyExport(
     if (!start || line.kind === 'trail') {
       if (start || line.kind !== 'trail') throw broken('the first line, and no other, must name the vault')
       start = line
-      if (expected.identity && !equalBytes(identityId(start.verifyKey), expected.identity)) {
+      if (expected.identity && !equalBytes(identityId(nativeCrypto, start.verifyKey), expected.identity)) {
         throw broken('the key in it is not that of the vault with this fingerprint')
       }
       base = line.base ? signedBy(start, line.base) : undefined
@@ -118,7 +119,7 @@ export async function verifyExport(
   if (!start || !head) throw broken(`row ${last.sequence + 1}: is missing, or the checkpoint that ends the file`)
   checkHead(last, head)
   if (expected.head && expected.head.sequence > last.sequence) throw missing(last.sequence + 1)
-  return { vault: start.vault, identity: identityId(start.verifyKey), rows, base, head }
+  return { vault: start.vault, identity: identityId(nativeCrypto, start.verifyKey), rows, base, head }
 }
 
 function checkHead(last: AuditHead, head: Checkpoint): void {
@@ -133,7 +134,7 @@ function baseOf(base: Checkpoint | undefined): TrailBase | undefined {
 }
 
 function signedBy({ vault, verifyKey }: { vault: string; verifyKey: Uint8Array }, bytes: Uint8Array): Checkpoint {
-  const checkpoint = verifyCheckpoint(bytes, verifyKey)
+  const checkpoint = verifyCheckpoint(nativeCrypto, bytes, verifyKey)
   if (checkpoint.vault !== vault) throw broken(`a checkpoint of vault ${checkpoint.vault} stands in it`)
   return checkpoint
 }

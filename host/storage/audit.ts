@@ -20,6 +20,7 @@ import {
   ROW_PREFIX,
 } from './audit-row.ts'
 import { type Checkpoint, keptHash, readCheckpoint } from '#host/crypto/checkpoint.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { PRUNE_ROWS_MAX } from './limits.ts'
 import type { Change, Namespace, VaultStore } from './port.ts'
 
@@ -134,7 +135,7 @@ export function walkTrail(base?: TrailBase): TrailWalk {
   /** The rows before the base are all there. */
   function closeKept(): void {
     if (!base || !kept) return
-    if (base.kept && !equalBytes(keptHash(kept), base.kept)) {
+    if (base.kept && !equalBytes(keptHash(nativeCrypto, kept), base.kept)) {
       throw broken(kept.at(-1)?.sequence ?? 1, 'is not among the rows that pruning kept, or one of them is missing')
     }
     kept = undefined
@@ -218,7 +219,7 @@ export function planPruning(
   }
   walk.end()
   if (gone.length === 0 || !last) return undefined
-  return { base: { sequence: last.sequence, hash: last.hash, kept: keptHash(kept) }, gone }
+  return { base: { sequence: last.sequence, hash: last.hash, kept: keptHash(nativeCrypto, kept) }, gone }
 }
 
 /** The changes of a pruning whose base is signed. */

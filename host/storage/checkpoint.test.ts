@@ -15,13 +15,14 @@ import {
 } from './audit.ts'
 import type { AuditEntry, AuditRow } from './audit-row.ts'
 import { type Checkpoint, keptHash, readCheckpoint, signCheckpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { openLog } from './group.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'
 import { makeVault } from './vault-store.fixture.ts'
 
 const signing = generateSigningKey()
-const key = signing.verifyKey.raw
+const key = signing.publicKey
 const checkpoint: Checkpoint = { vault: 'alice', sequence: 7, hash: new Uint8Array(32).fill(3), at: 9, kept: null }
 
 const entry = (at: number, connection: string | null): AuditEntry => ({
@@ -72,7 +73,7 @@ const without = (sequence: number) => (list: AuditRow[]) => list.filter((row) =>
 describe('a checkpoint', () => {
   it('says what was signed, to whoever has the public key', () => {
     const signed = signCheckpoint(checkpoint, signing)
-    expect(verifyCheckpoint(signed, key)).toEqual(checkpoint)
+    expect(verifyCheckpoint(nativeCrypto, signed, key)).toEqual(checkpoint)
     expect(readCheckpoint(signed)).toEqual(checkpoint)
   })
 
@@ -80,9 +81,13 @@ describe('a checkpoint', () => {
     const signed = signCheckpoint(checkpoint, signing)
     for (const at of [0, 30, 60, 80, signed.length - 1]) {
       const bytes = signed.with(at, (signed[at] ?? 0) ^ 1)
-      expect(() => verifyCheckpoint(bytes, key)).toThrow(expect.objectContaining({ code: 'audit-broken' }))
+      expect(() => verifyCheckpoint(nativeCrypto, bytes, key)).toThrow(
+        expect.objectContaining({ code: 'audit-broken' }),
+      )
     }
-    expect(() => verifyCheckpoint(signed, generateSigningKey().verifyKey.raw)).toThrow(/not signed by this vault/)
+    expect(() => verifyCheckpoint(nativeCrypto, signed, generateSigningKey().publicKey)).toThrow(
+      /not signed by this vault/,
+    )
     expect(() => readCheckpoint(new Uint8Array(5_000))).toThrow(/too large/)
     expect(() => readCheckpoint(Uint8Array.of(0xff))).toThrow(/cannot be read/)
   })
@@ -135,6 +140,6 @@ describe('a pruned trail', () => {
     const third = namespace.get('row/0000000000000003')?.value ?? new Uint8Array(0)
     await store.commit([{ namespace: 'audit', key: 'row/0000000000000002', value: third }], { now: 1 })
     await expect(prune(store, 6)).rejects.toThrow(/^row 2: is missing/)
-    expect(keptHash(second ? [second] : [])).not.toEqual(keptHash([]))
+    expect(keptHash(nativeCrypto, second ? [second] : [])).not.toEqual(keptHash(nativeCrypto, []))
   })
 })

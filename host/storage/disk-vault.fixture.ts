@@ -1,6 +1,6 @@
 /** Vaults on a memory disk, with everything beside the log: snapshots and sealed key files. */
 import { type Log, openSegmentedLog } from './group.ts'
-import { type KeyFile, keyFile } from './key-file.ts'
+import { keyContext, type KeyFile, keyFile } from './key-file.ts'
 import type { MemoryDisk } from './memory-disk.fixture.ts'
 import { createVault, openVault } from './open.ts'
 import type { Anchor, VaultStore } from './port.ts'
@@ -12,7 +12,7 @@ export const SEGMENT_BYTES = 2_000
 let opened = 0
 
 export function keysOf(disk: MemoryDisk, vault: string): KeyFile {
-  return keyFile({ blobs: disk.blobs('vaults'), sealer, name: `${vault}.key`, context: `vault ${vault}` })
+  return keyFile({ blobs: disk.blobs('vaults'), sealer, name: `${vault}.key`, context: keyContext(vault) })
 }
 
 export function openDisk(disk: MemoryDisk): Promise<Log> {
@@ -22,7 +22,7 @@ export function openDisk(disk: MemoryDisk): Promise<Log> {
 /** As an installation makes it: its key file first. */
 export async function create(log: Log, disk: MemoryDisk, vault = 'alice'): Promise<VaultStore> {
   const kek = kekOf(vault)
-  await disk.blobs('vaults').write(`${vault}.key`, [sealer.seal(kek, `vault ${vault}`)])
+  await disk.blobs('vaults').write(`${vault}.key`, [sealer.seal(kek, keyContext(vault))])
   return createVault(log, { vault, kek, random: randomOf(vault), snapshots: disk.blobs('snapshots') })
 }
 

@@ -27,6 +27,12 @@ export function flushElsewhere(descriptor: number): Promise<void> {
   return promise.promise
 }
 
+/** Starts the thread now: afterwards a hardened host starts none that is outside. */
+export function startFlushing(): void {
+  thread ??= startThread()
+  thread.unref()
+}
+
 function startThread(): Worker {
   const started = new Worker(new URL('./flush-worker.ts', import.meta.url), { env: {}, argv: [], execArgv: [] })
   started.on('message', ({ task, failure }: FlushAnswer) => {

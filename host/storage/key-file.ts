@@ -15,6 +15,11 @@ export interface KeyFile extends KekKeeper {
 
 const EPOCH_BYTES = 4
 
+/** What a vault's keys are sealed for: one vault's never open as another's. */
+export function keyContext(vault: string): string {
+  return `vault ${vault}`
+}
+
 export function keyFile(options: {
   readonly blobs: BlobStore
   readonly sealer: Sealer

@@ -88,6 +88,8 @@ export const SEGMENT_BYTES = 64 * MiB
 export const SEGMENTS_KEPT = 4
 /** Journal since the last snapshot that is never worth another: replaying it takes some 20 ms. */
 export const SNAPSHOT_JOURNAL_BYTES_MIN = 1 * MiB
+/** Journal for one snapshot, in sizes of the last one: of what an open vault writes, states are a fifth at most. */
+export const SNAPSHOT_JOURNAL_PARTS = 4
 /** One sealed section of a snapshot: what is decrypted at once. A larger namespace has several. */
 export const SNAPSHOT_SECTION_BYTES = 4 * MiB
 /** Anchors handed to a device that the vault remembers: one that loses more answers in a row is believed. */

@@ -59,7 +59,7 @@ export interface Namespace {
   scan(options: { prefix: string; after?: string; limit: number }): Page
 }
 
-/** One logical write of a commit. A `null` value deletes. */
+/** One logical write of a commit. A `null` value deletes; any other is the store's: nobody writes into it again. */
 export interface Change {
   readonly namespace: NamespaceName
   readonly key: string

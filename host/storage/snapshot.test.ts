@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 import { create, keysOf, open, openDisk, put, restart, SEGMENT_BYTES } from './disk-vault.fixture.ts'
 import { vaultTag } from './keys.ts'
@@ -50,6 +50,34 @@ describe('a snapshot', () => {
     await store[Symbol.asyncDispose]()
     expect(disk.files().has(`snapshots/${fileOf('alice')}`)).toBe(true)
     expect((await restart(disk.image())).namespace('personal').get('k')?.revision).toBe(5)
+  })
+
+  it('of a large vault comes when the journal is worth it, or when the vault closes', async () => {
+    const disk = memoryDisk()
+    const log = await openDisk(disk)
+    const store = await create(log, disk)
+    const quarter = 'x'.repeat(SNAPSHOT_JOURNAL_BYTES_MIN / 4)
+    for (let at = 0; at < 8; at++) await put(store, `k${at}`, quarter)
+    await store.snapshot()
+    const taken = store.disk.snapshot
+    expect(taken).toBeGreaterThan(2 * SNAPSHOT_JOURNAL_BYTES_MIN)
+    const snapshot = async () => (await disk.blobs('snapshots').read(fileOf('alice')))?.slice(0, 200)
+    const first = await snapshot()
+    // Twice its size, and not yet four times.
+    for (let at = 0; at < 16; at++) await put(store, 'k0', quarter)
+    expect(await snapshot()).toEqual(first)
+    await store[Symbol.asyncDispose]()
+    const second = await snapshot()
+    expect(second).not.toEqual(first)
+
+    const again = await open(log, disk)
+    for (let at = 0; at < 7; at++) await put(again, 'k0', quarter)
+    await again[Symbol.asyncDispose]()
+    expect(await snapshot()).toEqual(second)
+
+    const third = await open(log, disk)
+    for (let at = 0; at < 34; at++) await put(third, 'k0', quarter)
+    await vi.waitFor(async () => expect(await snapshot()).not.toEqual(second))
   })
 
   it('holds nothing that the log did not take', async () => {

@@ -18,6 +18,11 @@ beforeEach(async () => {
   store = await makeVault(await openLog(memory))
 })
 
+async function kept(value: Uint8Array): Promise<Uint8Array | undefined> {
+  await store.commit([{ namespace: 'personal', key: 'a', value }], { now: 1 })
+  return store.namespace('personal').get('a')?.value
+}
+
 describe('a commit', () => {
   it('shows in memory at once, and resolves when it is durable', async () => {
     const before = memory.size
@@ -32,11 +37,21 @@ describe('a commit', () => {
     expect(receipt.chain).toHaveLength(32)
   })
 
-  it('keeps values of its own, whatever becomes of the caller’s', async () => {
-    const value = utf8('right')
-    await store.commit([{ namespace: 'personal', key: 'a', value }], { now: 1 })
-    value.fill(0)
-    expect(store.namespace('personal').get('a')?.value).toEqual(utf8('right'))
+  it('takes a value over as it is, and copies what is a part of something larger, or shared', async () => {
+    const whole = utf8('right').slice()
+    expect(await kept(whole)).toBe(whole)
+    const parts = [
+      new Uint8Array(64).subarray(8, 16),
+      Buffer.from('right'),
+      new Uint8Array(new SharedArrayBuffer(8)),
+      Buffer.from(new ArrayBuffer(8)),
+    ]
+    for (const part of parts) {
+      const before = new Uint8Array(part)
+      const copy = await kept(part)
+      part.fill(1)
+      expect(copy).toStrictEqual(before)
+    }
   })
 
   it('takes the last of several writes of one key, and counts each', async () => {

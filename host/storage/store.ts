@@ -6,7 +6,7 @@ import { FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '#host/limits.ts
 import type { Lane } from './group.ts'
 import { frameBound, type Journal, type Stretch } from './journal.ts'
 import { KEY_BYTES, wrapKey } from './keys.ts'
-import { SNAPSHOT_JOURNAL_BYTES_MIN } from './limits.ts'
+import { SNAPSHOT_JOURNAL_BYTES_MIN, SNAPSHOT_JOURNAL_PARTS } from './limits.ts'
 import type {
   BlobStore,
   Change,
@@ -87,7 +87,7 @@ export class JournaledStore implements VaultStore {
     this.#head = parts.journal.head
     this.#journalBytes = parts.lane.bytes
     this.#disk = { journal: parts.lane.bytes, snapshot: parts.snapshots?.bytes ?? 0 }
-    this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, parts.snapshots?.bytes ?? 0)
+    this.#dueBytes = dueAfter(this.#disk.snapshot)
     this.#renewing = parts.renewing
   }
 
@@ -250,7 +250,7 @@ export class JournaledStore implements VaultStore {
     await this.#last
     await snapshots.store.write(snapshots.tag.toHex(), chunks)
     const snapshot = chunks.reduce((sum, { length }) => sum + length, 0)
-    this.#dueBytes = Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, snapshot)
+    this.#dueBytes = dueAfter(snapshot)
     this.#disk = { journal: this.#disk.journal - covered, snapshot }
     await this.#lane.cover(head.sequence)
   }
@@ -260,6 +260,9 @@ export class JournaledStore implements VaultStore {
     this.#closed = true
     // Whoever waits for that commit hears of its failure; closing has nothing to add.
     await this.#last.catch(() => {})
+    // Opened again, it should not have to replay more than it reads.
+    const isLong = this.#journalBytes > Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, this.#disk.snapshot)
+    if (this.#snapshots && isLong && !this.#isKeeping && !this.#lane.failure) await this.#keepUp()
     await this.#keeping
     this.#lane.release()
   }
@@ -273,6 +276,11 @@ export class JournaledStore implements VaultStore {
       `${expectation.namespace} ${expectation.key} is at revision ${found}, not ${expectation.revision}: read it again`,
     )
   }
+}
+
+/** How much journal is worth the next snapshot, after one of so many bytes. */
+function dueAfter(snapshotBytes: number): number {
+  return Math.max(SNAPSHOT_JOURNAL_BYTES_MIN, SNAPSHOT_JOURNAL_PARTS * snapshotBytes)
 }
 
 function checkChange({ namespace, key, value }: Change): void {
@@ -290,7 +298,7 @@ function checkChange({ namespace, key, value }: Change): void {
   }
 }
 
-/** One per namespace, in the order of their first change. Values are copied: the caller keeps its own bytes. */
+/** One per namespace, in the order of their first change. */
 function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
   const [only] = changes
   if (only !== undefined && changes.length === 1) return [{ namespace: only.namespace, now, writes: [writeOf(only)] }]
@@ -306,5 +314,11 @@ function stretchesOf(changes: readonly Change[], now: number): Stretch[] {
 }
 
 function writeOf({ key, value, visibility, sensitivity, category, author, restored }: Change): Write {
-  return { key, value: value && new Uint8Array(value), visibility, sensitivity, category, author, restored }
+  return { key, value: value && owned(value), visibility, sensitivity, category, author, restored }
+}
+
+/** The value itself where it is all of its buffer; a copy of what would keep something larger, or shared, alive. */
+function owned(value: Uint8Array): Uint8Array {
+  const isWhole = value.buffer instanceof ArrayBuffer && value.buffer.byteLength === value.length
+  return isWhole && value.constructor === Uint8Array ? value : new Uint8Array(value)
 }

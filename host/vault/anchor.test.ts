@@ -11,9 +11,10 @@ import { REKEY_AGE_MS } from '#host/limits.ts'
 import type { Message } from '#host/messaging/port.ts'
 import { decodeEnvelope } from '#host/wire/envelope.ts'
 import { openFolder } from '#host/commands/open.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
-import { startWorld, until, type World } from '#host/world.fixture.ts'
+import { copyOf, startWorld, until, type World } from '#host/world.fixture.ts'
 
 /** Whose envelope it says it is. */
 function cidOf(data: Uint8Array): Uint8Array {
@@ -25,9 +26,7 @@ function cidOf(data: Uint8Array): Uint8Array {
 /** Stops the host and puts a copy of its folder aside. */
 async function copied(world: World): Promise<string> {
   await world.kill()
-  const copy = `${world.folder}.copy`
-  // The lock of the host that was killed may just be going.
-  await cp(world.folder, copy, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  const copy = await copyOf(world, `${world.folder}.copy`)
   await world.start()
   return copy
 }
@@ -152,11 +151,11 @@ test('what is said of an unknown session is about one message, and so often an h
   await world.hand(message)
   expect(said).toHaveLength(UNKNOWN_PER_HOUR_MAX + 1)
   const { signing } = await world.vault()
-  const { mid, anchor } = verifyUnknown(said.at(-1)?.data ?? new Uint8Array(0), signing.verifyKey.raw)
+  const { mid, anchor } = verifyUnknown(nativeCrypto, said.at(-1)?.data ?? new Uint8Array(0), signing.publicKey)
   const envelope = decodeEnvelope(message.data)
   expect('mid' in envelope && Buffer.from(mid).equals(envelope.mid)).toBe(true)
   expect(anchor.sequence).toBeGreaterThanOrEqual(known.sequence)
-  expect(() => verifyUnknown(said[0]?.data ?? new Uint8Array(0), generateSigningKey().verifyKey.raw)).toThrow(
+  expect(() => verifyUnknown(nativeCrypto, said[0]?.data ?? new Uint8Array(0), generateSigningKey().publicKey)).toThrow(
     'signature',
   )
   // Said of a message that nobody waits for, or by a vault that knows as much as ever: the phone goes on.

@@ -6,6 +6,7 @@ import { decodeReply, type Reply } from '#host/wire/reply.ts'
 import { decodeCbor } from '#host/wire/cbor.ts'
 import { offeredEvents } from '#host/contracts/offer.ts'
 import { verifyContract } from '#host/contracts/contract.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService, type Asker } from '#host/service.fixture.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 
@@ -47,7 +48,7 @@ test('a connection is told once, and only of types its contract permits, when an
   expect(change).toMatchObject({ added: [], removed: ['counts.run'], changed: [] })
   const profile = await discover(acme.invitation, acme.options)
   expect(change?.profile).toEqual(profile.hash)
-  const { contract } = verifyContract(acme.contract(1), acme.options.signing.verifyKey.raw)
+  const { contract } = verifyContract(nativeCrypto, acme.contract(1), acme.options.signing.publicKey)
   expect(offeredEvents(contract, { handlers: profile.handlers, declined: [] })).toEqual([])
   await until('the owner', () => told.length > 0)
   expect(told).toEqual([expect.objectContaining({ removed: ['counts.ask', 'counts.run'] })])

@@ -2,9 +2,10 @@ import { expect, test } from 'vitest'
 
 import { contractOf, publisher } from '#host/contracts/contract.fixture.ts'
 import { signContract, verifyContract } from '#host/contracts/contract.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { storeCap } from './caps.ts'
 
-const signed = verifyContract(signContract(contractOf(), publisher), publisher.verifyKey.raw)
+const signed = verifyContract(nativeCrypto, signContract(nativeCrypto, contractOf(), publisher), publisher.publicKey)
 const { contract } = signed
 const { permissions, limits } = contract
 

@@ -2,12 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { openIssuer } from '#client/issuer.ts'
 import type { ContractField, Tier } from '#host/contracts/contract.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { startWorld, type World } from '#host/world.fixture.ts'
 
 const LIFE = { lifeMs: 60_000 }
-const dmv = openIssuer(new Uint8Array(32).fill(1))
-const uni = openIssuer(new Uint8Array(32).fill(2))
+const dmv = openIssuer(nativeCrypto, new Uint8Array(32).fill(1))
+const uni = openIssuer(nativeCrypto, new Uint8Array(32).fill(2))
 
 const field = (name: string, tier: Tier): ContractField => ({
   name,

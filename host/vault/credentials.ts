@@ -1,6 +1,7 @@
 /** The owner's credentials: kept sealed among the personal things, and proven from without ever being handed out. */
 import { type Credential, decodeCredential, issuerName } from '#host/crypto/credential.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { disclosureOf, encodePresentation } from '#host/crypto/presentation.ts'
 import { Refusal } from '#host/errors.ts'
 import { CREDENTIALS_MAX } from '#host/limits.ts'
@@ -74,7 +75,7 @@ export function heldCredentials(
   const { connection, needed, now, gate } = options
   const peerKey = connection?.record.peerKey
   if (!needed || !peerKey) return { credentials: new Map(), expected: [] }
-  const audience = identityId(peerKey)
+  const audience = identityId(nativeCrypto, peerKey)
   const { all, expected } = allCredentials(vault, now)
   const valid = all.filter(({ metadata: { expires } }) => expires === null || now < expires)
   const prove = async (credential: Credential, { disclose, nonce }: ProofRequest): Promise<Uint8Array> => {
@@ -121,5 +122,5 @@ function readContent(vault: Vault, entry: string, content: Uint8Array): Credenti
 }
 
 function shown(alias: string, { kind, issuer, names, expires }: Credential, label = alias): CredentialMetadata {
-  return { alias, kind, issuer: issuerName(issuer), label, claims: names, expires }
+  return { alias, kind, issuer: issuerName(nativeCrypto, issuer), label, claims: names, expires }
 }

@@ -7,6 +7,7 @@ import { encodePeerOffer } from '#host/contracts/sharing.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { DIAL_LIFE_MS, HELLO_AGAIN_MS, PROFILE_AGAIN_MS } from '#host/limits.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { isQuiet, noticesOf, type Peers, SHARED, startPeers } from '#host/peers.fixture.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { fingerprint } from '#host/vault/vault.ts'
@@ -155,9 +156,10 @@ test('a vault’s offer is none for a service’s invitation, nor a contract for
 
 test('two vaults of one host connect like any others', async () => {
   const signing = generateSigningKey()
-  const device = { id: 'tablet', label: 'tablet', verifyKey: signing.verifyKey.raw }
+  const device = { id: 'tablet', label: 'tablet', verifyKey: signing.publicKey }
   const carol = await alice.host.vaults.create('carol', { device, fields: {}, now: alice.now() })
   const phone = await pairDevice({
+    crypto: nativeCrypto,
     vault: 'carol',
     identity: fingerprint(carol),
     device: 'tablet',

@@ -6,6 +6,7 @@ import { verifyContract } from '#host/contracts/contract.ts'
 import { finish, hello } from '#host/contracts/handshake.ts'
 import type { Profile } from '#host/contracts/profile.ts'
 import { encodePeerOffer } from '#host/contracts/sharing.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { exportSession } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import { CONTRACT_BYTES_MAX, DIAL_LIFE_MS } from '#host/limits.ts'
@@ -67,8 +68,8 @@ export async function sayHello(
   if (connection.record.status !== 'dialing' || !peer.asks) return []
   const place = { vault: vault.id, connection: connection.id }
   const offer = encodePeerOffer({ contract: peer.asks.contract, sharing: peer.sharing, place })
-  const made = hello({ signing: vault.signing, profile, offer, random })
-  const record = { ...connection.record, peerKey: profile.verifyKey.raw }
+  const made = hello({ crypto: nativeCrypto, signing: vault.signing, profile, offer, random })
+  const record = { ...connection.record, peerKey: profile.verifyKey }
   return commit({
     vault,
     ...options,
@@ -93,9 +94,9 @@ export async function takeAccept(
   const dial = readDial(vault, connection)
   const { peerKey, peer, status } = connection.record
   if (status !== 'dialing' || !dial || !peerKey || !peer?.asks) return []
-  const { session, decision: bytes } = finish(dial.state, data, { now })
+  const { session, decision: bytes } = finish(dial.state, data, { crypto: nativeCrypto, now })
   const decided = check(decision, decodeCbor(bytes), 'handshake-failed', 'the other vault’s answer')
-  const offered = verifyContract(decided.contract, peerKey)
+  const offered = verifyContract(nativeCrypto, decided.contract, peerKey)
   const record = {
     ...connection.record,
     status: 'proposed',

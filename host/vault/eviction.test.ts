@@ -17,7 +17,7 @@ import { isIdle } from './eviction.ts'
 const NO_ROOM = { openBytesMax: 1 }
 const counted = (body: number) => ({ status: 'replied', body })
 const birth = (now: number) => ({
-  device: { id: 'phone', label: 'phone', verifyKey: generateSigningKey().verifyKey.raw },
+  device: { id: 'phone', label: 'phone', verifyKey: generateSigningKey().publicKey },
   fields: {},
   now,
 })

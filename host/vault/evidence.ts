@@ -9,6 +9,7 @@ import {
   type EvidenceQuestion,
 } from '#host/contracts/evidence.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX } from '#host/limits.ts'
 import { admitOwn } from './admit.ts'
@@ -72,6 +73,6 @@ function show(
   { vault, showing }: { readonly vault: Vault; readonly showing: Showing | undefined },
 ): Promise<Uint8Array> {
   if (!showing) throw new Refusal('not-attested', 'this host attests nothing: trellis up starts one that does')
-  const userData = boundToProfile({ vault: vault.id, hash: vault.profile.hash })
+  const userData = boundToProfile(nativeCrypto, { vault: vault.id, hash: vault.profile.hash })
   return showing.show({ nonce, userData, handler, logSize })
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, discover } from '#client/service.ts'
 import { forgetfulStore } from '#client/transport.ts'
 import { hello } from '#host/contracts/handshake.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { GREETINGS_PER_HOUR } from '#host/limits.ts'
 import type { Message } from '#host/messaging/port.ts'
@@ -62,7 +63,7 @@ test('an invitation is good for one', async () => {
   const acme = await connectService(world, 'Acme')
   const signing = generateSigningKey()
   const profile = await discover(acme.invitation, acme.options)
-  const { message } = hello({ signing, profile, offer: acme.contract(1), random })
+  const { message } = hello({ crypto: nativeCrypto, signing, profile, offer: acme.contract(1), random })
   const subject = `MessageSpace.alice.fromService.${acme.invitation.connection}.connection.hello`
   expect((await world.hand({ subject, data: message })).outcome).toBe('connection-inactive')
   expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 1 })
@@ -106,7 +107,7 @@ test.each([
   const acme = await connectService(world, 'Acme')
   const heard = await world.listen('OwnerSpace.alice.forApp.device.accept')
   const profile = await discover(acme.invitation, acme.options)
-  const { message } = hello({ signing: key(), profile, offer: encodeCbor({ device }), random })
+  const { message } = hello({ crypto: nativeCrypto, signing: key(), profile, offer: encodeCbor({ device }), random })
   const subject = 'OwnerSpace.alice.forVault.device.hello'
   expect((await world.hand({ subject, data: message })).outcome).toBe('device-unknown')
   expect(heard).toEqual([])

@@ -10,6 +10,7 @@ import { decodePeerOffer, signSharing } from '#host/contracts/sharing.ts'
 import { takeToken } from '#host/contracts/rate.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
 import { digest } from '#host/crypto/kdf.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { exportSession } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import { GREETINGS_PER_HOUR } from '#host/limits.ts'
@@ -86,7 +87,7 @@ async function propose(
   if (connection.record.status !== 'invited') throw new Refusal('connection-inactive', 'this invitation was used')
   const offer = readGreeting(vault, data)
   const { contract, ...peer } = offerOf(vault, connection, { offer: offer.offer, now })
-  const offered = verifyContract(contract, offer.peerKey)
+  const offered = verifyContract(nativeCrypto, contract, offer.peerKey)
   const record = {
     ...connection.record,
     ...peer,
@@ -132,7 +133,7 @@ function offerOf(
 ): { contract: Uint8Array } & Pick<Connection['record'], 'peer'> {
   if (!peer) return { contract: offer }
   const { contract, sharing, place } = decodePeerOffer(offer)
-  const signed = signSharing(sharing, { name: peer.name, vault: vault.id, signing: vault.signing, now })
+  const signed = signSharing(nativeCrypto, sharing, { name: peer.name, vault: vault.id, signing: vault.signing, now })
   return { contract, peer: { ...peer, place, asks: { sharing, contract: signed, version: 1, accepted: false } } }
 }
 
@@ -155,6 +156,7 @@ async function greetDevice({ vault, data, now, random }: Greeting, subject: Owne
   const { anchor, changes } = newestAnchor(vault, device)
   const { message, session } = accept({
     hello: data,
+    crypto: nativeCrypto,
     prekey: vault.prekey,
     profileHash: vault.profile.hash,
     signing: vault.signing,
@@ -201,7 +203,7 @@ function outward(subject: Subject): Subject {
 
 function readGreeting(vault: Vault, data: Uint8Array): HelloOffer {
   if (decodeEnvelope(data).kind !== 'hello') throw new Refusal('malformed', 'not a hello')
-  return readHello({ prekey: vault.prekey, profileHash: vault.profile.hash }, data)
+  return readHello({ crypto: nativeCrypto, prekey: vault.prekey, profileHash: vault.profile.hash }, data)
 }
 
 /** The answer given to these very bytes before: none as long as the owner has not decided. */

@@ -14,7 +14,7 @@ beforeAll(async () => {
   world = await startWorld({ handlers: ['counts'] })
   pool = await createPool({ registry: world.host.registry, cells: 2, spares: 0 })
   // A start takes longer with another vault to open: time for what waits on the bus.
-  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().verifyKey.raw }
+  const device = { id: 'phone', label: 'phone', verifyKey: generateSigningKey().publicKey }
   await world.host.vaults.create('zoe', { device, fields: {}, now: world.now() })
 })
 afterAll(async () => {

@@ -3,8 +3,10 @@ import { verifyAcceptance } from '#host/contracts/acceptance.ts'
 import { accept } from '#host/contracts/handshake.ts'
 import { fullBucket } from '#host/contracts/rate.ts'
 import type { SignedContract } from '#host/contracts/contract.ts'
-import { ED25519_BYTES, generateEd25519 } from '#host/crypto/ed25519.ts'
+import { generateEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { exportSession } from '#host/crypto/session.ts'
+import { ED25519_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesUpTo, z } from '#host/schema.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
@@ -38,7 +40,7 @@ export function acceptContract(command: Command): Done {
   const connection = knownConnection(vault, body.connection)
   const { offered, record } = connection
   if (!offered || !record.offer) throw new Refusal('command-invalid', 'no contract waits for an answer')
-  const { declined } = verifyAcceptance(body.acceptance, {
+  const { declined } = verifyAcceptance(nativeCrypto, body.acceptance, {
     deviceKey: device.record.verifyKey,
     connection: connection.id,
     contract: offered,
@@ -134,6 +136,7 @@ function welcome({ vault, random, now }: Command, connection: Connection, terms:
   const authentication = generateEd25519(seed)
   const { message, session } = accept({
     hello,
+    crypto: nativeCrypto,
     prekey: vault.prekey,
     // The profile it was made for, which may be an earlier one by now: it was ours when the hello was let in.
     profileHash: envelope.profileHash,

@@ -69,7 +69,7 @@ function directory(command: Command): Done {
       hash: head.hash,
       statements,
       next: last < head.seq ? last : null,
-      vault: { signing: vault.signing.verifyKey.raw, sealing: vault.prekey.publicKey.raw },
+      vault: { signing: vault.signing.publicKey, sealing: vault.prekey.publicKey },
       instance: { signUps, backupKey },
     },
     rows: [told(command, 'replied')],
@@ -109,8 +109,7 @@ function attach(command: Command): Done {
   if (body.kind !== 'attest') throw otherKind()
   const listed = listedBy(step.directory, body.keys.signing)
   const isOwn =
-    equalBytes(body.keys.signing, vault.signing.verifyKey.raw) &&
-    equalBytes(body.keys.sealing, vault.prekey.publicKey.raw)
+    equalBytes(body.keys.signing, vault.signing.publicKey) && equalBytes(body.keys.sealing, vault.prekey.publicKey)
   if (body.role === 'vault' && !isOwn) throw new Refusal('entry-invalid', 'these are not the keys of this vault')
   const done = changed(command, step, `attached ${body.label}`)
   const known = vault.devices.values().find(({ record }) => equalBytes(record.verifyKey, body.keys.signing))

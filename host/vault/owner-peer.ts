@@ -4,7 +4,9 @@ import { Refusal } from '#host/errors.ts'
 import { ALIAS_CHARS_MAX, SERVICE_NAME_CHARS_MAX } from '#host/limits.ts'
 import { bytesOf, z } from '#host/schema.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
-import { ED25519_BYTES, generateEd25519 } from '#host/crypto/ed25519.ts'
+import { generateEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { ED25519_BYTES } from '#host/crypto/sizes.ts'
 import { parseConnectionId, parseVaultId } from '#host/wire/id.ts'
 import { readCommand, type Command, type Done } from './command.ts'
 import { newConnection } from './connection.ts'
@@ -32,7 +34,7 @@ export function connectPeer(command: Command): Done {
   const { vault, device, opened, now, random } = command
   const { alias, invitation, name, sharing } = readCommand(dial, command)
   const place = { vault: parseVaultId(invitation.vault), connection: parseConnectionId(invitation.connection) }
-  const contract = signSharing(invitation.sharing, { name, vault: vault.id, signing: vault.signing, now })
+  const contract = signSharing(nativeCrypto, invitation.sharing, { name, vault: vault.id, signing: vault.signing, now })
   const asks = { sharing: invitation.sharing, contract, version: 1, accepted: false }
   const peer = { name, sharing, place, asks, identity: invitation.identity, since: now }
   const connection = newConnection(vault, { alias, kind: 'peer', status: 'dialing', peer }, { now, random })

@@ -4,6 +4,7 @@ import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { gatedPool, startWorld, type World } from '#host/world.fixture.ts'
 import { verifyProfile } from '#host/contracts/profile.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 
 let world: World
 
@@ -37,7 +38,7 @@ test('what only connections may send is no event of the owner, and the other way
 
 test('a profile and the lanes are silent about what only the owner may send', async () => {
   const { profile } = await world.vault()
-  const published = JSON.stringify(verifyProfile(profile.bytes).handlers)
+  const published = JSON.stringify(verifyProfile(nativeCrypto, profile.bytes).handlers)
   expect(published).toContain('relays.take')
   expect(published).not.toContain('relays.send')
   const { critical } = world.host.registry.lanes()

@@ -76,6 +76,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
 
 /** What reads a state that others change meanwhile: it is done again when they did. */
 const repeatable: ReadonlySet<unknown> = new Set([
+  approveRequest,
   runHandler,
   severConnection,
   rejectContract,

@@ -1,5 +1,6 @@
 /** A connection publishes a new contract version: the one in force stops admitting in the same commit. */
 import { verifyContract } from '#host/contracts/contract.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { commit } from './commit.ts'
 import { notices, presented } from './notice.ts'
@@ -25,7 +26,7 @@ export async function present(
   if (record.status !== 'active' || !contract || !record.peerKey) {
     throw new Refusal('connection-inactive', 'the connection is not active: connect anew')
   }
-  const offered = verifyContract(event.body, record.peerKey)
+  const offered = verifyContract(nativeCrypto, event.body, record.peerKey)
   const newest = connection.offered?.contract.version ?? contract.contract.version
   if (offered.contract.id !== contract.contract.id || offered.contract.version <= newest) {
     throw new Refusal('contract-invalid', `contract: must be ${contract.contract.id} in a version above ${newest}`)

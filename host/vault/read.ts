@@ -2,6 +2,7 @@
 import { verifyContract } from '#host/contracts/contract.ts'
 import { fullBucket } from '#host/contracts/rate.ts'
 import { generateEd25519 } from '#host/crypto/ed25519.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { importSession, type Session } from '#host/crypto/session.ts'
 import { Refusal } from '#host/errors.ts'
 import { GREETINGS_PER_HOUR, SCAN_ITEMS_MAX, SEND_GAP } from '#host/limits.ts'
@@ -22,7 +23,7 @@ export function readConnection({ vault, system, name, value }: Stored): Connecti
   const id = parseConnectionId(name)
   const record = decodeRecord('connection', value)
   const verified = (bytes: Uint8Array | null | undefined) =>
-    bytes && record.peerKey ? verifyContract(bytes, record.peerKey) : undefined
+    bytes && record.peerKey ? verifyContract(nativeCrypto, bytes, record.peerKey) : undefined
   const contract = verified(record.contract)
   const bucket = system.get(`bucket/${id}`)
   const key = system.get(`key/${id}`)
@@ -59,7 +60,7 @@ export function readDevice({ vault, system, name, value }: Stored): Device {
 function readSession(system: Namespace, key: Connection['key'] | Device['key']): Session | undefined {
   const secrets = system.get(`session/${key}`)
   if (!secrets) return undefined
-  const session = importSession(secrets.value)
+  const session = importSession(nativeCrypto, secrets.value)
   const progress = system.get(`progress/${key}`)
   if (progress) session.applyProgress(progress.value)
   session.skipAhead(SEND_GAP)

@@ -14,11 +14,14 @@ import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
 import { ANSWER, type Party, placeOf } from './party.ts'
 import { eventRow, row } from './rows.ts'
+import { unknownSession } from './unknown.ts'
 import type { Vault } from './vault.ts'
 
 export interface Refused {
   readonly vault: Vault
   readonly subject: Subject
+  /** The message as it came. */
+  readonly data: Uint8Array
   /** Absent when the message could not be opened: then nobody is answered. */
   readonly opened: Opened | undefined
   readonly now: number
@@ -36,12 +39,18 @@ export function refusedReply(refusal: Refusal): Reply {
 }
 
 /**
- * The answer to a refused event. A broken log or a shut bus is no answer to anybody: it goes up.
+ * The answer to a refused event; to a device that this vault does not know any more, how far the vault is. A broken log
+ * or a shut bus is no answer to anybody: it goes up.
  *
  * @throws the refusal itself when it is about this host and not about the event
  */
 export async function refuse(refusal: Refusal, refused: Refused): Promise<readonly Letter[]> {
   if (refusal.code === 'storage-failed' || refusal.code === 'bus-unavailable') throw refusal
+  const letters = await answered(refusal, refused)
+  return refusal.code === 'device-unknown' ? [...letters, ...unknownSession(refused)] : letters
+}
+
+async function answered(refusal: Refusal, refused: Refused): Promise<readonly Letter[]> {
   if (refusal.code === 'audit-unavailable') return unaudited(refusal, refused)
   try {
     return await audited(refusal, refused)
@@ -113,8 +122,12 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 }
 
 /** A replayed event was answered once already: whoever lost that answer gets the same one. */
-function repeat({ opened, ...moment }: Refused): readonly Letter[] {
-  return opened ? answeredAgain(opened, moment) : []
+async function repeat({ opened, ...moment }: Refused): Promise<readonly Letter[]> {
+  if (!opened) return []
+  const letters = answeredAgain(opened, moment)
+  // Only then: what was read may be what is being written.
+  await opened.vault.writer.settled()
+  return letters
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {

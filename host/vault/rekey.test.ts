@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { reconnect } from '#client/service.ts'
 import { answerRekey, offerRekey } from '#host/crypto/rekey.ts'
 import { exportSession, importSession } from '#host/crypto/session.ts'
@@ -14,7 +15,7 @@ import { follow } from './rekey.ts'
 test('an answer that comes too late moves no epoch, and its place in the window is stored with it', () => {
   const { a, b } = pair()
   // A crash took the offer back after it had left.
-  const session = importSession(exportSession(a))
+  const session = importSession(nativeCrypto, exportSession(a))
   const offer = offerRekey(a, { bind, mid: random(16), now: 0 }) ?? new Uint8Array(0)
   const answered = { envelope: envelopeOf(offer), opened: openBytes(b, offer) }
   const answer = answerRekey(b, answered, { bind, mid: random(16), now: 0 }) ?? new Uint8Array(0)
@@ -36,7 +37,7 @@ test('an answer that comes too late moves no epoch, and its place in the window 
   const { changes, messages } = follow(heard(), { now: 0, random })
   expect(messages).toEqual([])
   expect(changes.map(({ key }) => key)).toEqual(['session/device/phone'])
-  const restored = importSession(changes[0]?.value ?? new Uint8Array(0))
+  const restored = importSession(nativeCrypto, changes[0]?.value ?? new Uint8Array(0))
   expect(restored.state.epochs).toHaveLength(1)
   expect(openBytes(restored, answer).replay).toBe(true)
   expect(follow(heard(), { now: 0, random }).changes).toEqual([])

@@ -37,7 +37,7 @@ export function exportedTrail(vault: Vault, now: number): ExportedTrail {
   const namespace = vault.store.namespace('audit')
   return {
     vault: vault.id,
-    verifyKey: vault.signing.verifyKey.raw,
+    verifyKey: vault.signing.publicKey,
     base: trailBaseBytes(namespace),
     rows: allRows(namespace),
     checkpoint: freshCheckpoint(vault, now),

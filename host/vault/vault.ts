@@ -4,8 +4,10 @@ import { type Bucket, fullBucket } from '#host/contracts/rate.ts'
 import { makeProfile } from '#host/contracts/profile.ts'
 import type { Prover } from '#host/crypto/bbs-thread.ts'
 import { identityId } from '#host/crypto/identity.ts'
-import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { OpeningKey, SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { IDENTITY_KEY } from '#host/plugin/manifest.ts'
 import { auditTrail, type AuditTrail } from '#host/storage/audit.ts'
@@ -35,7 +37,7 @@ export interface Vault extends AsyncDisposable {
   readonly system: Namespace
   readonly audit: AuditTrail
   readonly signing: SigningKey
-  readonly prekey: KemPrivateKey
+  readonly prekey: OpeningKey
   /** What a connection reads before it asks: signed, public. */
   readonly profile: { readonly bytes: Uint8Array; readonly hash: Uint8Array }
   readonly connections: Map<ConnectionId, Connection>
@@ -139,7 +141,7 @@ export function readVault(
   if (!documents)
     throw new Refusal('vault-unknown', 'its key for documents is missing: it was never founded as a vault')
   const profile = lazily(() => {
-    return makeProfile({ vault: id, signing: signing(), prekey: prekey(), documents, handlers })
+    return makeProfile(nativeCrypto, { vault: id, signing: signing(), prekey: prekey(), documents, handlers })
   })
   const account = emptyAccount()
   const letters = entries(system, 'outbox/').map(([name, value]) => [`outbox/${name}`, value] as const)
@@ -185,5 +187,5 @@ export function readVault(
 
 /** The vault's public name: SHA-256 id of its verify key. An invitation carries it. */
 export function fingerprint(vault: Vault): Uint8Array {
-  return identityId(vault.signing.verifyKey.raw)
+  return identityId(nativeCrypto, vault.signing.publicKey)
 }

@@ -10,7 +10,7 @@ import { connectService } from '#host/service.fixture.ts'
 import { random, startWorld } from '#host/world.fixture.ts'
 
 const birth = () => ({
-  device: { id: 'phone', label: 'phone', verifyKey: generateSigningKey().verifyKey.raw },
+  device: { id: 'phone', label: 'phone', verifyKey: generateSigningKey().publicKey },
   fields: { email: 'bob@example.org' },
   now: 0,
 })

@@ -14,14 +14,17 @@ import { COMMIT_DEADLINE_MS, VAULT_BYTES_MAX, VAULT_DISK_BYTES_MAX, VAULTS_OPEN_
 import { createVault as createStore, openVault as openStore } from '#host/storage/open.ts'
 import type { RefusalMeter } from '#host/storage/refusal-meter.ts'
 import type { BlobStore, Sealer, VaultStore } from '#host/storage/port.ts'
+import type { OwnerSecret } from '#host/storage/protected.ts'
 import { openViews, type Views } from '#host/storage/view.ts'
 import { fileBlobs, syncFolder } from '#host/storage/file-blobs.ts'
 import { flush } from '#host/storage/flush.ts'
+import { keyContext } from '#host/storage/key-file.ts'
 import { vaultTag } from '#host/storage/keys.ts'
 import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import { type Instance, openInstance } from './account/instance.ts'
 import { type Backup, fill } from './backup.ts'
 import type { Published } from './published.ts'
+import { type ProtectedBirth, protectNew } from './sealing/birth.ts'
 import { type Guard, openGuard } from './sealing/guard.ts'
 import { openSealing, type Sealing } from './sealing/sealing.ts'
 import type { Successor } from './sealing/succession.ts'
@@ -48,8 +51,12 @@ export interface Vaults extends AsyncDisposable {
   wakeTimes(now: number): WakeTimes
   /** Says of a closed vault when it has something to do: from the list that an earlier host left. */
   remember(times: WakeTimes): void
-  /** @throws Refusal `conflict` when there is one of that name */
-  create(id: string, birth: Birth): Promise<Vault>
+  /**
+   * With `owner`, protected from its first byte: it opens for this enclave and that secret alone.
+   *
+   * @throws Refusal `conflict` when there is one of that name
+   */
+  create(id: string, birth: Birth, owner?: OwnerSecret): Promise<Vault>
   /**
    * Puts the vault of a backup in place. It is there when this resolves; if it fails, or the process ends before,
    * there is none of that name and the same backup may be restored again.
@@ -135,7 +142,7 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
     remember(times) {
       for (const [id, at] of times) shelf.remember(parseVaultId(id), at)
     },
-    create: async (text, birth) => shelf.keep(await makeVault(parts, parseVaultId(text), birth)),
+    create: async (text, birth, owner) => shelf.keep(await makeVault(parts, parseVaultId(text), { ...birth, owner })),
     restore: async (backup, now) => shelf.keep(await restoreVault(parts, backup, now)),
     open: () => shelf.open,
     names: () => namesIn(folder),
@@ -182,13 +189,25 @@ async function loadVault(parts: Parts, id: VaultId, refusals: RefusalMeter | und
   return vault
 }
 
-async function makeVault(parts: Parts, id: VaultId, birth: Birth): Promise<Vault> {
+async function makeVault(
+  parts: Parts,
+  id: VaultId,
+  { owner, ...birth }: Birth & { readonly owner: OwnerSecret | undefined },
+): Promise<Vault> {
   const { log, sealer, snapshots, published, random, keyFile } = parts
   const kek = random(32)
-  await writeNew(keyFile(id), sealer.seal(kek, `vault ${id}`))
+  if (owner) await writeProtected(parts, { id, kek, owner, verifyKey: birth.device.verifyKey })
+  else await writeNew(keyFile(id), sealer.seal(kek, keyContext(id)))
   const store = await createStore(log, { vault: id, kek, random, snapshots })
   await foundVault(store, { ...birth, published, random })
   return vaultOf(parts, store, { id })
+}
+
+async function writeProtected({ enclaved, guard, random, keyFile }: Parts, birth: ProtectedBirth): Promise<void> {
+  if (!enclaved) throw new Error('no enclave runs that could protect a vault')
+  const { bytes, held } = await protectNew(birth, { enclave: enclaved.enclave, guard, random })
+  await writeNew(keyFile(birth.id), bytes)
+  guard.hold(birth.id, held)
 }
 
 /** Its key gets its name when all of it is durable: until then there is no such vault. */
@@ -197,8 +216,8 @@ async function restoreVault(parts: Parts, { vault: id, changes }: Backup, now: n
   const part = `${keyFile(id)}${PART}`
   if (await readFile(keyFile(id)).catch(absent)) throw taken(keyFile(id))
   const begun = await readFile(part).catch(absent)
-  const kek = begun ? sealer.open(begun, `vault ${id}`) : random(32)
-  if (!begun) await writeNew(part, sealer.seal(kek, `vault ${id}`))
+  const kek = begun ? sealer.open(begun, keyContext(id)) : random(32)
+  if (!begun) await writeNew(part, sealer.seal(kek, keyContext(id)))
   // Opening zeroes the key it was given.
   const again = new Uint8Array(kek)
   const left = await openStore(log, { vault: id, kek, epoch: 0, random, snapshots }).catch(unborn)

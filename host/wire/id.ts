@@ -21,7 +21,6 @@ export const grammar = {
 
 const idPattern = new RegExp(`^${grammar.id}$`)
 const typePattern = new RegExp(`^${grammar.type}$`)
-const eventIdPattern = /^[0-9a-f]{32}$/
 
 /** @throws Refusal `malformed` unless the text is `[a-z0-9_-]{1,64}` */
 export function parseVaultId(text: string): VaultId {
@@ -39,12 +38,6 @@ export function parseConnectionId(text: string): ConnectionId {
 export function parseEventType(text: string): EventType {
   if (!typePattern.test(text)) throw new Refusal('malformed', 'event type: must be noun.verb in lower case')
   return text as EventType
-}
-
-/** @throws Refusal `malformed` unless the text is 32 lower-case hexadecimal characters */
-export function parseEventId(text: string): EventId {
-  if (!eventIdPattern.test(text)) throw new Refusal('malformed', 'event id: must be 32 lower-case hex characters')
-  return text as EventId
 }
 
 /** @throws Refusal `malformed` unless there are 16 bytes */

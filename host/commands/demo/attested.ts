@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { openSoftwareAttestor } from '#enclave/attestor.ts'
 import { measuredRegisters } from '#enclave/measure.ts'
-import { openShowing } from '#enclave/shown.ts'
+import { openShowing } from '#enclave/showing.ts'
 import type { Showing } from '#host/crypto/enclave.ts'
 import { openAttestorKey } from '../attest.ts'
 import { type MeasuredImage, readMeasured } from '../image/read.ts'

@@ -7,6 +7,7 @@ import type { Trust } from '#enclave/shown.ts'
 import { signContract, verifyContract } from '#host/contracts/contract.ts'
 import { offeredEvents, publishedEvents } from '#host/contracts/offer.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { VaultStore } from '#host/storage/port.ts'
 import { entries } from '#host/vault/read.ts'
@@ -62,13 +63,17 @@ export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
   const invitation = (service: ServiceName): Invitation => has(player(service).invitation, `${service} is not invited`)
   const contract = (service: ServiceName, version: number): Uint8Array => {
     const { options, identity } = player(service)
-    return signContract(contractOf(service, version, { identity, now: surroundings.now() }), options.signing)
+    return signContract(
+      nativeCrypto,
+      contractOf(service, version, { identity, now: surroundings.now() }),
+      options.signing,
+    )
   }
   const meeting: Meeting = {
     async found(service) {
       const { signing, store } = await foundVaultOf(service, vaults)
       const options = { ...surroundings, transport, store: storeIn(store), signing }
-      const identity = identityId(signing.verifyKey.raw)
+      const identity = identityId(nativeCrypto, signing.publicKey)
       players.set(service, { options, identity })
       return identity
     },
@@ -93,7 +98,7 @@ export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
       const offer = { profile, contract: contract(service, 1) }
       player(service).connected = await connect(invitation(service), offer, options)
       const terms = connection(service).terms()
-      const signed = verifyContract(offer.contract, options.signing.verifyKey.raw)
+      const signed = verifyContract(nativeCrypto, offer.contract, options.signing.publicKey)
       const events = offeredEvents(signed.contract, { handlers: profile.handlers, declined: terms.declined })
       return { ...terms, offered: events.map(({ type }) => type) }
     },
@@ -110,7 +115,7 @@ export function openTroupe(vaults: Vaults, transport: Transport): Troupe {
 
 /** The service's own vault, with an operator key that nobody uses in the demo. */
 function foundVaultOf(service: ServiceName, vaults: Vaults): ReturnType<Vaults['create']> {
-  const device = { id: 'operator', label: 'operator', verifyKey: generateSigningKey().verifyKey.raw }
+  const device = { id: 'operator', label: 'operator', verifyKey: generateSigningKey().publicKey }
   return vaults.create(service, { device, fields: { name: SERVICES[service] }, now: surroundings.now() })
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { missingRuntime, missingToolchain } from '../../../scripts/build-handler.ts'
+import { GO_PDK } from '../../../scripts/toolchain-go.ts'
 import { missingPackages } from '../../../scripts/toolchain-npm.ts'
 import { startTrellis, trellis } from '../run.fixture.ts'
 import { buildFolder } from './build.ts'
@@ -191,6 +192,26 @@ test.each([
     code: 'toolchain-missing',
     message: expect.stringMatching(says),
   })
+})
+
+test('Go without its modules: new and build say which, how to get them, and what Go said', async ({ skip }) => {
+  const missing = await missingToolchain('go', base)
+  if (missing !== undefined) {
+    console.warn(`not run: Go without its modules. ${missing}`)
+    return skip(missing)
+  }
+  const says = /Extism PDK, github\.com\/extism\/go-pdk v1\.1\.3\).*go mod download.*Go says: go: .*GOPROXY=off/u
+  const folder = join(base, 'without-modules')
+  vi.stubEnv('GOMODCACHE', join(base, 'no-modules'))
+  vi.stubEnv('GOPROXY', 'off')
+  try {
+    expect(await green('new', folder, '--lang', 'go')).toMatch(new RegExp(`missing {2}.*${says.source}`, 'u'))
+    const { code, errors } = await trellis('handler', 'build', folder)
+    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(says)] })
+    expect(await readFile(join(folder, 'go.mod'), 'utf8')).toContain(`\nrequire ${GO_PDK}\n`)
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
 
 test.each([

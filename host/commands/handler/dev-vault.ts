@@ -10,6 +10,7 @@ import { type Connected, connect, discover, type ServiceOptions } from '#client/
 import { forgetfulStore } from '#client/transport.ts'
 import { signContract } from '#host/contracts/contract.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { type HandlerFiles, type Host, startHost } from '#host/host.ts'
 import { DEV_ANSWER_MS_MAX } from '#host/limits.ts'
@@ -120,7 +121,7 @@ async function openHost(options: {
 async function foundVault(folder: string, fields: ReadonlyMap<string, string>) {
   const signing = generateSigningKey()
   await using opened = await openFolder(folder, { create: true })
-  const device = { id: DEVICE, label: 'The developer’s phone', verifyKey: signing.verifyKey.raw }
+  const device = { id: DEVICE, label: 'The developer’s phone', verifyKey: signing.publicKey }
   const vault = await opened.vaults.create(VAULT, {
     device,
     fields: Object.fromEntries(fields),
@@ -153,8 +154,9 @@ async function introduce(
   const signing = generateSigningKey()
   const contract = (version: number, agreed: Terms): Uint8Array =>
     signContract(
+      nativeCrypto,
       {
-        service: { name: SERVICE, identity: identityId(signing.verifyKey.raw), links: {} },
+        service: { name: SERVICE, identity: identityId(nativeCrypto, signing.publicKey), links: {} },
         id: 'dev-terms',
         version,
         publishedAt: surroundings.now(),

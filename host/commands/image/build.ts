@@ -1,9 +1,10 @@
 /** `trellis image build`: all that runs, as an image in a folder. */
-import { readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 
 import { Refusal } from '#host/errors.ts'
 import { makeWholeImage } from '../../../scripts/build-image.ts'
 import { readPins } from '../../../scripts/pins.ts'
+import { listInput } from '../files.ts'
 import { inspect } from './inspect.ts'
 
 export interface BuildOptions {
@@ -19,12 +20,17 @@ export interface BuildOptions {
   readonly minimumRelease?: number
 }
 
-/** Replaces an image that is there. @throws Refusal `image-unlisted` for a folder that holds something else */
+/**
+ * Replaces an image that is there.
+ *
+ * @throws Refusal `image-unlisted` for a folder that holds something else, `input-invalid` for what is no folder
+ */
 export async function build(folder: string, from: BuildOptions): Promise<void> {
-  const found: readonly string[] = await readdir(folder).catch(() => [])
+  const found = existsSync(folder) ? await listInput(folder, 'image') : []
   if (found.length > 0 && !found.includes('image.json')) {
     throw new Refusal('image-unlisted', `image: ${folder} holds ${found[0]} and is no image: choose an empty folder`)
   }
+  if (from.components !== undefined) await listInput(from.components, 'components')
   const { json, columns, pins, components, release = 0, releaseKey, minimumRelease = 0 } = from
   await makeWholeImage(folder, {
     components,

@@ -1,16 +1,16 @@
 /** `trellis image eif`: an image as an Enclave Image File, and what such a file measures to. */
-import { open, readFile, writeFile } from 'node:fs/promises'
-
 import { cpioArchive } from '#enclave/cpio.ts'
 import { decodeEif, type Eif, encodeEif } from '#enclave/eif.ts'
 import { measureEif } from '#enclave/eif-measure.ts'
 import { Rejection } from '#enclave/errors.ts'
-import { type Image, openImage } from '#enclave/image.ts'
+import type { Image } from '#enclave/image.ts'
 import { EIF_BYTES_MAX } from '#enclave/limits.ts'
 import { BOOT_FILE, encodeListing, LISTING } from '#enclave/listing.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
+import { readInput, writeOutput } from '../files.ts'
 import { paint } from '../paint.ts'
+import { readImageAt } from './read.ts'
 
 export interface EifOptions {
   readonly image: string
@@ -38,10 +38,10 @@ const RUNTIME_AT = '/bin/node'
  * give the same bytes: metadata carries no date.
  *
  * @returns whether it was written
- * @throws Refusal `image-…`; `image-changed` for a runtime that is not the one the image lists
+ * @throws Refusal `image-…`; `image-changed` for a runtime that is not the one the image lists; `input-invalid`
  */
 export async function buildEif(options: EifOptions, { json }: { json: boolean }): Promise<boolean> {
-  const image = await openImage(options.image)
+  const image = await readImageAt(options.image)
   const text = new TextEncoder()
   const ramdisk = cpioArchive([
     { path: 'cmd', data: text.encode([RUNTIME_AT, `${IMAGE_AT}/${BOOT_FILE}`, ...options.run].join('\n')) },
@@ -56,15 +56,15 @@ export async function buildEif(options: EifOptions, { json }: { json: boolean })
       memoryBytes: options.memory * MIB,
       cpus: options.cpus,
       sections: [
-        { kind: 'kernel', data: await readWhole(options.kernel) },
+        { kind: 'kernel', data: await readPart('kernel', options.kernel) },
         { kind: 'cmdline', data: text.encode(options.cmdline) },
         { kind: 'metadata', data: text.encode(JSON.stringify({ ImageName: 'trellis' })) },
-        { kind: 'ramdisk', data: await readWhole(options.init) },
+        { kind: 'ramdisk', data: await readPart('init', options.init) },
         { kind: 'ramdisk', data: ramdisk },
       ],
     }
     const bytes = encodeEif(eif)
-    await writeFile(options.out, bytes)
+    await writeOutput(options.out, bytes)
     return eif
   })
 }
@@ -72,14 +72,14 @@ export async function buildEif(options: EifOptions, { json }: { json: boolean })
 async function readRuntime({ runtime }: Image, file: string): Promise<Uint8Array> {
   if (runtime === null)
     throw new Refusal('image-missing', 'image: it lists no runtime: build it with trellis image build')
-  const bytes = new Uint8Array(await readFile(file))
+  const bytes = await readPart('runtime', file)
   if (sha384(bytes).toHex() === runtime.sha384) return bytes
   throw new Refusal('image-changed', `image: ${file} is not the runtime that it lists: node ${runtime.version}`)
 }
 
-/** Prints what a file measures to. @returns whether it is an EIF */
+/** Prints what a file measures to. @returns whether it is an EIF @throws Refusal `input-invalid` */
 export function measureEifFile(file: string, { json }: { json: boolean }): Promise<boolean> {
-  return told(json, async () => decodeEif(await readWhole(file)))
+  return told(json, async () => decodeEif(await readPart('eif', file)))
 }
 
 async function told(json: boolean, make: () => Promise<Eif>): Promise<boolean> {
@@ -97,10 +97,7 @@ async function told(json: boolean, make: () => Promise<Eif>): Promise<boolean> {
   }
 }
 
-/** No more than an EIF may have, whatever the file's size says. */
-async function readWhole(path: string): Promise<Uint8Array> {
-  await using handle = await open(path, 'r')
-  const { size } = await handle.stat()
-  if (size > EIF_BYTES_MAX) throw new Rejection('eif-malformed', `eif: ${path} has ${size} bytes, more than any`)
-  return new Uint8Array(await readFile(handle))
+/** No part has more than the whole may have. */
+function readPart(what: string, path: string): Promise<Uint8Array> {
+  return readInput(path, { what, bytesMax: EIF_BYTES_MAX })
 }

@@ -5,6 +5,7 @@ import { type Image, openImage } from '#enclave/image.ts'
 import { type ImageMeasure, measureImage, softwareMeasurement } from '#enclave/measure.ts'
 import { Refusal } from '#host/errors.ts'
 import { type Manifest, parseManifest } from '#host/plugin/manifest.ts'
+import { listInput } from '../files.ts'
 
 export interface MeasuredImage {
   readonly image: Image
@@ -17,9 +18,18 @@ export interface MeasuredImage {
   readonly authors: ReadonlyMap<string, Uint8Array>
 }
 
-/** @throws Refusal `image-…` naming the file, also for an author's signature over another; `manifest-invalid` */
+/**
+ * @throws Refusal `image-…` naming the file, also for an author's signature over another; `manifest-invalid`;
+ *   `input-invalid` for no folder at all
+ */
 export async function readMeasured(folder: string): Promise<MeasuredImage> {
-  return measuredOf(await openImage(folder))
+  return measuredOf(await readImageAt(folder))
+}
+
+/** @throws Refusal `image-…` naming the file; `input-invalid` for no folder at all */
+export async function readImageAt(folder: string): Promise<Image> {
+  await listInput(folder, 'image')
+  return openImage(folder)
 }
 
 /** An image that was read. @throws Refusal as `readMeasured` */

@@ -1,6 +1,7 @@
 /** `trellis instance show`, `set` and `backup-key`. */
 import { digest } from '#host/crypto/kdf.ts'
-import { generateKemKey, KEM_SEED_BYTES } from '#host/crypto/kem.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { KEM_SEED_BYTES } from '#host/crypto/sizes.ts'
 import { openFolder } from '../open.ts'
 import { surroundings } from '../surroundings.ts'
 import { readSecret, writeNew } from '../vault/files.ts'
@@ -45,6 +46,6 @@ export async function makeBackupKey({
 }): Promise<void> {
   const seed = surroundings.random(KEM_SEED_BYTES)
   await writeNew(secret, seed)
-  await writeNew(open, generateKemKey(seed).publicKey.raw)
+  await writeNew(open, generateKemKey(seed).publicKey)
   seed.fill(0)
 }

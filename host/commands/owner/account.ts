@@ -1,8 +1,8 @@
 /** `trellis owner new`, `sign-up`, `keys`, `join`, `show-device`, `token`, `delete-account`. */
 import { encodeKeyFrames } from '#client/entries/frames.ts'
 import { openAccount } from '#client/account/account.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { parseUserId } from '#host/entries/ids.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { surroundings } from '../surroundings.ts'
 import { writeNew } from '../vault/files.ts'

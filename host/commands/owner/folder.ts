@@ -10,11 +10,12 @@ import type { DeviceSeeds } from '#client/entries/recovery.ts'
 import type { DeviceSecrets } from '#client/entries/state.ts'
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { deviceId } from '#host/entries/device.ts'
 import { type DeviceId, HASH_BYTES } from '#host/entries/ids.ts'
 import type { DeviceKeys } from '#host/entries/model.ts'
-import { nativeCrypto, nativeOpener, nativeSigner } from '#host/entries/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
@@ -81,7 +82,7 @@ export async function openDevice(path: string): Promise<DeviceFolder> {
   const seeds = await readSeeds(join(path, KEY_FILE))
   const lock = await takeLock(join(path, 'device.lock'), process.pid)
   const [signing, kem] = [generateSigningKey(seeds.signing), generateKemKey(seeds.sealing)]
-  const keys = { signing: signing.verifyKey.raw, sealing: kem.publicKey.raw }
+  const keys = { signing: signing.publicKey, sealing: kem.publicKey }
   const id = deviceId(nativeCrypto, keys)
   const blobs = await fileBlobs(path)
   const sealed = sealing(seeds, id)
@@ -102,7 +103,7 @@ export async function openDevice(path: string): Promise<DeviceFolder> {
     keys,
     seeds,
     signing,
-    secrets: { signer: nativeSigner(signing), opener: nativeOpener(kem) },
+    secrets: { signer: signing, opener: kem },
     get card() {
       return card
     },

@@ -22,6 +22,8 @@ import { openDevice } from './folder.ts'
 import type { Screen } from './screen.ts'
 
 const SHARING: Sharing = { events: [], store: null, messages: false, authentication: false, requestsPerHour: 1_000 }
+/** Nobody waits for the host's next round. */
+const TICK_MS = 20
 const PASSPHRASE = 'correct horse battery staple'
 
 /** What was printed, and what was found wrong. */
@@ -94,7 +96,7 @@ export async function startOwners(): Promise<Owners> {
 
   async function hosted(parts: AsyncDisposableStack) {
     const broker = parts.use(await openMemoryBroker(data))
-    const quiet = { warn: () => {}, cells: 1, pid: process.pid, handlers: [] }
+    const quiet = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
     const host = parts.use(await startHost({ ...surroundings, ...quiet, folder: data, bus: broker.connect() }))
     const pair = async ({ vault, device }: { vault: string; device: string }) => {
       await using made = await openDevice(path(device))
@@ -114,7 +116,7 @@ export async function startOwners(): Promise<Owners> {
     const invitation = await mine.invite(alias, 'service')
     const own = { ...surroundings, transport: broker.connect(), store: forgetfulStore(), signing: publisher }
     const profile = await discover(invitation, own)
-    const contract = signContract(contractOf(), publisher)
+    const contract = signContract(surroundings.crypto, contractOf(), publisher)
     // Answered when the owner decides, when this host is gone.
     void connect(invitation, { profile, contract }, own).catch(() => {})
     await offers.take()

@@ -2,10 +2,11 @@
 import { type BackupCopy, openBackup } from '#client/account/recovery.ts'
 import { openRecovery, readRecovery, sealRecovery } from '#client/entries/recovery.ts'
 import { entryPage, servedEntry, standing } from '#client/owner-entries.ts'
-import { generateKemKey, KEM_SEED_BYTES } from '#host/crypto/kem.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { KEM_SEED_BYTES } from '#host/crypto/sizes.ts'
 import { parseEntryId, parseUserId } from '#host/entries/ids.ts'
 import { backupId } from '#host/entries/device.ts'
-import { nativeCrypto, nativeHashPassphrase, nativeOpener } from '#host/entries/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { knownDirectory, keptHeads, ownStatements } from '#host/vault/account/directory.ts'
@@ -23,7 +24,7 @@ import type { Screen } from './screen.ts'
 
 const SALT_BYTES = 16
 const COPY_LABEL = 'entries/1 backup copy'
-const tools = { crypto: nativeCrypto, hashPassphrase: nativeHashPassphrase }
+const tools = { crypto: nativeCrypto, hashPassphrase: nativeCrypto.hashPassphrase }
 const bytes = z.instanceof(Uint8Array)
 const headSchema = z.tuple([z.literal(COPY_LABEL), bytes, z.array(bytes), z.array(bytes)])
 const entrySchema = z.tuple([bytes, standing])
@@ -115,7 +116,7 @@ export async function openBackupCopy(
 ): Promise<void> {
   const seed = await readSecret(key)
   if (seed.length !== KEM_SEED_BYTES) throw new Refusal('key-missing', `${key} holds no private backup key`)
-  const opener = nativeOpener(generateKemKey(seed))
+  const opener = generateKemKey(seed)
   seed.fill(0)
   const copy = readCopy(new TextDecoder().decode(await readSecret(file)), file)
   const { entries, unshared, findings } = openBackup(copy, { ...surroundings, crypto: nativeCrypto, opener })

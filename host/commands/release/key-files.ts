@@ -12,11 +12,11 @@ export async function makeKeyFile(file: string): Promise<void> {
   console.log((await readKeyFile(file)).publicKey.toHex())
 }
 
-/** @throws Refusal `key-missing` for a file that is absent, open to others, or no key */
+/** @throws Refusal `input-invalid` for a file that is absent, `key-missing` for one that is open to others or no key */
 export async function readKeyFile(file: string): Promise<Ed25519Key> {
   const seed = await readSecretFile(file)
   if (seed !== undefined) return keyOf(seed)
-  throw new Refusal('key-missing', `release: key ${file} is absent: trellis release key --out makes one`)
+  throw new Refusal('input-invalid', `release: key ${file} is absent: trellis release key --out makes one`)
 }
 
 /** The key of a seed, which is zero afterwards. */

@@ -1,5 +1,5 @@
 /** A release log in a file: read whole and verified, added to by one line that is durable before anybody is told. */
-import { open, readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 
 import { Rejection } from '#enclave/errors.ts'
 import { RELEASE_LOG_BYTES_MAX, RELEASE_SIGNATURES_MIN } from '#enclave/limits.ts'
@@ -8,7 +8,10 @@ import { type ReleaseLog, readReleaseLog } from '#enclave/release-log.ts'
 import { signEntry } from '#enclave/release-sign.ts'
 import { nativeEvidence } from '#host/crypto/p384.ts'
 import { Refusal } from '#host/errors.ts'
+import { readInputIfThere, unusable } from '../files.ts'
 import { readKeyFile } from './key-files.ts'
+
+const LOG = { what: 'release log', bytesMax: RELEASE_LOG_BYTES_MAX }
 
 /** What is said, without its place in the log. */
 export type Draft = ReleaseEntry extends infer Entry
@@ -20,10 +23,10 @@ export type Draft = ReleaseEntry extends infer Entry
 /**
  * @param keys Ed25519, hex: whose signatures count
  * @returns undefined when there is no file
- * @throws Refusal `release-refused` that says what is wrong with it
+ * @throws Refusal `release-refused` that says what is wrong with it, `input-invalid` when it cannot be read
  */
 export async function readLogFile(file: string, keys: readonly string[]): Promise<ReleaseLog | undefined> {
-  const bytes = await readUpTo(file)
+  const bytes = await readInputIfThere(file, LOG)
   if (bytes === undefined) return undefined
   return refusing(file, () => readReleaseLog(nativeEvidence, bytes, keys))
 }
@@ -31,7 +34,7 @@ export async function readLogFile(file: string, keys: readonly string[]): Promis
 /**
  * Signs an entry and adds it. The log that is there is verified with the same keys first.
  *
- * @throws Refusal `release-refused`, `key-missing`
+ * @throws Refusal `release-refused`, `key-missing`, `input-invalid`
  */
 export async function appendEntry(
   file: string,
@@ -43,7 +46,7 @@ export async function appendEntry(
   }
   const keys = await Promise.all(keyFiles.map(readKeyFile))
   const known = keys.map(({ publicKey }) => publicKey.toHex())
-  const bytes = (await readUpTo(file)) ?? new Uint8Array()
+  const bytes = (await readInputIfThere(file, LOG)) ?? new Uint8Array()
   return refusing(file, async () => {
     const log = readReleaseLog(nativeEvidence, bytes, known)
     const { kind, ...said } = draft
@@ -56,22 +59,13 @@ export async function appendEntry(
     grown.set(line, bytes.length)
     grown[grown.length - 1] = 10
     readReleaseLog(nativeEvidence, grown, known)
-    await using handle = await open(file, 'a', 0o644)
+    await using handle = await open(file, 'a', 0o644).catch((cause: unknown) => {
+      throw unusable(`release log: ${file} cannot be written`, cause)
+    })
     await handle.appendFile(grown.subarray(bytes.length))
     await handle.sync()
     return entry
   })
-}
-
-async function readUpTo(file: string): Promise<Uint8Array | undefined> {
-  await using handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new Refusal('release-refused', `release log ${file}: ${error.message}`, { cause: error })
-  })
-  if (handle === undefined) return undefined
-  const { size } = await handle.stat()
-  if (size > RELEASE_LOG_BYTES_MAX) throw new Refusal('release-refused', `release log ${file}: ${size} bytes`)
-  return new Uint8Array(await readFile(handle))
 }
 
 async function refusing<T>(file: string, act: () => T | Promise<T>): Promise<T> {

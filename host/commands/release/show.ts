@@ -11,10 +11,10 @@ interface ShowOptions {
   readonly columns: number
 }
 
-/** @throws Refusal `release-refused` */
+/** @throws Refusal `release-refused`, `input-invalid` */
 export async function show(file: string, { keys, json, columns }: ShowOptions): Promise<void> {
   const log = await readLogFile(file, keys)
-  if (log === undefined) throw new Refusal('release-refused', `release: ${file} is absent: image sign begins a log`)
+  if (log === undefined) throw new Refusal('input-invalid', `release: ${file} is absent: image sign begins a log`)
   const { entries, tree } = log
   if (json) {
     console.log(JSON.stringify({ size: tree.size, root: tree.root.toHex(), entries }, undefined, 2))

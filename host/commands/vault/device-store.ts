@@ -1,5 +1,5 @@
 /** What an owner's device remembers, in a folder of its own: one file, replaced whole, readable by its owner alone. */
-import type { ClientStore } from '#client/transport.ts'
+import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -14,18 +14,11 @@ export async function openDeviceStore(folder: string): Promise<ClientStore> {
   const bytes = await blobs.read(FILE)
   const kept = bytes && check(itemsSchema, decodeCbor(bytes, { bytesMax: MiB }), 'malformed', `${folder}/${FILE}`)
   const items = new Map(Object.entries(kept ?? {}))
+  const store = forgetfulStore(items)
   return {
-    get: (key) => items.get(key),
-    under: (prefix) =>
-      [...items.keys()]
-        .filter((key) => key.startsWith(prefix))
-        .sort()
-        .flatMap((key) => items.get(key) ?? []),
+    ...store,
     async put(changes) {
-      for (const [key, value] of changes) {
-        if (value) items.set(key, value)
-        else items.delete(key)
-      }
+      await store.put(changes)
       await blobs.write(FILE, [encodeCbor(Object.fromEntries(items))])
     },
   }

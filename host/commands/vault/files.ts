@@ -25,6 +25,23 @@ export async function readSecret(path: string): Promise<Uint8Array> {
   }
 }
 
+const SIGNING_SEED_BYTES = 64
+/** A device's folder keeps the seed of its sealing key behind the other. */
+const DEVICE_SEEDS_BYTES = SIGNING_SEED_BYTES + 32
+
+/**
+ * What a device signs with: the file of `vault create --new-device-key`, or `device.key` of a device's folder.
+ *
+ * @throws Refusal `key-missing`
+ */
+export async function signingSeed(path: string): Promise<Uint8Array> {
+  const bytes = await readSecret(path)
+  if (bytes.length === SIGNING_SEED_BYTES || bytes.length === DEVICE_SEEDS_BYTES) {
+    return bytes.subarray(0, SIGNING_SEED_BYTES)
+  }
+  throw new Refusal('key-missing', `${path} has ${bytes.length} bytes and is no device’s key: choose another file`)
+}
+
 /** Readable by its owner alone, durable when this resolves. @throws Refusal `conflict` when it is there already */
 export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {

@@ -18,7 +18,10 @@ export function addOrders(vault: Command): void {
       .description(description)
       .argument('<id>', 'the vault')
       .requiredOption('--nats <url>', 'the server its host is on')
-      .requiredOption('--device-key <file>', 'the device’s signing key: vault create --new-device-key made it')
+      .requiredOption(
+        '--device-key <file>',
+        'the device’s signing key: of vault create --new-device-key, or DEVICE/device.key',
+      )
       .requiredOption('--device <dir>', 'what this device remembers, your secret too: keep it to yourself')
       .requiredOption('--policy <file>', 'whom to believe and what code to accept: docs/trust.md')
       .option('--space <name>', 'the host’s prefix on that server')

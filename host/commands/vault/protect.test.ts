@@ -10,11 +10,15 @@ import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import type { ClientStore } from '#client/transport.ts'
 import { measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
 import type { Release, Releases } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
 import { openAttestorKey } from '../attest.ts'
 import { openEnclaved } from '../enclaved.ts'
+import { makeDevice, openDevice } from '../owner/folder.ts'
 import { openDeviceStore } from './device-store.ts'
+import { signingSeed } from './files.ts'
 import { type Act, give, order } from './protect.ts'
 
 const imageOf = (serial: number) => {
@@ -70,6 +74,7 @@ async function clientOf(accepts: readonly number[], kept = store): Promise<Encla
     store: kept,
     roots: { nitro: [], software: [believed.toHex()], revoked: new Set() },
     policy: { kind: 'software', measurements: accepts.map(measurementOf), registers: new Map(), maxAgeMs: 60_000 },
+    crypto: nativeCrypto,
     now: world.now,
     random,
   })
@@ -163,6 +168,16 @@ test('what is typed: a key, a folder, a policy; and the connection is held for t
   const ordering = order('protect', 'alice', { ...files, connect: () => Promise.resolve(world.broker.connect()) })
   // The host's own answer, to a key that is no device of this vault.
   await expect(ordering).rejects.toMatchObject({ code: 'provision-invalid' })
+  await writeFile(at('device.key'), random(65))
+  await expect(order('lock', 'alice', files)).rejects.toThrow(/device.key has 65 bytes and is no device’s key/)
+})
+
+test('the key of a device’s folder is one: what it signs with comes first', async () => {
+  const device = at('phone')
+  await makeDevice(device)
+  await using folder = await openDevice(device)
+  const { publicKey } = generateSigningKey(await signingSeed(join(device, 'device.key')))
+  expect(publicKey).toEqual(folder.keys.signing)
 })
 
 test('what a device remembers is there again, and only its owner can read it', async () => {

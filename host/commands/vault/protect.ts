@@ -1,25 +1,22 @@
 /** `trellis vault protect|unlock|lock|move|abandon`: what an owner's device has the measured code do with a vault. */
-import { readFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
-
 import { type EnclaveClient, enclaveClient } from '#client/sealing.ts'
 import { Rejection } from '#enclave/errors.ts'
-import { parsePolicy } from '#enclave/policy.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { connectNats } from '../bus.ts'
 import { paint } from '../paint.ts'
+import { readPolicy } from '../policy-file.ts'
 import { surroundings } from '../surroundings.ts'
 import { openDeviceStore } from './device-store.ts'
-import { readSecret, writeNew } from './files.ts'
+import { readSecret, signingSeed, writeNew } from './files.ts'
+import { readPin } from './pin.ts'
 
 export type Act = 'protect' | 'unlock' | 'lock' | 'move' | 'abandon'
 
 export interface OrderTyped {
   readonly nats: string
   readonly space?: string
-  /** The seed of the device's signing key, as `vault create` keeps it. */
+  /** The file of the device's signing key. */
   readonly deviceKey: string
   /** What the device remembers. */
   readonly device: string
@@ -39,14 +36,14 @@ export async function order(
   vault: string,
   { connect = connectNats, ...typed }: OrderTyped & { readonly connect?: typeof connectNats },
 ): Promise<number> {
-  const policy = await readFile(typed.policy, 'utf8')
-  const signing = generateSigningKey(await readSecret(typed.deviceKey))
+  const trusted = await readPolicy(typed.policy)
+  const signing = generateSigningKey(await signingSeed(typed.deviceKey))
   const store = await openDeviceStore(typed.device)
   await using transport = await connect(typed.nats, {
     name: 'trellis-owner',
     ...(typed.space !== undefined && { space: typed.space }),
   })
-  const client = enclaveClient({ ...surroundings, ...parsePolicy(policy), vault, signing, transport, store })
+  const client = enclaveClient({ ...surroundings, ...trusted, vault, signing, transport, store })
   const pin = typed.pin === true ? await readPin() : undefined
   // Awaited here: the connection is closed on the way out.
   return await give(act, client, {
@@ -115,14 +112,4 @@ async function moved(client: EnclaveClient, { pin, approve, say }: Omit<Said, 's
     `on its way to ${offer.release}: start that image, accept ${offer.to.toHex()} in your policy, and unlock it there`,
   )
   return 0
-}
-
-/** The first line of what is typed or piped; a terminal does not show it. */
-async function readPin(): Promise<string> {
-  const terminal = process.stdin.isTTY
-  if (terminal) process.stderr.write('PIN: ')
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  using lines = createInterface({ input: process.stdin, output: silent, terminal })
-  for await (const line of lines) return line
-  throw new Refusal('secret-wrong', 'no PIN was typed')
 }

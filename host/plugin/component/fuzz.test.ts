@@ -18,8 +18,9 @@ import { Trap } from './trap.ts'
 const limits = { memoryBytesMax: 2 ** 22, tableElementsMax: 1_000, fuel: 100_000 }
 const options = { imports: {}, liftBytesMax: 4_096, wasi: { nowMs: () => 0, write: () => undefined } }
 
-/** Milliseconds of `npm run soak`; without it the sample of one round. */
+/** Milliseconds of `npm run soak fuzz`; without it the sample of one round. */
 const SOAK_MS = Number(process.env['SOAK_FUZZ_MS'] ?? 0)
+const TELL_MS = 10_000
 const RUNS = 1_500
 const SEED = 20_261_122
 /** What compiled code and memories that wait for a collection may take. */
@@ -43,6 +44,15 @@ function loadAndRun(bytes: Uint8Array): void {
       ends.trapped += 1
     }
   }
+}
+
+function told(runs: number, tookMs: number): string {
+  const { ran, refused, trapped, slowestMs } = ends
+  const rss = Math.round(process.memoryUsage.rss() / 2 ** 20)
+  return (
+    `${Math.round(tookMs / 1_000)} s: ${runs} changed components: ${ran} ran, ${refused} refused, ${trapped} trapped, ` +
+    `none otherwise; slowest ${slowestMs.toFixed(0)} ms, RSS ${rss} MiB`
+  )
 }
 
 /** By hand, compiled, and of made-up worlds. The large one only where there is time. */
@@ -70,6 +80,7 @@ describe('hostile bytes', () => {
     const started = performance.now()
     let seed = SEED
     let runs = 0
+    let toldMs = 0
     do {
       runs += RUNS
       fc.assert(
@@ -88,9 +99,12 @@ describe('hostile bytes', () => {
       )
       // Memories of instances that are gone wait for a collection.
       await pause(1)
+      const tookMs = performance.now() - started
+      if (SOAK_MS === 0 || (tookMs < toldMs + TELL_MS && tookMs < SOAK_MS)) continue
+      toldMs = tookMs
+      console.log(told(runs, tookMs))
     } while (performance.now() - started < SOAK_MS)
     const grown = process.memoryUsage.rss() - before
-    if (SOAK_MS > 0) console.log(`${runs} changed components in ${SOAK_MS} ms, ${grown} bytes more`, ends)
     expect(grown).toBeLessThan(GROWTH_BYTES_MAX)
     expect(ends.ran).toBeGreaterThan(0)
     expect(ends.refused).toBeGreaterThan(ends.ran)

@@ -10,6 +10,7 @@ import type { ComponentState } from './handles.ts'
 import type { Component } from './load.ts'
 import type { ContextPlan, CoreRef, FuncSource, Plan, ResourcePlan, Trampoline } from './plan.ts'
 import { takeSnapshot } from './snapshot.ts'
+import { openToll, type Toll } from './toll.ts'
 import { HostError, lied, outOfFuel, toTrap, Trap } from './trap.ts'
 import type { FuncType } from './types.ts'
 import { isFixedWasi, openWasi, type WasiOptions, type WasiTable } from './wasi.ts'
@@ -73,6 +74,7 @@ interface Machine {
   readonly components: readonly ComponentState[]
   readonly instances: WebAssembly.Instance[]
   readonly trampolines: Map<number, CoreFunction>
+  readonly toll: Toll
   readonly lifts: Map<number, ComponentFunction>
   /** There once the instances are: their start functions run on what the modules were made with. */
   tank: Tank | undefined
@@ -91,6 +93,8 @@ export function instantiate(component: Component, options: InstantiateOptions): 
     components: Array.from({ length: plan.components }, (_, index) => openComponent(index)),
     instances: [],
     trampolines: new Map(),
+    // What runs when it is made is of no event.
+    toll: openToll(() => run.depth > 0 && options.isLate?.() === true),
     lifts: new Map(),
     tank: undefined,
   }
@@ -176,7 +180,7 @@ function trampolineAt(machine: Machine, index: number): CoreFunction {
   if (known !== undefined) return known
   const plan = machine.plan.trampolines[index]
   if (plan === undefined) throw new Error(`trampoline ${index} is missing`)
-  const made = makeTrampoline(machine, plan)
+  const made = machine.toll(makeTrampoline(machine, plan))
   machine.trampolines.set(index, made)
   return made
 }

@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads'
 
 import { describe, expect, it } from 'vitest'
 
+import { TABLE_COPY_ELEMENTS_MAX } from '#host/plugin/limits.ts'
+
 import { fixtureBytes } from './fixtures/build.ts'
 import { openHost } from './fixtures/host.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
@@ -73,6 +75,18 @@ describe('a reset', () => {
   ])('is not offered when the code drops %s segments', async (_, core, body) => {
     const instance = await openCore(core, body)
     expect(instance.reset()).toBe(false)
+  })
+
+  it('is not offered where it would copy more elements of tables, one by one, than it may', async () => {
+    const writes = (elements: number) =>
+      `(table $t ${elements} funcref) (func (table.set $t (i32.const 0) (ref.null func)))`
+    const loadWith = async (core: string) =>
+      loadComponent(await bytesOfWat(guestWat({}, core)), { ...limits, tableElementsMax: 10_000 }).plan
+    const few = await loadWith(writes(TABLE_COPY_ELEMENTS_MAX))
+    expect(few).toMatchObject({ copiesTables: true, isResettable: true })
+    expect(await loadWith(writes(TABLE_COPY_ELEMENTS_MAX + 1))).toMatchObject({ isResettable: false })
+    // What nobody writes is not copied.
+    expect(await loadWith('(table 9999 funcref)')).toMatchObject({ copiesTables: false, isResettable: true })
   })
 
   it('forgets handles', async () => {

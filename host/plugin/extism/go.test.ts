@@ -15,7 +15,8 @@ import { entryOf, extismManifest } from './fixtures/wat.ts'
 
 const replyOf = ({ reply }: Effects): unknown => JSON.parse(new TextDecoder().decode(reply))
 
-const missing = missingGo()
+const folder = fileURLToPath(new URL('./fixtures/go', import.meta.url))
+const missing = await missingGo(folder)
 const isThere = missing === undefined
 if (!isThere) console.warn(`not run: plug-ins in Go. ${missing}`)
 
@@ -24,7 +25,7 @@ describe.skipIf(!isThere)('in Go', () => {
   let pool: Pool
   beforeAll(async () => {
     const out = fileURLToPath(new URL('../../../.cache/fixtures/extism-go.wasm', import.meta.url))
-    await buildExtism({ folder: fileURLToPath(new URL('./fixtures/go', import.meta.url)), out })
+    await buildExtism({ folder, out })
     const bytes = await readFile(out)
     const needs = { namespaces: { connection: 'rw' } }
     registry = buildRegistry([

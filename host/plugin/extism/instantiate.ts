@@ -2,13 +2,14 @@
 import type { HostImports, Instance } from '../component/instantiate.ts'
 import { takeSnapshot } from '../component/snapshot.ts'
 import { openTank, type Tank } from '../component/fuel.ts'
+import { openToll } from '../component/toll.ts'
 import { outOfFuel, toTrap, Trap } from '../component/trap.ts'
 import type { WasiOptions } from '../component/wasi.ts'
 import { RANDOM_BYTES_MAX } from '#host/limits.ts'
 
 import { handledOf } from './answer.ts'
 import { openBlocks } from './blocks.ts'
-import { openKernel } from './kernel.ts'
+import { type CoreTable, openKernel } from './kernel.ts'
 import type { ExtismModule } from './load.ts'
 import { openUser, userTable } from './user.ts'
 import { openPreview, wasiModule } from './wasi.ts'
@@ -29,6 +30,10 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
   const kernel = openKernel(blocks, (level, line) => world(options.imports, 'log', 'write')(level, line))
   let memory: WebAssembly.Memory | undefined
   let isCalled = false
+  // What runs when it is made is of no event.
+  const toll = openToll(() => isCalled && options.isLate?.() === true)
+  const paced = (table: CoreTable): CoreTable =>
+    Object.fromEntries(Object.entries(table).map(([name, call]) => [name, toll(call)]))
   let tank: Tank | undefined
   const wasi = openPreview({
     ...options.wasi,
@@ -46,9 +51,9 @@ export function instantiateExtism(plugin: ExtismModule, options: ExtismOptions):
   const instance = guarded(
     () =>
       new WebAssembly.Instance(plugin.module, {
-        'extism:host/env': kernel.functions,
-        'extism:host/user': userTable(user, blocks),
-        [wasiModule]: wasi.functions,
+        'extism:host/env': paced(kernel.functions),
+        'extism:host/user': paced(userTable(user, blocks)),
+        [wasiModule]: paced(wasi.functions),
       }),
   )
   const exported = instance.exports['memory']

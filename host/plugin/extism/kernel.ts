@@ -2,10 +2,9 @@
 import { LIFT_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { EXTISM_VAR_BYTES_MAX } from '#host/plugin/limits.ts'
 
+import type { CoreFunction } from '../component/context.ts'
 import { lied, Trap } from '../component/trap.ts'
 import type { Blocks } from './blocks.ts'
-
-type CoreFunction = (...args: (number | bigint)[]) => number | bigint | undefined
 
 export type CoreTable = Readonly<Record<string, CoreFunction>>
 

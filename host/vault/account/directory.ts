@@ -1,8 +1,8 @@
 /** The directories a vault keeps: its owner's, and those of the users that its entries are shared with. */
+import { nativeCrypto } from '#host/crypto/native.ts'
 import type { UserId } from '#host/entries/ids.ts'
 import { parseUserId } from '#host/entries/ids.ts'
 import type { Device, Directory, StatementBody } from '#host/entries/model.ts'
-import { nativeCrypto } from '#host/entries/native.ts'
 import { decodeStatement } from '#host/entries/statement.ts'
 import { type DirectoryWalk, openWalk } from '#host/entries/directory.ts'
 import { Refusal } from '#host/errors.ts'

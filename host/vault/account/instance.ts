@@ -2,10 +2,10 @@
  * The instance row: what is the same for every vault of a host. Whether new accounts may be made, the public key of the
  * operator's backup, and the key that seals session tokens. One small file, sealed, replaced whole.
  */
-import type { KeyObject } from 'node:crypto'
-
-import { importKemPublicKey, KEM_PUBLIC_KEY_BYTES } from '#host/crypto/kem.ts'
-import { unwrapSecret, wrapSecret } from '#host/crypto/kdf.ts'
+import { importKemPublicKey } from '#host/crypto/kem.ts'
+import { nativeSecret } from '#host/crypto/kdf.ts'
+import type { SecretKey } from '#host/crypto/port.ts'
+import { KEM_PUBLIC_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, check, z } from '#host/schema.ts'
 import type { BlobStore, Sealer } from '#host/storage/port.ts'
@@ -22,7 +22,7 @@ export interface InstanceRow {
 export interface Instance {
   readonly row: InstanceRow
   /** Seals session tokens; drawn and kept when first asked for. @throws Refusal `storage-failed` */
-  tokenKey(): Promise<KeyObject>
+  tokenKey(): Promise<SecretKey>
   /**
    * Durable when it resolves. `tokenKey: 'new'` ends every session there is.
    *
@@ -56,11 +56,11 @@ export async function openInstance(options: {
   const sealed = await blobs.read(NAME)
   const found = sealed && readRow(sealer.open(sealed, CONTEXT))
   let row: InstanceRow = found?.row ?? { signUps: 'open', backupKey: null }
-  let key = found && wrapSecret(found.token)
+  let key = found && nativeSecret(found.token)
   let last: Promise<unknown> = Promise.resolve()
 
   async function write(next: InstanceRow, fresh: boolean): Promise<void> {
-    const token = fresh || !key ? random(TOKEN_KEY_BYTES) : unwrapSecret(key)
+    const token = fresh || !key ? random(TOKEN_KEY_BYTES) : key.export()
     const bytes = encodeCbor([VERSION, next.signUps, next.backupKey, token])
     try {
       await blobs.write(NAME, [sealer.seal(bytes, CONTEXT)])
@@ -68,7 +68,7 @@ export async function openInstance(options: {
       bytes.fill(0)
     }
     row = next
-    key = wrapSecret(token)
+    key = nativeSecret(token)
   }
   /** One write at a time: each starts from what the one before left. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {

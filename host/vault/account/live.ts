@@ -1,24 +1,13 @@
 /** What an open vault holds of accounts in memory alone. */
 import type { DirectoryWalk } from '#host/entries/directory.ts'
 import type { Directory } from '#host/entries/model.ts'
-import type { VineEvent } from '#host/wire/event.ts'
-import type { ConnectionId, EventId } from '#host/wire/id.ts'
-import type { Device } from '../party.ts'
+import type { PassedOn } from '../passed.ts'
 import { emptyOwn, type OwnLive } from './own.ts'
 
 /** A challenge that waits for its answer. */
 export interface Challenge {
   /** The asking device's key in the vault. */
   readonly device: string
-  readonly until: number
-}
-
-/** A device's request that is with another vault. */
-export interface SharedRelay {
-  readonly event: Pick<VineEvent, 'id' | 'type' | 'exp'>
-  readonly device: Device
-  readonly connection: ConnectionId
-  /** Milliseconds since the epoch: nobody waits longer. */
   readonly until: number
 }
 
@@ -43,8 +32,8 @@ export interface AccountLive {
   readonly walked: Map<string, Walked>
   /** What each goes on from: with the statement that is about to be kept, and without. */
   readonly walks: Map<string, readonly KnownWalk[]>
-  /** By the id of the device's event, which is that of the event to the other vault too. */
-  readonly relays: Map<EventId, SharedRelay>
+  /** What devices ask of other vaults. */
+  readonly relays: PassedOn<undefined>
   readonly own: OwnLive
 }
 

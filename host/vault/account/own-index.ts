@@ -5,7 +5,6 @@
 import { type EntryId, parseEntryId } from '#host/entries/ids.ts'
 import { type ServedKind, type ServedName, servedName } from '#host/entries/kinds.ts'
 import type { Device, SignedVersion } from '#host/entries/model.ts'
-import { nativeOpener } from '#host/entries/native.ts'
 import { decodeOutline, openPart, type Part } from '#host/entries/sealed.ts'
 import { type ChannelKey, enterChannel, openShare } from '#host/entries/share.ts'
 import { decodeVersion } from '#host/entries/version.ts'
@@ -40,7 +39,7 @@ function isCurrent(vault: Vault, now: number): boolean {
   if (directory !== own.directory) {
     forgetOwn(own)
     own.directory = directory
-    const device = directory && deviceOfKey(directory, vault.signing.verifyKey.raw)
+    const device = directory && deviceOfKey(directory, vault.signing.publicKey)
     own.device = device?.role === 'vault' && device.status === 'active' ? device : undefined
   }
   if (!own.device) return false
@@ -136,7 +135,7 @@ function entered(vault: Vault, place: Omit<ChannelKey['channel'], 'ciphertext'>)
   const known = channels.get(key)
   if (known && equalBytes(known.channel.ciphertext, channel.ciphertext)) return known
   known?.key.fill(0)
-  const opened = enterChannel(crypto, channel, nativeOpener(vault.prekey))
+  const opened = enterChannel(crypto, channel, vault.prekey)
   channels.set(key, opened)
   return opened
 }

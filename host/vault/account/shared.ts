@@ -9,14 +9,13 @@ import { bytesOf, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { VineEvent } from '#host/wire/event.ts'
-import { decodeReply } from '#host/wire/reply.ts'
 import { admitOwn } from '../admit.ts'
-import { commit, type Leaving, unkeptAnswer, unkeptEvent } from '../commit.ts'
+import { commit, type Leaving, unkeptAnswer } from '../commit.ts'
 import { knownConnection } from '../command.ts'
 import type { Opened } from '../open.ts'
 import type { Letter } from '../outbox.ts'
-import { ANSWER, type Connection, type Device } from '../party.ts'
-import { refusedReply } from '../refuse.ts'
+import type { Connection, Device } from '../party.ts'
+import { type Passage, passOn, takePassed } from '../passing.ts'
 import { eventRow } from '../rows.ts'
 import type { Vault } from '../vault.ts'
 import { askerOf } from './asker.ts'
@@ -110,6 +109,15 @@ function nothing(): Refusal {
   return new Refusal('not-permitted', 'nothing of that name is shared with this device')
 }
 
+/** What devices ask of other vaults. */
+export const sharedRelays: Passage<undefined> = {
+  waiting: (vault) => vault.account.relays,
+  waitingMax: SHARED_RELAYS_MAX,
+  waitMs: SHARED_RELAY_MS,
+  inactive: 'this is no active connection to another vault',
+  late: 'the other vault did not answer: try again',
+}
+
 /**
  * A device's request for what another vault shares: sent on under its own id, and answered when the other has answered.
  *
@@ -117,22 +125,16 @@ function nothing(): Refusal {
  */
 export async function relayShared(opened: Opened, from: Device, moment: Moment): Promise<readonly Letter[]> {
   const { vault, event } = opened
-  const { now, random } = moment
   const { connection: name, ...rest } = check(asked, decodeCbor(event.body), 'command-invalid', event.type)
-  const to = knownConnection(vault, name)
-  const asks = to.record.peer?.asks
-  if (!to.session || to.record.status !== 'active' || !asks) {
-    throw new Refusal('connection-inactive', 'this is no active connection to another vault')
-  }
-  const { relays } = vault.account
-  if (relays.size >= SHARED_RELAYS_MAX) throw new Refusal('busy', 'too much waits for the other vault: try again')
-  const until = now + SHARED_RELAY_MS
-  const body = encodeCbor(requestOf(event.type, rest, () => askerOf({ vault, device: from, now }).device.id))
-  const outward: VineEvent = { ...event, ts: now, exp: until, contractVersion: asks.version, causation: null, body }
-  const row = eventRow(from, event, { at: now, result: 'accepted', connection: to.id, reason: 'passed on' })
-  const letters = await commit({ vault, ...moment, opened, rows: [row] })
-  relays.set(event.id, { event, device: from, connection: to.id, until })
-  return [...letters, unkeptEvent(outward, { to, random })]
+  return passOn(sharedRelays, opened, {
+    from,
+    to: knownConnection(vault, name),
+    asked: undefined,
+    body: () =>
+      encodeCbor(requestOf(event.type, rest, () => askerOf({ vault, device: from, now: moment.now }).device.id)),
+    reason: 'passed on',
+    ...moment,
+  })
 }
 
 /** The device is whoever asks: what a body says of it counts for nothing. */
@@ -150,20 +152,5 @@ function requestOf(type: string, rest: Readonly<Record<string, unknown>>, who: (
 
 /** The other vault's answer to what a device waits for; `undefined` when it is none. */
 export function takeShared(opened: Opened, connection: Connection, moment: Moment): readonly Letter[] | undefined {
-  const { vault, event } = opened
-  const waiting = event.causation === null ? undefined : vault.account.relays.get(event.causation)
-  if (event.type !== ANSWER || event.causation === null || waiting?.connection !== connection.id) return undefined
-  vault.account.relays.delete(event.causation)
-  opened.mark()
-  return [unkeptAnswer({ to: waiting.device, event: waiting.event, reply: decodeReply(event.body) }, moment)]
-}
-
-/** Devices whose request the other vault did not answer: they are told, and may try again. */
-export function expireShared(vault: Vault, moment: Moment): Letter[] {
-  const late = [...vault.account.relays].filter(([, { until }]) => until <= moment.now)
-  const reply = refusedReply(new Refusal('busy', 'the other vault did not answer: try again'))
-  return late.map(([id, { device, event }]) => {
-    vault.account.relays.delete(id)
-    return unkeptAnswer({ to: device, event, reply }, moment)
-  })
+  return takePassed(sharedRelays, opened, { connection, ...moment })
 }

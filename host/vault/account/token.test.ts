@@ -1,11 +1,12 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
 import { describe, expect, test } from 'vitest'
 
+import { nativeSecret } from '#host/crypto/kdf.ts'
 import { issueToken, readToken } from './token.ts'
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
-const key = createSecretKey(random(32))
+const key = nativeSecret(random(32))
 const NOW = 1_800_000_000_000
 const audience = 'https://vault.example'
 const whose = { vault: 'alice', user: random(32), device: random(32), audience }
@@ -41,7 +42,7 @@ describe('a session token', () => {
   })
 
   test('of another host is none', () => {
-    const other = createSecretKey(random(32))
+    const other = nativeSecret(random(32))
     expect(() => readToken(issue(), { key: other, now: NOW, audience })).toThrow(
       expect.objectContaining({ code: 'token-invalid' }),
     )

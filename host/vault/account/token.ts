@@ -6,10 +6,10 @@
  * Each token has a key of its own, so its nonce is zero. A token proves nothing by itself: whoever takes one looks
  * whether its device is active still.
  */
-import type { KeyObject } from 'node:crypto'
-
-import { NONCE_BYTES, openAead, sealAead } from '#host/crypto/aead.ts'
-import { expand } from '#host/crypto/kdf.ts'
+import { openAead, sealAead } from '#host/crypto/aead.ts'
+import { expand } from '#host/crypto/derive.ts'
+import type { SecretKey } from '#host/crypto/port.ts'
+import { NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -38,7 +38,7 @@ const claims = z.tuple([z.string(), bytesOf(32), bytesOf(32), z.string(), timest
 /** A token for 15 minutes, sealed: its bearer reads nothing of it. `expires` is in milliseconds since the epoch. */
 export function issueToken(
   whose: Omit<Claims, 'issued' | 'expires'>,
-  { key, now, random }: { key: KeyObject; now: number; random: (length: number) => Uint8Array },
+  { key, now, random }: { key: SecretKey; now: number; random: (length: number) => Uint8Array },
 ): { readonly token: string; readonly expires: number } {
   const expires = now + TOKEN_LIFE_MS
   const salt = random(SALT_BYTES)
@@ -55,7 +55,7 @@ export function issueToken(
  */
 export function readToken(
   token: string,
-  { key, now, audience }: { key: KeyObject; now: number; audience: string },
+  { key, now, audience }: { key: SecretKey; now: number; audience: string },
 ): Claims {
   const said = opened(token, key)
   if (!said || said.audience !== audience || said.issued > now || said.expires <= now) throw invalidToken()
@@ -66,7 +66,7 @@ export function invalidToken(): Refusal {
   return new Refusal('token-invalid', 'no token of this host, for another audience, or over: ask for a challenge')
 }
 
-function opened(token: string, key: KeyObject): Claims | undefined {
+function opened(token: string, key: SecretKey): Claims | undefined {
   if (!token.startsWith(PREFIX) || token.length > TOKEN_CHARS_MAX) return undefined
   try {
     const bytes = Uint8Array.fromBase64(token.slice(PREFIX.length), { alphabet })

@@ -2,6 +2,7 @@
 import { type CopiedItem, signSandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import type { SandboxTerms } from '#host/contracts/sandbox.ts'
 import { openSandboxItem, openSandboxName } from '#host/contracts/sandbox-seal.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { entries } from '../read.ts'
 import { decodeRecord, type SandboxRecord } from '../records.ts'
 import type { Vault } from '../vault.ts'
@@ -33,7 +34,7 @@ export function copyParts(
 export function openedEntry(sandbox: Sandbox, item: CopiedItem): CopiedItem {
   const { key: secret } = sandbox.record
   if (item.area !== 'guest' || !secret) return item
-  const key = openSandboxName(secret, sandbox.id, item.key)
+  const key = openSandboxName(nativeCrypto, secret, sandbox.id, item.key)
   return { ...item, key, value: openedItem(sandbox, { ...item, key }) }
 }
 
@@ -43,5 +44,5 @@ export function openedItem(
   item: Pick<CopiedItem, 'key' | 'value' | 'base' | 'grant'>,
 ): Uint8Array {
   if (item.grant !== 'none' || !record.key) return item.value
-  return openSandboxItem(record.key, { sandbox: id, key: item.key, base: item.base }, item.value)
+  return openSandboxItem(nativeCrypto, record.key, { sandbox: id, key: item.key, base: item.base }, item.value)
 }

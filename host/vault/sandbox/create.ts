@@ -10,6 +10,7 @@ import {
 } from '#host/contracts/sandbox.ts'
 import { SANDBOX_KEY_BYTES } from '#host/contracts/sandbox-seal.ts'
 import { identityId } from '#host/crypto/identity.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Change, Expectation } from '#host/storage/port.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
@@ -59,13 +60,13 @@ export function createSandbox(
       portability,
       purge,
       bytesMax,
-      creator: identityId(vault.signing.verifyKey.raw),
-      guest: identityId(peerKey),
+      creator: identityId(nativeCrypto, vault.signing.publicKey),
+      guest: identityId(nativeCrypto, peerKey),
       createdAt: now,
     },
     vault.signing,
   )
-  const verified = verifySandbox(signed, vault.signing.verifyKey.raw)
+  const verified = verifySandbox(nativeCrypto, signed, vault.signing.publicKey)
   const record = newRecord(connection, { ...verified, signed, role: 'creator' })
   listSandbox(vault, { id, record })
   return {
@@ -84,9 +85,9 @@ export function createSandbox(
 export function takeOffer(vault: Vault, connection: Connection, signed: Uint8Array): Begun {
   const { peerKey, alias } = connection.record
   if (!peerKey) throw new Refusal('connection-inactive', 'the handshake is not finished')
-  const verified = verifySandbox(signed, peerKey)
+  const verified = verifySandbox(nativeCrypto, signed, peerKey)
   const { terms } = verified
-  if (!Buffer.from(terms.guest).equals(identityId(vault.signing.verifyKey.raw))) {
+  if (!Buffer.from(terms.guest).equals(identityId(nativeCrypto, vault.signing.publicKey))) {
     throw new Refusal('contract-invalid', 'sandbox terms: for another guest')
   }
   const known = findSandbox(vault, terms.id)
@@ -127,7 +128,8 @@ export function takeAcceptance(vault: Vault, sandbox: Sandbox, { acceptance }: {
   if (record.status !== 'offered' || !guest?.record.peerKey) {
     throw new Refusal('connection-inactive', 'no terms wait for a yes')
   }
-  verifySandboxAcceptance(acceptance, { terms: record.terms, hash: record.hash }, guest.record.peerKey)
+  const { terms, hash } = record
+  verifySandboxAcceptance(nativeCrypto, acceptance, { about: { terms, hash }, guestKey: guest.record.peerKey })
   return {
     id,
     changes: [sandboxChange(id, { ...record, status: 'active', acceptance })],

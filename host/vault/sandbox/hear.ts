@@ -1,6 +1,7 @@
 /** Sandbox events over a connection: a guest at work in what is hosted here, and what a host tells this vault. */
 import { SANDBOX_COPY_PARTS_MAX, SANDBOX_TERMS_BYTES_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { bytesUpTo, check, z } from '#host/schema.ts'
@@ -123,7 +124,7 @@ function takeCopy(vault: Vault, connection: Connection, body: Uint8Array): Heard
   const { peerKey } = connection.record
   const { copy } = check(copied, decodeCbor(body), 'malformed-request', COPY)
   if (!peerKey) throw new Refusal('connection-inactive', 'the handshake is not finished')
-  const { sandbox: id, terms, part } = verifySandboxCopy(copy, peerKey)
+  const { sandbox: id, terms, part } = verifySandboxCopy(nativeCrypto, copy, peerKey)
   const { record } = ownSandbox(vault, connection, { id, role: 'guest' })
   if (!mayCopy(record.terms) || !equalBytes(terms, record.hash) || part >= SANDBOX_COPY_PARTS_MAX) {
     throw new Refusal('not-permitted', 'the terms of this sandbox give no such copy')

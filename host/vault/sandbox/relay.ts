@@ -5,23 +5,32 @@
 import { SANDBOX_RELAY_MS, SANDBOX_RELAYS_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import { openSandboxName, sealSandboxItem, sealSandboxName } from '#host/contracts/sandbox-seal.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal, unreachable } from '#host/errors.ts'
 import { check, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import type { VineEvent } from '#host/wire/event.ts'
-import { decodeReply, type Reply } from '#host/wire/reply.ts'
-import { commit, type Leaving, unkeptAnswer, unkeptEvent } from '../commit.ts'
+import type { Reply } from '#host/wire/reply.ts'
+import type { Leaving } from '../commit.ts'
 import type { Opened } from '../open.ts'
 import type { Letter } from '../outbox.ts'
-import { ANSWER, type Connection, type Device } from '../party.ts'
+import type { Connection, Device } from '../party.ts'
+import { type Passage, passOn, takePassed } from '../passing.ts'
 import { refusedReply } from '../refuse.ts'
-import { eventRow } from '../rows.ts'
-import type { Vault } from '../vault.ts'
 import { openedEntry, openedItem } from './copy.ts'
 import { findSandbox, type Sandbox } from './held.ts'
 import { readSandboxRequest, requestTypes, type SandboxRequest } from './request.ts'
 
 type Moment = Pick<Leaving, 'now' | 'random'>
+
+/** What devices ask of the vaults that host a sandbox. */
+export const sandboxRelays: Passage<SandboxRequest> = {
+  waiting: (vault) => vault.sandboxes.relays,
+  waitingMax: SANDBOX_RELAYS_MAX,
+  waitMs: SANDBOX_RELAY_MS,
+  inactive: 'the connection to the vault that hosts it is not active',
+  late: 'the vault that hosts it did not answer: try again',
+}
 
 /** A device's request for a sandbox that another vault hosts; `undefined` for everything else. */
 export function relayed({ vault, event }: Opened): { sandbox: Sandbox; request: SandboxRequest } | undefined {
@@ -32,41 +41,21 @@ export function relayed({ vault, event }: Opened): { sandbox: Sandbox; request: 
   return isElsewhere ? { sandbox, request } : undefined
 }
 
-/**
- * Sends it on under its own id, so that the host does it once however often it comes. The device is answered when the
- * host has answered.
- *
- * @throws Refusal `connection-inactive`, `busy`
- */
-export async function relay(
+/** @throws Refusal `connection-inactive`, `busy` */
+export function relay(
   opened: Opened,
-  device: Device,
+  from: Device,
   { sandbox, request, ...moment }: Moment & { readonly sandbox: Sandbox; readonly request: SandboxRequest },
 ): Promise<readonly Letter[]> {
   const { vault, event } = opened
-  const { now, random } = moment
-  const to = vault.connections.get(sandbox.record.connection)
-  const asks = to?.record.peer?.asks
-  if (!to?.session || to.record.status !== 'active' || !asks) {
-    throw new Refusal('connection-inactive', 'the connection to the vault that hosts it is not active')
-  }
-  const { relays } = vault.sandboxes
-  if (relays.size >= SANDBOX_RELAYS_MAX) throw new Refusal('busy', 'too much waits for the other vault: try again')
-  const until = now + SANDBOX_RELAY_MS
-  const outward: VineEvent = {
-    id: event.id,
-    type: event.type,
-    ts: now,
-    exp: until,
-    contractVersion: asks.version,
-    causation: null,
-    body: sealedBody(sandbox, request, { event, random }),
-  }
-  const reason = `${sandbox.id}: passed on`
-  const row = eventRow(device, event, { at: now, result: 'accepted', connection: to.id, reason })
-  const letters = await commit({ vault, ...moment, opened, rows: [row] })
-  relays.set(event.id, { event, device, request, until })
-  return [...letters, unkeptEvent(outward, { to, random })]
+  return passOn(sandboxRelays, opened, {
+    from,
+    to: vault.connections.get(sandbox.record.connection),
+    asked: request,
+    body: () => sealedBody(sandbox, request, { event, random: moment.random }),
+    reason: `${sandbox.id}: passed on`,
+    ...moment,
+  })
 }
 
 /** The request with what goes to the guest's own side sealed, and its names with it. */
@@ -76,7 +65,7 @@ function sealedBody(
   { event, random }: { readonly event: VineEvent; readonly random: Moment['random'] },
 ): Uint8Array {
   if (!secret) return event.body
-  const hidden = (key: string): string => sealSandboxName(secret, id, key)
+  const hidden = (key: string): string => sealSandboxName(nativeCrypto, secret, id, key)
   if (request.kind === 'list' && request.place === 'mine') {
     const { place, after, limit } = request
     return encodeCbor({ sandbox: id, place, limit, ...(after !== undefined && { after }) })
@@ -91,7 +80,7 @@ function sealedBody(
   const value =
     base === undefined || !('value' in deed) || deed.value === null
       ? undefined
-      : sealSandboxItem(secret, { sandbox: id, key: deed.key, base }, { value: deed.value, random })
+      : sealSandboxItem(nativeCrypto, secret, { sandbox: id, key: deed.key, base }, { value: deed.value, random })
   return encodeCbor({ sandbox: id, ...rest, ...(value && { value }), ...sealedNames(deed, hidden) })
 }
 
@@ -122,15 +111,16 @@ function sealBase(deed: KeyedDeed): number | undefined {
 
 /** The host's answer to something that a device waits for; `undefined` when it is none. */
 export function takeRelayed(opened: Opened, connection: Connection, moment: Moment): readonly Letter[] | undefined {
-  const { vault, event } = opened
-  const waiting = event.causation === null ? undefined : vault.sandboxes.relays.get(event.causation)
-  if (event.type !== ANSWER || !waiting || event.causation === null) return undefined
-  const sandbox = findSandbox(vault, waiting.request.sandbox)
-  if (sandbox?.record.connection !== connection.id) return undefined
-  vault.sandboxes.relays.delete(event.causation)
-  opened.mark()
-  const reply = readable(waiting.request, decodeReply(event.body), { vault, sandbox, connection })
-  return [unkeptAnswer({ to: waiting.device, event: waiting.event, reply }, moment)]
+  const { vault } = opened
+  return takePassed(sandboxRelays, opened, {
+    connection,
+    ...moment,
+    read(reply, request) {
+      const sandbox = findSandbox(vault, request.sandbox)
+      if (!sandbox) throw new Error('a sandbox is kept when it has ended')
+      return readable(request, reply, { sandbox, connection })
+    },
+  })
 }
 
 const about = {
@@ -150,7 +140,6 @@ const readReply = z.object({ item: item.nullable() })
 const exportReply = z.object({ copy: z.instanceof(Uint8Array) })
 
 interface Source {
-  readonly vault: Vault
   readonly sandbox: Sandbox
   readonly connection: Connection
 }
@@ -189,7 +178,7 @@ function openedList(
   const { items, ...rest } = check(listReply, decodeCbor(body), 'malformed', 'the host’s answer')
   const named: Cbor[] = []
   for (const found of items) {
-    const key = secret ? openSandboxName(secret, id, found.key) : found.key
+    const key = secret ? openSandboxName(nativeCrypto, secret, id, found.key) : found.key
     if (key.startsWith(prefix)) named.push({ ...found, key })
   }
   return { ...rest, items: named }
@@ -200,7 +189,7 @@ function legible(request: SandboxRequest, message: string, { sandbox }: Source):
   const { key: secret } = sandbox.record
   const key = request.kind === 'deed' && 'key' in request.deed ? request.deed.key : undefined
   if (!secret || key === undefined) return message
-  return message.replaceAll(sealSandboxName(secret, sandbox.id, key), key)
+  return message.replaceAll(sealSandboxName(nativeCrypto, secret, sandbox.id, key), key)
 }
 
 /**
@@ -210,18 +199,8 @@ function legible(request: SandboxRequest, message: string, { sandbox }: Source):
  */
 export function openedCopy(sandbox: Sandbox, connection: Connection, copy: Uint8Array): Readonly<Record<string, Cbor>> {
   if (!connection.record.peerKey) throw new Error('a guest knows its host')
-  const { items, part, parts, change } = verifySandboxCopy(copy, connection.record.peerKey)
+  const { items, part, parts, change } = verifySandboxCopy(nativeCrypto, copy, connection.record.peerKey)
   const read: Cbor[] = []
   for (const one of items) read.push({ ...openedEntry(sandbox, one) })
   return { part, parts, change, items: read }
-}
-
-/** Devices whose request the other vault did not answer: they are told, and may try again. */
-export function expireRelays(vault: Vault, moment: Moment): Letter[] {
-  const late = [...vault.sandboxes.relays].filter(([, { until }]) => until <= moment.now)
-  const reply = refusedReply(new Refusal('busy', 'the vault that hosts it did not answer: try again'))
-  return late.map(([id, { device, event }]) => {
-    vault.sandboxes.relays.delete(id)
-    return unkeptAnswer({ to: device, event, reply }, moment)
-  })
 }

@@ -1,20 +1,21 @@
 /** Keys that wait for the order to their evidence: each is for one order, and not for long. */
-import { generateKemKey, type KemPrivateKey } from '#host/crypto/kem.ts'
+import { generateKemKey } from '#host/crypto/kem.ts'
+import type { OpeningKey } from '#host/crypto/port.ts'
 import { Refusal } from '#host/errors.ts'
 import { CHALLENGE_LIFE_MS, CHALLENGED_VAULTS_MAX, CHALLENGES_PER_VAULT_MAX } from '#host/storage/limits.ts'
 
 interface Waiting {
-  readonly key: KemPrivateKey
+  readonly key: OpeningKey
   readonly until: number
 }
 
 export interface Challenges {
   /** A fresh key. Its evidence is not known yet. */
-  draw(): KemPrivateKey
+  draw(): OpeningKey
   /** `evidence`: its SHA-384. */
-  wait(place: { readonly vault: string; readonly evidence: Uint8Array }, key: KemPrivateKey): void
+  wait(place: { readonly vault: string; readonly evidence: Uint8Array }, key: OpeningKey): void
   /** The key that this evidence is for. @throws Refusal `challenge-stale` when it was used, or too long ago */
-  find(place: { readonly vault: string; readonly evidence: Uint8Array }): KemPrivateKey
+  find(place: { readonly vault: string; readonly evidence: Uint8Array }): OpeningKey
   /** It is used. */
   end(place: { readonly vault: string; readonly evidence: Uint8Array }): void
 }

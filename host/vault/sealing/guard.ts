@@ -6,7 +6,7 @@ import type { KeyObject } from 'node:crypto'
 
 import type { Enclave } from '#host/crypto/enclave.ts'
 import { Refusal } from '#host/errors.ts'
-import { keyFile, type KeyFile } from '#host/storage/key-file.ts'
+import { keyContext, keyFile, type KeyFile } from '#host/storage/key-file.ts'
 import type { Anchor, BlobStore, Sealer } from '#host/storage/port.ts'
 import {
   decodeProtected,
@@ -100,7 +100,7 @@ export function openGuard(options: GuardOptions): Guard {
     slots,
     keeper: keeperBy(options, { slots, heldOf, overtaken, sealerOf }),
     sealerOf,
-    keysOf: (id, { keys }) => sealerOf(heldOf(id).root).open(keys, contextOf(id)),
+    keysOf: (id, { keys }) => sealerOf(heldOf(id).root).open(keys, keyContext(id)),
     anchorOf: (id) => anchors.get(id),
     expect(id, anchor) {
       if (anchor) anchors.set(id, anchor)
@@ -167,7 +167,7 @@ function keeperBy(
   })
 
   return (id) => {
-    const about = { name: nameOf(id), context: contextOf(id) }
+    const about = { name: nameOf(id), context: keyContext(id) }
     const under: Sealer = {
       kind: 'protected',
       seal: (secret, context) => sealerOf(heldOf(id).root).seal(secret, context),
@@ -185,8 +185,4 @@ function keeperBy(
       finish: async () => (await current()).finish(),
     }
   }
-}
-
-function contextOf(id: VaultId): string {
-  return `vault ${id}`
 }

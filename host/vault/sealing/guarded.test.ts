@@ -16,10 +16,11 @@ import {
   type Outcome,
   signOrder,
 } from '#host/contracts/provisioning.ts'
-import { NONCE_BYTES, openAead } from '#host/crypto/aead.ts'
+import { openAead } from '#host/crypto/aead.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
-import { importKemPublicKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
+import { NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { keySealer } from '#host/storage/sealer.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { parseVaultId } from '#host/wire/id.ts'
@@ -60,8 +61,8 @@ async function sent(change: (evidence: Uint8Array) => Partial<Order>): Promise<O
   const evidence = sha384(shown.evidence)
   const about = { vault: 'alice', evidence, act: 'lock', pin: null, header: 0, anchor: null, approval: null } as const
   const plain = signOrder({ ...about, secret: new Uint8Array(32), ...change(evidence) }, disk.signing)
-  const key = importKemPublicKey(decodeDescriptor(shown.descriptor).key)
-  const { bytes: sealed, answerKey } = sealHpke(key, { info: ORDER_INFO, aad: evidence }, plain)
+  const to = decodeDescriptor(shown.descriptor).key
+  const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, { to, info: ORDER_INFO, aad: evidence }, plain)
   const answer = decodeSealedOutcome(await room.sealing.ordered('alice', encodeSealed({ evidence, sealed })))
   return decodeOutcome(openAead(answerKey, { nonce: new Uint8Array(NONCE_BYTES), aad: evidence }, answer.sealed))
 }
@@ -113,8 +114,8 @@ test.each([
     from: new Uint8Array(48).fill(1),
   })
   const aad = sha384(evidence)
-  const key = importKemPublicKey(decodeDescriptor(descriptor).key)
-  const { bytes: sealed } = sealHpke(key, { info: HANDOVER_INFO, aad }, plain)
+  const to = decodeDescriptor(descriptor).key
+  const { bytes: sealed } = sealHpke(nativeCrypto, { to, info: HANDOVER_INFO, aad }, plain)
   expect(await codeOf(successor.receive('alice', { evidence: aad, sealed }))).toBe(code)
 })
 

@@ -13,12 +13,15 @@ import { openSoftwareEnclave } from '#enclave/seal.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { type Ed25519Key, generateEd25519 } from '#host/crypto/ed25519.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
-import { generateSigningKey, type SigningKey } from '#host/crypto/sign.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openLog } from '#host/storage/group.ts'
 import { type MemoryLog, memoryLog } from '#host/storage/memory-log.fixture.ts'
 import type { BlobStore } from '#host/storage/port.ts'
+import type { OwnerSecret } from '#host/storage/protected.ts'
 import { keySealer } from '#host/storage/sealer.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { parseSubject } from '#host/wire/subject.ts'
@@ -82,7 +85,8 @@ const releaseOf = ({ image, serial = image }: RoomOptions) => ({
   serial,
 })
 
-export async function installation(): Promise<Installation> {
+/** `owner` protects its one vault when that is made. */
+export async function installation(owner?: OwnerSecret): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-sealing-'))
   const clock = { now: START_MS }
   const now = (): number => clock.now
@@ -118,8 +122,8 @@ export async function installation(): Promise<Installation> {
     })
     if (isNew) {
       isNew = false
-      const device = { id: 'phone', label: 'Phone', verifyKey: signing.verifyKey.raw }
-      await vaults.create('alice', { device, fields: { email: 'alice@example.org' }, now: now() })
+      const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
+      await vaults.create('alice', { device, fields: { email: 'alice@example.org' }, now: now() }, owner)
     }
     running = () => opened.abandon()
     const { sealing } = vaults
@@ -201,6 +205,7 @@ function deviceOf(options: {
   const { sealing, signing, store, now, accepts, attestor } = options
   const measurements = accepts.map(({ measurement }) => measurement.toHex())
   return enclaveClient({
+    crypto: nativeCrypto,
     vault: 'alice',
     signing,
     transport: transportTo(sealing),

@@ -13,10 +13,11 @@ import {
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
 import { digest } from '#host/crypto/kdf.ts'
-import { importKemPublicKey } from '#host/crypto/kem.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 import { PIN_SALT_BYTES } from '#host/crypto/pin.ts'
 import { Refusal } from '#host/errors.ts'
+import { keyContext } from '#host/storage/key-file.ts'
 import { KEY_BYTES, wrapKey } from '#host/storage/keys.ts'
 import type { Anchor, Change, Sealer } from '#host/storage/port.ts'
 import {
@@ -102,8 +103,8 @@ async function protect({ id, order, device }: Ordered, shop: Workshop): Promise<
   const held = { root: wrapKey(root), header: sealed }
   await guard.slots.update(id, (current) => {
     // A renewal may have come in between: what is protected is what is kept now.
-    const keys = sealer.open(current, `vault ${id}`)
-    const inside = guard.sealerOf(held.root).seal(keys, `vault ${id}`)
+    const keys = sealer.open(current, keyContext(id))
+    const inside = guard.sealerOf(held.root).seal(keys, keyContext(id))
     keys.fill(0)
     return encodeProtected({
       keys: inside,
@@ -160,7 +161,7 @@ async function move(ordered: Ordered, shop: Workshop): Promise<Done> {
   const { id, order, device } = ordered
   const { guard, enclave } = shop
   if (!order.approval) throw refused('there is no approval')
-  const approval = verifyApproval(order.approval, device)
+  const approval = verifyApproval(nativeCrypto, order.approval, device)
   using entered = await enter(ordered, shop)
   const { header } = entered.found
   const release = shop.releases.find(approval.to)
@@ -248,7 +249,7 @@ async function settleHere(
   const key = wrapKey(root)
   const others = (record: ProtectedRecord): ProtectedRecord => {
     const keys = guard.keysOf(id, record)
-    const inside = guard.sealerOf(key).seal(keys, `vault ${id}`)
+    const inside = guard.sealerOf(key).seal(keys, keyContext(id))
     keys.fill(0)
     return { keys: inside, seats: [{ ...seatOf(record, enclave), wrapped }] }
   }
@@ -269,14 +270,14 @@ async function handTo(
     if (!successor) throw refused('the next image does not run: start it beside this one, or abandon the move')
     const nonce = random(CHALLENGE_NONCE_BYTES)
     const { descriptor, evidence } = await successor.present(id, nonce)
-    const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(descriptor) })
+    const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(nativeCrypto, descriptor) })
     if (!equalBytes(to, move.to)) throw refused('what runs beside this image is not what was approved')
     const { epoch, pepper, salt, unlockers, state, seq } = header
     const kept = { epoch, pepper, salt, unlockers, state, failures: 0, notBefore: 0, seq, serial: header.serial }
     const named = sha384(evidence)
     const plain = encodeHandover({ ...kept, from: enclave.measurement })
-    const context = { info: HANDOVER_INFO, aad: named }
-    const { bytes: sealed, answerKey } = sealHpke(importKemPublicKey(decodeDescriptor(descriptor).key), context, plain)
+    const context = { to: decodeDescriptor(descriptor).key, info: HANDOVER_INFO, aad: named }
+    const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, context, plain)
     for (const secret of [plain, answerKey]) secret.fill(0)
     const theirs = await successor.receive(id, { evidence: named, sealed })
     const wrapped = wrapRoot(root, { input, place: { vault: id, measurement: to, epoch }, random })

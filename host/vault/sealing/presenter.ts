@@ -2,6 +2,7 @@
 import { boundDescriptor, type Descriptor, encodeDescriptor } from '#host/contracts/provisioning.ts'
 import type { Enclave } from '#host/crypto/enclave.ts'
 import { type HpkeOpened, openHpke } from '#host/crypto/hpke.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 import { CHALLENGE_LIFE_MS } from '#host/storage/limits.ts'
 import { openChallenges } from './challenges.ts'
@@ -42,13 +43,14 @@ export function openPresenter(options: {
       const key = challenges.draw()
       const { id: release, serial } = enclave.release
       const about = { vault, instance, release, serial, notAfter: now() + CHALLENGE_LIFE_MS }
-      const descriptor = encodeDescriptor({ ...about, ...standing, key: key.publicKey.raw })
-      const evidence = await enclave.attest({ nonce, userData: boundDescriptor(descriptor) })
+      const descriptor = encodeDescriptor({ ...about, ...standing, key: key.publicKey })
+      const evidence = await enclave.attest({ nonce, userData: boundDescriptor(nativeCrypto, descriptor) })
       challenges.wait({ vault, evidence: sha384(evidence) }, key)
       return { descriptor, evidence }
     },
     open(vault, { evidence, sealed, info }) {
-      const opened = openHpke(challenges.find({ vault, evidence }), { info, aad: evidence }, sealed)
+      const by = challenges.find({ vault, evidence })
+      const opened = openHpke(nativeCrypto, { by, info, aad: evidence }, sealed)
       challenges.end({ vault, evidence })
       return opened
     },

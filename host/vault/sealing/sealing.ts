@@ -14,8 +14,10 @@ import {
   type Outcome,
   REQUEST_BYTES,
 } from '#host/contracts/provisioning.ts'
-import { NONCE_BYTES, sealAead } from '#host/crypto/aead.ts'
+import { sealAead } from '#host/crypto/aead.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { NONCE_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import type { Sealer } from '#host/storage/port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
@@ -91,7 +93,7 @@ export function openSealing(options: SealingOptions): Sealing {
 
   async function outcomeOf(id: VaultId, plaintext: Uint8Array, evidence: Uint8Array): Promise<Outcome> {
     try {
-      const { order, device } = openOrder(plaintext)
+      const { order, device } = openOrder(nativeCrypto, plaintext)
       if (order.vault !== id || !equalBytes(order.evidence, evidence)) {
         throw new Refusal('provision-invalid', 'the order is for another vault or other evidence')
       }

@@ -1,8 +1,8 @@
-// Package trellis is the handler's world for Go: the host functions of a Trellis host over the kernel of Extism. What is
-// not called is not imported, and a host lets in no import that the manifest does not need.
+// Package trellis is the handler's world for Go: the host functions of a Trellis host, over Extism's PDK. What is not
+// called is not imported, and a host lets in no import that the manifest does not need.
 package trellis
 
-import "encoding/json"
+import "github.com/extism/go-pdk"
 
 // Ended is how an event ended.
 type Ended struct{ output any }
@@ -62,10 +62,6 @@ func handle() int32 {
 	if handler == nil {
 		panic("no handler: call trellis.Handle in an init function")
 	}
-	output, err := json.Marshal(handler(input()).output)
-	if err != nil {
-		panic(err)
-	}
-	outputSet(block(output), uint64(len(output)))
+	must(pdk.OutputJSON(handler(pdk.Input()).output))
 	return 0
 }

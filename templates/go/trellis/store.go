@@ -27,8 +27,8 @@ type Item struct {
 // Attributes say who of the owner's sees an item, and of which category of the contract it is; empty for none.
 type Attributes struct {
 	// "transparent" or "opaque".
-	Visibility  string `json:"visibility"`
-	Category    string `json:"category,omitempty"`
+	Visibility string `json:"visibility"`
+	Category   string `json:"category,omitempty"`
 	// "data", "secret" or "critical"; what is stricter already stays so. Empty in what is read.
 	Sensitivity string `json:"sensitivity,omitempty"`
 }

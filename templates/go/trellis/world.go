@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"time"
+
+	"github.com/extism/go-pdk"
 )
 
 // HostError is what a host function answers instead, by its name in the world: compare it, or read it. A label or an alias
@@ -19,6 +21,10 @@ const (
 	ErrLimit HostError = "limit"
 	// ErrTooLarge: the key or the value is over the limit.
 	ErrTooLarge HostError = "too-large"
+	// ErrWrongCategory: not one that the contract lists.
+	ErrWrongCategory HostError = "wrong-category"
+	// ErrFull: it does not go into what the contract gives of space.
+	ErrFull HostError = "full"
 )
 
 func (name HostError) Error() string { return string(name) }
@@ -28,18 +34,17 @@ type answer struct {
 	Err json.RawMessage `json:"err"`
 }
 
-// Calls a host function with a request as JSON (nil: an empty one), and reads what it answers.
+// Calls a host function with a request as JSON (nil: an empty one), and reads what it answers. Both blocks are given back.
 func ask(function func(uint64) uint64, request, into any) error {
-	at := uint64(0)
+	var asked pdk.Memory
 	if request != nil {
-		at = block(encoded(request))
+		asked = pdk.AllocateBytes(encoded(request))
+		defer asked.Free()
 	}
-	given := taken(function(at))
-	if at != 0 {
-		free(at)
-	}
+	answered := pdk.FindMemory(function(asked.Offset()))
+	defer answered.Free()
 	var said answer
-	must(json.Unmarshal(given, &said))
+	must(json.Unmarshal(answered.ReadBytes(), &said))
 	if said.Err != nil {
 		return errorOf(said.Err)
 	}
@@ -261,26 +266,15 @@ func Random(size int) []byte {
 
 // -- log --------------------------------------------------------------------------------------------------------------
 
-//go:wasmimport extism:host/env log_debug
-func logDebug(at uint64)
-
-//go:wasmimport extism:host/env log_info
-func logInfo(at uint64)
-
-//go:wasmimport extism:host/env log_warn
-func logWarn(at uint64)
-
-//go:wasmimport extism:host/env log_error
-func logError(at uint64)
-
 // Lines for the operator, without personal data.
-func Debug(line string) { write(logDebug, line) }
-func Info(line string)  { write(logInfo, line) }
-func Warn(line string)  { write(logWarn, line) }
-func Error(line string) { write(logError, line) }
+func Debug(line string) { write(pdk.LogDebug, line) }
+func Info(line string)  { write(pdk.LogInfo, line) }
+func Warn(line string)  { write(pdk.LogWarn, line) }
+func Error(line string) { write(pdk.LogError, line) }
 
-func write(log func(uint64), line string) {
-	at := block([]byte(line))
-	log(at)
-	free(at)
+// As pdk.Log does, which keeps the block.
+func write(level pdk.LogLevel, line string) {
+	text := pdk.AllocateString(line)
+	defer text.Free()
+	pdk.LogMemory(level, text)
 }
