@@ -28,6 +28,22 @@ const stopping = z.object({
 })
 const removal = stopping.extend({ removed: z.boolean() })
 
+const connected = z.object({
+  connections: z.array(
+    z.object({
+      connection: z.string(),
+      alias: z.string(),
+      kind: z.enum(['service', 'peer']),
+      status: z.enum(['invited', 'dialing', 'proposed', 'active', 'severed']),
+      /** Optional fields that the owner declined. */
+      declined: z.array(z.string()),
+      /** Users that entries are shared with over it, 32 bytes each. */
+      users: z.array(z.instanceof(Uint8Array)),
+      /** The contract in force. */
+      contract: z.object({ service: z.string(), version: z.int() }).nullable(),
+    }),
+  ),
+})
 const unlocked = z.object({ until: z.number() })
 
 export type BrowsedPage = z.infer<typeof page>
@@ -41,6 +57,8 @@ export async function stopsOf(answer: Promise<Cbor>): Promise<Stops> {
 }
 
 export interface OwnerBrowse {
+  /** Every connection there ever was, severed ones included. */
+  connections(): Promise<z.infer<typeof connected>['connections']>
   namespaces(): Promise<z.infer<typeof spaces>['namespaces']>
   /** What is in one, by key. `next` goes into the following request as `after`. */
   browse(namespace: string, range?: { prefix?: string; after?: string; limit?: number }): Promise<BrowsedPage>
@@ -59,6 +77,9 @@ export interface OwnerBrowse {
 
 export function ownerBrowse(command: (type: string, body: Cbor) => Promise<Cbor>): OwnerBrowse {
   return {
+    async connections() {
+      return check(connected, await command('connection.list', {}), 'malformed', 'the connections').connections
+    },
     async namespaces() {
       return check(spaces, await command('namespace.list', {}), 'malformed', 'the namespaces').namespaces
     },

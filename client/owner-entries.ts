@@ -63,6 +63,7 @@ const backlogPage = versionsPage.extend({
   next: z.object({ entry: bytes, seq: z.int() }).nullable(),
   total: z.int(),
 })
+const userList = z.object({ users: z.array(z.object({ user, connection: z.string() })) })
 const filled = z.object({ added: z.int() })
 const remains = z.exactOptional(z.array(z.string()))
 const outcome = z.union([
@@ -150,6 +151,8 @@ export interface OwnerEntries {
   history(entry: EntryId, after?: number): Promise<EntryPage & { readonly next: number | null }>
   /** Another user's devices, and over which connection they are served. */
   learn(user: { connection: string; user: Uint8Array; statements: readonly Uint8Array[] }): Promise<DirectoryHead>
+  /** The users that were learnt, and over which connection each is served. */
+  users(): Promise<z.infer<typeof userList>['users']>
   /** A version for a user more. */
   share(write: VersionWrite): Promise<WriteOutcome>
   /** A version for a user less; `remains` says what cannot be taken back. */
@@ -207,6 +210,7 @@ export function ownerEntries(command: Send): OwnerEntries {
       return { ...entryPage(page), next: page.next }
     },
     learn: (given) => read(place, 'user.learn', { ...given }),
+    users: async () => (await read(userList, 'user.list', {})).users,
     share: (given) => write('entry.share', given),
     async unshare(given) {
       const found = await read(outcome, 'entry.unshare', { write: writeCbor(given) })

@@ -91,7 +91,6 @@ async function play(alice: Person, bob: Person): Promise<void> {
   }
   console.log('shared with Bob, by the user id he told her: both of his devices read it, and nothing else of hers')
 
-  await laptop.account.meet(atAlice)
   const note = await tablet.account.create(login('note', 'by the tablet'))
   deepEqual(await laptop.account.list().then(titlesOf), ['router', 'diary', 'note'])
   deepEqual(await phone.account.devices.revoke(tablet.account.device), { resigned: 1, vouched: 0 })

@@ -48,6 +48,8 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     if (await knocked(message, host)) return
     arrival = await arrive(message, host)
     const letters = await (isGreeting(arrival.subject) ? welcome(arrival) : hear(arrival, (event) => (opened = event)))
+    // What is not kept says what was read, and that may not be durable yet.
+    if (letters.some(({ key }) => key === '')) await arrival.vault.writer.settled()
     await send(arrival.vault, letters)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

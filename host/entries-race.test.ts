@@ -3,11 +3,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { servedEntry, type WriteOutcome } from '#client/owner-entries.ts'
 import { attach, draft, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
-import { startWorld, type World } from './world.fixture.ts'
+import { random, startWorld, type World } from './world.fixture.ts'
 
-/** `npm run soak` races a thousand rounds. */
+/** `npm run soak race` races a thousand rounds, and says how far it is. */
 const ROUNDS = Number(process.env['SOAK_ROUNDS'] ?? 6)
+const TOLD_ROUNDS = 50
 const DEVICES = 8
+/** Each leaves two statements in a directory of a thousand, which is walked each time. */
+const ENDS = Math.min(ROUNDS, 50)
 const KILLS = Number(process.env['SOAK_KILLS'] ?? 4)
 const TIMEOUT_MS = 90_000 + (ROUNDS + KILLS) * 5_000
 
@@ -27,13 +30,19 @@ test(
     while (rigs.length < DEVICES) rigs.push(await attach(world, phone, `device ${rigs.length}`))
     for (const rig of rigs) await rig.learn()
     const entry = await phone.create('contested')
+    const wins = rigs.map(() => 0)
     for (let round = 0; round < ROUNDS; round++) {
       const current = await phone.read(entry)
       const sent = rigs.map((rig, index) => {
         const write = rig.book.update(current, draft('contested', `${round} by ${index}`))
         return { rig, write }
       })
-      const outcomes = await Promise.all(sent.map(({ rig, write }) => rig.send('update', write)))
+      const outcomes = await Promise.all(
+        sent.map(async ({ rig, write }) => {
+          await someTurns()
+          return rig.send('update', write)
+        }),
+      )
       const won = outcomes.flatMap(({ conflict }, index) => (conflict === null ? [index] : []))
       expect(won).toHaveLength(1)
       const after = await phone.read(entry)
@@ -42,11 +51,20 @@ test(
       for (const { conflict } of outcomes) {
         if (conflict) expect(conflict.versions[0]?.header).toEqual(sent[won[0] ?? 0]?.write.header)
       }
+      for (const winner of won) wins[winner] = (wins[winner] ?? 0) + 1
+      if ((round + 1) % TOLD_ROUNDS === 0) console.log(`race: ${round + 1} of ${ROUNDS} rounds`)
     }
     expect(await whole(entry)).toEqual({ versions: ROUNDS + 1, findings: [] })
+    const told = `${ROUNDS} rounds of ${DEVICES} devices, ${ROUNDS * (DEVICES - 1)} conflicts, ${ROUNDS + 1} versions`
+    console.log(`race: ${told}; wins ${wins.join(' ')}`)
   },
   TIMEOUT_MS,
 )
+
+/** A few turns of the event loop, so that another device is first each round. */
+async function someTurns(): Promise<void> {
+  for (let turns = (random(1)[0] ?? 0) % 4; turns > 0; turns--) await new Promise(setImmediate)
+}
 
 /** The chain from its first version, judged at once. */
 async function whole(entry: Parameters<Rig['read']>[0]) {
@@ -90,7 +108,7 @@ test(
   'a device that writes while it is revoked: its version is before the end and counts, or is not taken',
   async () => {
     const entry = await phone.create('contested')
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < ENDS; round++) {
       const guest = await attach(world, phone, `guest ${round}`)
       await phone.learn()
       await phone.update(entry, `for guest ${round}`)

@@ -59,8 +59,12 @@ export interface HostOptions {
   readonly warn: (line: string) => void
   /** Told of each delivery when it is over. */
   readonly tell?: (trace: Trace) => void
+  /** Told of each step of a delivery as it ends, before the next begins. */
+  readonly reached?: (step: string) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
+  /** The folder is another process's until this resolves: what needs none stands by then. What it throws ends it. */
+  readonly turn?: (() => Promise<void>) | undefined
   /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
   readonly showing?: (() => Promise<Showing>) | undefined
   /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
@@ -85,9 +89,11 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random, tell = () => {} } = options
+  const { folder, bus, now, random, monotonic, cells, cellStartMs, tell = () => {}, reached } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
+  const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
+  await options.turn?.()
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const published = publishedOf(JSON.stringify(registry.published()))
@@ -108,14 +114,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
       recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )
-  const { cells, cellStartMs } = options
-  const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
 
   const down = Promise.withResolvers<Refusal>()
   const shell = { sealing: vaults.sealing, showing: await options.showing?.() }
   const deliverer = { bus, registry, pool, hold: (id: string) => vaults.hold(id), ...shell, now, random }
   const receive = async (message: Message) => {
-    await deliver(message, deliverer, startWatch(message.subject, { monotonic: options.monotonic, tell }))
+    await deliver(message, deliverer, startWatch(message.subject, { monotonic, tell, reached }))
     await vaults.makeRoom(now())
   }
 

@@ -10,6 +10,7 @@ import { nativeCrypto } from '#host/crypto/native.ts'
 import type { SigningKey } from '#host/crypto/port.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Message } from '#host/messaging/port.ts'
+import type { Registry } from '#host/plugin/registry.ts'
 import type { VineEvent } from '#host/wire/event.ts'
 import { newEventId, parseEventType } from '#host/wire/id.ts'
 import type { Reply } from '#host/wire/reply.ts'
@@ -34,6 +35,12 @@ export interface Asker {
   seal(type: string, body?: unknown, changes?: Partial<VineEvent>): Message
 }
 
+/** What a service needs of the world it is in. */
+export type Place = Pick<World, 'clock' | 'now' | 'alice' | 'offers'> & {
+  readonly broker: { connect(): Transport }
+  readonly host: { readonly registry: Pick<Registry, 'handlers'> }
+}
+
 export type Told = Exclude<Reply, { status: 'replied' }> | { readonly status: 'replied'; readonly body: unknown }
 
 const field = (name: string, tier: Tier): ContractField => ({
@@ -52,7 +59,7 @@ const FIELDS: readonly ContractField[] = [
 
 /** Version `version` of a contract that asks for every event type and permission. */
 function contractOf(
-  world: World,
+  world: Place,
   { name, signing, version }: { name: string; signing: SigningKey; version: number },
 ): Contract {
   const handlers = world.host.registry.handlers.flatMap(({ manifest }) => manifest.events.map(({ type }) => type))
@@ -101,7 +108,7 @@ function heldLine(bus: Transport): Line {
 
 /** Invites, presents, accepts: a service with an active connection. */
 export async function connectService(
-  world: World,
+  world: Place,
   name: string,
   {
     changes = {},
@@ -130,7 +137,7 @@ export async function connectService(
 
 /** The same service over another conversation, as after a restart of its own. */
 export function serviceOf(
-  world: World,
+  world: Place,
   parts: Pick<Asker, 'options' | 'invitation' | 'contract' | 'connected' | 'line'>,
 ): Asker {
   const { conversation, terms } = parts.connected

@@ -19,11 +19,12 @@ export interface Watch {
   end(): void
 }
 
-/** `monotonic` gives milliseconds with a fraction. */
+/** `monotonic` gives milliseconds with a fraction; `reached` is told of each step as it ends. */
 export function startWatch(
   subject: string,
-  { monotonic, tell }: { monotonic: () => number; tell: (trace: Trace) => void },
+  options: { monotonic: () => number; tell: (trace: Trace) => void; reached?: ((step: string) => void) | undefined },
 ): Watch {
+  const { monotonic, tell, reached } = options
   const steps: { name: string; us: number }[] = []
   let outcome: Trace['outcome'] = 'done'
   let last = monotonic()
@@ -31,6 +32,7 @@ export function startWatch(
     const now = monotonic()
     steps.push({ name, us: (now - last) * 1_000 })
     last = now
+    reached?.(name)
   }
   return {
     step,

@@ -336,7 +336,7 @@ async function found(
 }
 
 /** Built before the tests run: `scripts/test-setup.ts`. */
-function handlerFiles(name: string): HandlerFiles {
+export function handlerFiles(name: string): HandlerFiles {
   const isShipped = existsSync(new URL(`manifests/${name}.json`, root))
   return {
     name,

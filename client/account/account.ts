@@ -18,7 +18,7 @@ import { type AccountDevices, accountDevices } from './devices.ts'
 import { fetchDirectory } from './directory.ts'
 import { type AccountReading, accountReading, everything, wholeOf } from './reading.ts'
 import { type AccountSessions, accountSessions } from './sessions.ts'
-import { type AccountOptions, type AccountState, decodeKept, encodeKept } from './state.ts'
+import type { AccountOptions, AccountState } from './state.ts'
 import { type AccountUsers, accountUsers } from './users.ts'
 import { type AccountWriting, accountWriting } from './writing.ts'
 
@@ -52,10 +52,8 @@ export async function signUp(options: Omit<AccountOptions, 'user'>, label: strin
 /** @throws Refusal `entry-distrusted`, `directory-invalid`, `recovery-invalid` for a memory of another device */
 export async function openAccount(options: AccountOptions): Promise<Account> {
   const { crypto, user, store, signer, owner } = options
-  const stored = await store.read()
-  const kept = stored && decodeKept(stored)
-  const book = openBook({ ...options, ...(kept && { memory: kept.book }) })
-  const connections = new Map(kept?.connections)
+  const memory = await store.read()
+  const book = openBook({ ...options, ...(memory && { memory }) })
   const fetched = fetchDirectory(owner.entries, { book, crypto })
   const state: AccountState = {
     ...fetched,
@@ -64,9 +62,8 @@ export async function openAccount(options: AccountOptions): Promise<Account> {
     signer,
     entries: owner.entries,
     shared: owner.shared,
-    connections,
     met: new Set(),
-    save: () => store.write(encodeKept({ book: book.memory(), connections })),
+    save: () => store.write(book.memory()),
   }
   await state.refresh()
   if (!equalBytes(book.directory().user, user)) throw new Refusal('directory-invalid', 'directory: of another user')

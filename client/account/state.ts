@@ -6,13 +6,9 @@ import type { DirectoryPage, OwnerEntries } from '#client/owner-entries.ts'
 import type { OwnerShared } from '#client/owner-shared.ts'
 import type { Surroundings } from '#client/transport.ts'
 import type { Finding } from '#host/entries/finding.ts'
-import { readFields } from '#host/entries/fields.ts'
-import { HASH_BYTES, type UserId } from '#host/entries/ids.ts'
+import type { UserId } from '#host/entries/ids.ts'
 import type { EntryCrypto } from '#host/entries/port.ts'
 import { Refusal } from '#host/errors.ts'
-import { encodeCbor } from '#host/wire/cbor.ts'
-
-import { CONNECTION_CHARS_MAX, KEPT_BYTES_MAX, KEPT_ITEMS_MAX, USERS_KEPT_MAX } from './limits.ts'
 
 /** Where what an account remembers is kept: durable when `write` resolves. It is secret: its keeper seals it. */
 export interface AccountStore {
@@ -37,8 +33,6 @@ export interface AccountState {
   readonly signer: DeviceSecrets['signer']
   readonly entries: OwnerEntries
   readonly shared: OwnerShared
-  /** Over which connection another user is reached, by hexadecimal user id. */
-  readonly connections: Map<string, string>
   /** Other users whose devices were walked in this run. */
   readonly met: Set<string>
   /** The vault's part of the directory's last page. */
@@ -64,36 +58,4 @@ export function trusted(findings: readonly Finding[]): void {
 /** Whether a vault's answer was this refusal. */
 export function wasRefused(error: unknown, code: string): boolean {
   return error instanceof Refusal && error.message.includes(` was refused: ${code}:`)
-}
-
-const kind = {
-  what: 'account memory',
-  code: 'recovery-invalid',
-  bytesMax: KEPT_BYTES_MAX,
-  itemsMax: KEPT_ITEMS_MAX,
-} as const
-const FORMAT = 1
-
-/** What is kept between runs. */
-export interface Kept {
-  readonly book: Uint8Array
-  readonly connections: ReadonlyMap<string, string>
-}
-
-export function encodeKept({ book, connections }: Kept): Uint8Array {
-  const users = [...connections].map(([user, connection]) => [Uint8Array.fromHex(user), connection])
-  return encodeCbor([FORMAT, book, users])
-}
-
-/** @throws Refusal `recovery-invalid` for what is no memory of an account */
-export function decodeKept(bytes: Uint8Array): Kept {
-  const fields = readFields(kind, bytes)
-  fields.literal('format', FORMAT)
-  const book = fields.bytesUpTo('book', KEPT_BYTES_MAX)
-  const users = fields.list('users', USERS_KEPT_MAX, (item) => {
-    const row = item.inner('user')
-    return [row.bytes('user', HASH_BYTES).toHex(), row.text('connection', CONNECTION_CHARS_MAX)] as const
-  })
-  fields.end()
-  return { book, connections: new Map(users) }
 }

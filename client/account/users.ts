@@ -4,12 +4,16 @@ import { servedEntry } from '#client/owner-entries.ts'
 import type { EntryId, UserId } from '#host/entries/ids.ts'
 import type { ServedEntry } from '#host/entries/model.ts'
 import { Refusal } from '#host/errors.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 
 import { aloneOf, judge, knownSeq } from './reading.ts'
 import { type AccountState, trusted } from './state.ts'
 
 export interface AccountUsers {
-  /** Walks the devices of the user behind a connection. Compare the id with what they told you: it names their root. */
+  /**
+   * Walks the devices of the user behind a connection, once on one of the own devices. Compare the id with what they
+   * told you: it names their root.
+   */
   meet(connection: string): Promise<UserId>
   /** What they share with this user: outlines. */
   sharedBy(connection: string): Promise<ListedEntries>
@@ -61,18 +65,20 @@ export async function meetAll(state: AccountState, users: readonly UserId[]): Pr
   }
 }
 
-/** By the connection over which this device met them. */
+/**
+ * Over the connection that the vault has for them, which another device may have named. That the vault says so is worth
+ * nothing by itself: their id is the hash of their root's keys, and all that follows is signed from there on.
+ */
 async function find(state: AccountState, user: UserId): Promise<void> {
-  const connection = state.connections.get(user.toHex())
-  const met = connection === undefined ? undefined : await meet(state, connection)
-  if (met?.user.toHex() === user.toHex()) return
-  throw new Refusal('directory-invalid', `user ${user.toHex()}: this device has not met them: meet them first`)
+  const known = (await state.entries.users()).find((one) => equalBytes(one.user, user))
+  const met = known && (await meet(state, known.connection))
+  if (met && equalBytes(met.user, user)) return
+  throw new Refusal('directory-invalid', `user ${user.toHex()}: of no connection that was met: trellis owner meet`)
 }
 
 async function meet(state: AccountState, connection: string): Promise<{ readonly user: UserId }> {
   const { user, statements } = await walk(state, connection)
   await state.entries.learn({ connection, user, statements })
-  state.connections.set(user.toHex(), connection)
   state.met.add(user.toHex())
   return { user }
 }

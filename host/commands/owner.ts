@@ -1,6 +1,7 @@
 /** `trellis owner …`: an owner's device at its account. Each group of subcommands is loaded when it is typed. */
 import type { Command } from 'commander'
 
+import { addConnectionCommands } from './owner/connection-commands.ts'
 import { addEntryCommands } from './owner/entry-commands.ts'
 import { addRecoveryCommands } from './owner/recovery-commands.ts'
 import { type At, DEVICE, placed } from './owner/options.ts'
@@ -14,13 +15,14 @@ const IDENTITY = ['--identity <hex>', 'the vault’s fingerprint, from whoever m
 export function addOwnerCommands(program: Command, columns: number): void {
   const owner = program
     .command('owner')
-    .description('Be an owner’s device: sign up, attach devices, write and share entries, recover.')
+    .description('Be an owner’s device: sign up, attach devices, write and share entries, connect, recover.')
     // What each takes is in its own help: so a line of the list fits 80 columns.
     .configureHelp({ subcommandTerm: (command) => command.name() })
   addFirst(owner, columns)
   addDevices(owner, columns)
   addLeaving(owner, columns)
   addEntryCommands(owner, columns)
+  addConnectionCommands(owner, columns)
   addRecoveryCommands(owner, columns)
   addAccount(owner, columns)
   for (const command of [owner, ...owner.commands]) {

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import type { Question } from '#client/owner.ts'
-import { CONSENT_LIFE_MS, PENDING_PER_CONNECTION_MAX } from '#host/limits.ts'
+import { CONSENT_LIFE_MS, PENDING_PER_CONNECTION_MAX, REFUSAL_ROWS_PER_HOUR } from '#host/limits.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { connectService, HOUR_MS, type Asker, told } from '#host/service.fixture.ts'
+import { newEventId } from '#host/wire/id.ts'
 import { upkeep } from '#host/upkeep.ts'
-import { gatedPool, random, startWorld, type World } from '#host/world.fixture.ts'
+import { gatedPool, random, startWorld, until, type World } from '#host/world.fixture.ts'
 
 let world: World
 let pool: Pool
@@ -126,9 +127,50 @@ test('a yes whose handler is at work when the other device says no has no effect
   const tablet = await world.pair('tablet')
   await tablet.deny(question)
   gated.release()
-  expect((await delivery).outcome).toBe('conflict')
+  expect((await delivery).outcome).toBe('command-invalid')
   expect(await answer).toEqual(refused('consent-denied'))
   expect(await countOf(acme)).toBeUndefined()
+})
+
+test('a yes that another event overtakes runs the request again', async () => {
+  const acme = await connectService(world, 'Acme')
+  const { answer, question } = await asked(acme)
+  const gated = gatedPool(pool)
+  const delivery = world.hand(world.holdCommand('consent.approve', { question: question.question }), { pool: gated })
+  await gated.entered
+  expect(await acme.ask('counts.run')).toEqual({ status: 'replied', body: 1 })
+  gated.release()
+  expect((await delivery).outcome).toBe('done')
+  expect(await answer).toEqual({ status: 'replied', body: 2 })
+})
+
+test('a request that comes again while the yes to it is written is answered once that is durable', async () => {
+  const acme = await connectService(world, 'Acme')
+  const id = newEventId(random)
+  const message = acme.seal('counts.ask', null, { id })
+  await world.hand(message)
+  // From now on a replay is counted and not written: no commit of its own holds its answer back.
+  for (let count = 0; count < REFUSAL_ROWS_PER_HOUR; count++) await world.hand(message)
+  const { question } = await world.questions.take()
+  const { store } = await world.vault()
+  const commit = store.commit.bind(store)
+  const durable = Promise.withResolvers<void>()
+  store.commit = async (...given) => {
+    const receipt = await commit(...given)
+    await durable.promise
+    return receipt
+  }
+  const yes = world.hand(world.holdCommand('consent.approve', { question }), { pool })
+  await until('it is written', async () => (await countOf(acme)) === '1')
+  const heard = await world.listen(`MessageSpace.alice.forService.${acme.invitation.connection}.counts.ask`)
+  const again = [world.hand(acme.seal('counts.ask', null, { id })), world.hand(message)]
+  for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate)
+  expect(heard).toEqual([])
+  durable.resolve()
+  store.commit = commit
+  const outcomes = (await Promise.all([yes, ...again])).map(({ outcome }) => outcome)
+  expect(outcomes).toEqual(['done', 'done', 'replayed'])
+  expect(heard).toHaveLength(3)
 })
 
 test('questions that ran out and are swept while a connection ends are answered once each', async () => {

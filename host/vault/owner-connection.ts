@@ -4,9 +4,10 @@ import { ALIAS_CHARS_MAX, FIELD_NAME_CHARS_MAX, FIELD_VALUE_CHARS_MAX, SERVICE_N
 import { z } from '#host/schema.ts'
 import { sharingCbor, sharingSchema } from '#host/contracts/sharing.ts'
 import type { Change } from '#host/storage/port.ts'
+import type { Cbor } from '#host/wire/cbor.ts'
 import type { Connection } from './party.ts'
 import { entries } from './read.ts'
-import { forgotten, usersOf } from './account/directory.ts'
+import { forgotten, knownUsers, usersOf } from './account/directory.ts'
 import { remains } from './account/remains.ts'
 import { fieldChange, fingerprint, type Vault } from './vault.ts'
 import { knownConnection, readCommand, type Command, type Done } from './command.ts'
@@ -104,6 +105,20 @@ export function severConnection(command: Command): Done {
       ...ended.map(({ row }) => row),
     ],
   }
+}
+
+/** Every connection there ever was: whom it is with, how far it is, and whose entries are shared over it. */
+export function listConnections(command: Command): Done {
+  const { vault, device, opened, now } = command
+  readCommand(z.strictObject({}), command)
+  const users = knownUsers(vault)
+  const connections = [...vault.connections.values()].map(({ id, record, contract }): Cbor => {
+    const { alias, kind, status, declined } = record
+    const shared = users.filter(({ connection }) => connection === id).map(({ user }) => user)
+    const signed = contract && { service: contract.contract.service.name, version: contract.contract.version }
+    return { connection: id, alias, kind, status, declined, users: shared, contract: signed ?? null }
+  })
+  return { body: { connections }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }
 
 /** Deletes of what a connection keeps that its owner does not see. */

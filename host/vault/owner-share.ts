@@ -7,7 +7,7 @@ import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
 import type { Change } from '#host/storage/port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { askerOf } from './account/asker.ts'
-import { connectionOf, crypto, learned, userDirectory, usersKnown, userUnchanged } from './account/directory.ts'
+import { connectionOf, crypto, knownUsers, learned, userDirectory, userUnchanged } from './account/directory.ts'
 import { entryRecord, heldVersion, shareKey } from './account/held.ts'
 import { USERS_MAX } from './account/limits.ts'
 import { remains } from './account/remains.ts'
@@ -26,6 +26,7 @@ const written = z.strictObject({ write: versionWrite })
 
 export const shareCommands: Readonly<Record<string, (command: Command) => Done>> = {
   'user.learn': learn,
+  'user.list': listUsers,
   'entry.share': share,
   'entry.unshare': unshare,
 }
@@ -50,7 +51,7 @@ function learn(command: Command): Done {
   if (served && served !== connection.id) {
     throw new Refusal('conflict', 'this user is served over another connection: sever that one first')
   }
-  if (!served && usersKnown(vault) >= USERS_MAX) {
+  if (!served && knownUsers(vault).length >= USERS_MAX) {
     throw new Refusal('entry-full', `at most ${USERS_MAX} users are shared with: sever one first`)
   }
   const { directory, changes } = learned(vault, { user, connection: connection.id, statements }, now)
@@ -67,6 +68,15 @@ function learn(command: Command): Done {
       }),
     ],
   }
+}
+
+/** Whom the owner's devices share with, and over which connection each is reached. */
+function listUsers(command: Command): Done {
+  const { vault, device, opened, now } = command
+  readCommand(z.strictObject({}), command)
+  askerOf(command)
+  const users = knownUsers(vault).map(({ user, connection }) => ({ user, connection }))
+  return { body: { users }, rows: [eventRow(device, opened.event, { at: now, result: 'replied' })] }
 }
 
 /** A version for a user more: to each of their devices a share, with the version that says so. */

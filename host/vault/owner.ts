@@ -17,7 +17,7 @@ import { entryCommands } from './owner-entry.ts'
 import { shareCommands } from './owner-share.ts'
 import { acceptContract, rejectContract } from './owner-contract.ts'
 import { createKey, listKeys, protectKey } from './owner-key.ts'
-import { inviteConnection, putField, severConnection } from './owner-connection.ts'
+import { inviteConnection, listConnections, putField, severConnection } from './owner-connection.ts'
 import { connectPeer } from './owner-peer.ts'
 import { runHandler } from './owner-run.ts'
 import { browse, listNamespaces } from './owner-browse.ts'
@@ -33,6 +33,7 @@ import type { Device } from './party.ts'
 const commands: Readonly<Record<string, (command: Command) => Done | Promise<Done>>> = {
   'connection.invite': inviteConnection,
   'connection.items': listItems,
+  'connection.list': listConnections,
   'connection.remove-item': removeItem,
   'connection.sever': severConnection,
   'contract.accept': acceptContract,
@@ -75,6 +76,7 @@ const commands: Readonly<Record<string, (command: Command) => Done | Promise<Don
 
 /** What reads a state that others change meanwhile: it is done again when they did. */
 const repeatable: ReadonlySet<unknown> = new Set([
+  approveRequest,
   runHandler,
   severConnection,
   rejectContract,

@@ -122,8 +122,12 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 }
 
 /** A replayed event was answered once already: whoever lost that answer gets the same one. */
-function repeat({ opened, ...moment }: Refused): readonly Letter[] {
-  return opened ? answeredAgain(opened, moment) : []
+async function repeat({ opened, ...moment }: Refused): Promise<readonly Letter[]> {
+  if (!opened) return []
+  const letters = answeredAgain(opened, moment)
+  // Only then: what was read may be what is being written.
+  await opened.vault.writer.settled()
+  return letters
 }
 
 function rowOf(refusal: Refusal, { vault, subject, opened, now }: Refused): AuditEntry {

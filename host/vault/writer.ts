@@ -20,6 +20,12 @@ export interface Writer {
    * @throws Refusal `audit-unavailable` past the deadline, or what the store throws
    */
   commit(changes: readonly Change[], options: { now: number; durable: () => void }): Promise<void>
+  /**
+   * Resolves when everything that was committed so far is durable: what was read from it may leave.
+   *
+   * @throws Refusal as `commit`
+   */
+  settled(): Promise<void>
   /** Rows wait to be written. */
   readonly owes: boolean
   /** Keeps rows until they can be written. */
@@ -31,6 +37,7 @@ export interface Writer {
 export function openWriter(store: Pick<VaultStore, 'commit'>, options: { deadlineMs: number }): Writer {
   const rows: AuditEntry[] = []
   let overdue = 0
+  let last = Promise.resolve()
 
   return {
     get stalled() {
@@ -52,10 +59,18 @@ export function openWriter(store: Pick<VaultStore, 'commit'>, options: { deadlin
         clearTimeout(timer)
         if (isLate) overdue--
       })
+      const inTime = Promise.race([ended, late.promise])
+      last = inTime
       // Once it is late nobody waits for it: the next write hears of a log that failed.
-      ended.catch(() => {})
-      await Promise.race([ended, late.promise])
+      ended.then(
+        () => {
+          if (last === inTime) last = Promise.resolve()
+        },
+        () => {},
+      )
+      await inTime
     },
+    settled: () => last,
     get owes() {
       return rows.length > 0
     },

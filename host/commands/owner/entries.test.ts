@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { listConnections, sever } from './connections.ts'
 import { add, edit, history, list, meet, prune, remove, restore, share, shared, show, unshare } from './entries.ts'
 import { importLines, lineOf } from './entries.ts'
 import { type Owners, page, startOwners } from './owner.fixture.ts'
@@ -123,5 +124,18 @@ describe('entries', { timeout: COMMAND_MS_MAX }, () => {
     await list({ ...owners.at('phone'), words: 'kept' }, found)
     expect(found.lines).toHaveLength(2)
     expect(() => importLines([line, '{}'], owners.at('phone'), page())).toThrow(/line of the backup/)
+  })
+  test('are shared over a connection until it is severed, which says what cannot be taken back', async () => {
+    const listed = page()
+    await listConnections({ ...owners.at('phone'), json: true }, listed)
+    expect(JSON.parse(listed.lines[0] ?? '')).toMatchObject({
+      connection: atAlice,
+      status: 'active',
+      users: [bob.user],
+    })
+    const told = page()
+    await sever(atAlice, owners.at('phone'), told)
+    expect(told.lines.join('\n')).toMatch(/What cannot be taken back:\n.*may have kept it/)
+    await expect(sever('nobody', owners.at('phone'), page())).rejects.toMatchObject({ code: 'command-invalid' })
   })
 })

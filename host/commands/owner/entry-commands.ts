@@ -148,7 +148,7 @@ function addSharing(owner: Command, screen: Screen): void {
     .description('Share an entry with another user, to the devices that they vouch for.')
     .argument(...ENTRY)
     .requiredOption('--with <user>', 'their user id')
-    .option('--over <connection>', 'where they are; not needed when this device met them before')
+    .option('--over <connection>', 'where they are; not needed when they were met before')
     .action(async (entry: string, typed: At & { with: string; over?: string }) =>
       (await import('./entries.ts')).share(entry, typed, screen),
     )

@@ -40,7 +40,7 @@ export interface AtAccount extends AtVault {
 /** Opens the device and its account for one piece of work. What is typed comes before what the device remembers. */
 export async function withAccount<T>(device: string, typed: Place, work: (at: AtAccount) => Promise<T>): Promise<T> {
   await using folder = await openDevice(device)
-  const card = { ...placed(cardOf(folder), typed), ...(typed.wait !== undefined && { wait: typed.wait }) }
+  const card = cardAt(folder, typed)
   const { user } = card
   if (user === null) throw new Refusal('command-invalid', `${device}: no account yet: trellis owner sign-up`)
   return atVault(folder, card, async (owner) => {
@@ -48,6 +48,12 @@ export async function withAccount<T>(device: string, typed: Place, work: (at: At
     const account = await openAccount({ ...options, user: parseUserId(Uint8Array.fromHex(user)) })
     return work({ folder, owner, account })
   })
+}
+
+/** The same without its account: for what a device that is paired may say. */
+export async function withVault<T>(device: string, typed: Place, work: (owner: OwnerDevice) => Promise<T>): Promise<T> {
+  await using folder = await openDevice(device)
+  return atVault(folder, cardAt(folder, typed), work)
 }
 
 /** The account of a vault that has none: this device is its root. */
@@ -58,6 +64,10 @@ export function foundAccount(folder: DeviceFolder, card: DeviceCard, label: stri
     await folder.keepCard({ ...card, user: account.user.toHex() })
     return account
   })
+}
+
+function cardAt(folder: DeviceFolder, typed: Place): DeviceCard & Pick<Place, 'wait'> {
+  return { ...placed(cardOf(folder), typed), ...(typed.wait !== undefined && { wait: typed.wait }) }
 }
 
 /** A place that is typed takes the place of the one that is remembered. */

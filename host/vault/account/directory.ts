@@ -61,14 +61,15 @@ export function connectionOf(vault: Vault, user: UserId): ConnectionId | undefin
 
 /** Whom a connection is: the users that are served over it. */
 export function usersOf(vault: Vault, connection: ConnectionId): UserId[] {
-  return entries(vault.store.namespace('directory'), 'user/').flatMap(([name, value]) =>
-    decodeUser(value).connection === connection ? [parseUserId(Uint8Array.fromHex(name))] : [],
-  )
+  return knownUsers(vault).flatMap((known) => (known.connection === connection ? [known.user] : []))
 }
 
-/** How many other users are known. */
-export function usersKnown(vault: Vault): number {
-  return entries(vault.store.namespace('directory'), 'user/').length
+/** The other users that are known, and over which connection each is served. */
+export function knownUsers(vault: Vault): { readonly user: UserId; readonly connection: ConnectionId }[] {
+  return entries(vault.store.namespace('directory'), 'user/').map(([name, value]) => {
+    const { connection } = decodeUser(value)
+    return { user: parseUserId(Uint8Array.fromHex(name)), connection }
+  })
 }
 
 /** The statements of the owner, in order. */
