@@ -65,10 +65,8 @@ export const FUEL_SLICE = 500_000
 export const LONG_EVENT_MS = 20
 /** It rests after each step of this length: a slice of the tightest loop, or less. */
 export const STEP_MS_MIN = 0.5
-/** How long it rests, times the step: so that it takes a third of a core, whatever a unit of fuel takes. */
-export const REST_PARTS = 2
-/** … and no less: being woken has its price, too. */
-export const REST_MS_MIN = 2
+/** How long it rests: so that it takes some third of a core. Not longer: it may have waited, and not computed. */
+export const STEP_ASIDE_MS = 2
 /** Between two looks at the clock a module calls out so often: 0.1 ms, and 6 ms of the dearest call there is. */
 export const CALLS_PER_LOOK = 64
 /**

@@ -2,7 +2,7 @@
  * How long an event may go on, and how fast: past its deadline it ends, and one that runs long makes way for others. A
  * loop takes a whole core otherwise, and whoever is served beside it feels that in their slowest answers.
  */
-import { LONG_EVENT_MS, REST_PARTS, REST_MS_MIN, STEP_MS_MIN } from '#host/plugin/limits.ts'
+import { LONG_EVENT_MS, STEP_ASIDE_MS, STEP_MS_MIN } from '#host/plugin/limits.ts'
 
 /** Of one handler in one cell. */
 export interface Pace {
@@ -31,9 +31,8 @@ export function openPace({ deadlineMs, monotonic, rest }: PaceOptions): Pace {
       const nowMs = monotonic()
       const leftMs = startedMs + deadlineMs - nowMs
       if (leftMs < 0) return true
-      const stepMs = nowMs - restedMs
-      if (nowMs - startedMs <= LONG_EVENT_MS || stepMs < STEP_MS_MIN) return false
-      rest(Math.min(Math.max(REST_PARTS * stepMs, REST_MS_MIN), leftMs))
+      if (nowMs - startedMs <= LONG_EVENT_MS || nowMs - restedMs < STEP_MS_MIN) return false
+      rest(Math.min(STEP_ASIDE_MS, leftMs))
       restedMs = monotonic()
       return false
     },
