@@ -79,7 +79,8 @@ export async function wake(
 async function erase(vault: Vault, vaults: Vaults, { now, random }: Moment): Promise<void> {
   if (!erasureDue(vault) && !vault.store.renewing) return
   const renewed = await vaults.renew(vault).then(() => true, later)
-  if (!renewed) return
+  // Its owner may have locked or moved it meanwhile: it is done again wherever it is opened next.
+  if (!renewed || !vaults.open().includes(vault)) return
   await commit({ vault, now, random, changes: [erased], rows: [] })
 }
 
