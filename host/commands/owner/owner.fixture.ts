@@ -10,7 +10,7 @@ import { contractOf, publisher } from '#host/contracts/contract.fixture.ts'
 import { signContract } from '#host/contracts/contract.ts'
 import type { Sharing } from '#host/contracts/sharing.ts'
 import type { Finding } from '#host/entries/finding.ts'
-import { startHost } from '#host/host.ts'
+import { type Host, startHost } from '#host/host.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { until } from '#host/world.fixture.ts'
 import { openMemoryBroker } from '../bus.ts'
@@ -74,7 +74,7 @@ export async function startOwners(): Promise<Owners> {
     at: (device) => ({ device: path(device), data }),
     async signUp(vault, device) {
       await newDevice(path(device), page())
-      const identity = await foundVault(vault, path(device))
+      const identity = await foundVault(data, { vault, device: path(device) })
       identities.set(vault, identity)
       const told = page()
       await signUpDevice({ device: path(device), data, vault, identity, name: 'phone', label: device }, told)
@@ -83,15 +83,6 @@ export async function startOwners(): Promise<Owners> {
     offer,
     connect: (one, other) => connectVaults(one, other),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
-  }
-
-  async function foundVault(vault: string, device: string): Promise<string> {
-    await using opened = await openFolder(data, { create: true })
-    await using made = await openDevice(device)
-    const first = { id: 'phone', label: 'phone', verifyKey: made.keys.signing }
-    return fingerprint(
-      await opened.vaults.create(vault, { device: first, fields: {}, now: surroundings.now() }),
-    ).toHex()
   }
 
   async function hosted(parts: AsyncDisposableStack) {
@@ -137,14 +128,25 @@ export async function startOwners(): Promise<Owners> {
     const at = await mine.connectPeer('Other', invitation, { name: 'One', sharing: SHARING })
     await theirs.accept(await there.take(), [])
     await mine.accept(await here.take(), [])
-    await until('both may send', async () => {
-      const vaults = await Promise.all([one, other].map(({ vault }) => host.vaults.find(vault)))
-      return vaults.every(
-        (vault) =>
-          vault?.connections.values().every(({ record }) => !record.peer || record.peer.asks?.accepted === true) &&
-          vault.system.scan({ prefix: 'post/', limit: 1 }).items.length === 0,
-      )
-    })
+    await until('both may send', () => maySend(host, [one.vault, other.vault]))
     return [at, invitation.connection]
   }
+}
+
+async function foundVault(data: string, { vault, device }: { vault: string; device: string }): Promise<string> {
+  await using opened = await openFolder(data, { create: true })
+  await using made = await openDevice(device)
+  const first = { id: 'phone', label: 'phone', verifyKey: made.keys.signing }
+  const founded = await opened.vaults.create(vault, { device: first, fields: {}, now: surroundings.now() })
+  return fingerprint(founded).toHex()
+}
+
+/** Whether each has the other's yes, and nothing of theirs is on its way. */
+async function maySend(host: Host, names: readonly string[]): Promise<boolean> {
+  const vaults = await Promise.all(names.map((name) => host.vaults.find(name)))
+  return vaults.every(
+    (vault) =>
+      vault?.connections.values().every(({ record }) => !record.peer || record.peer.asks?.accepted === true) &&
+      vault.system.scan({ prefix: 'post/', limit: 1 }).items.length === 0,
+  )
 }
