@@ -6,7 +6,7 @@ import { identityId } from '#host/crypto/identity.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { Refusal } from '#host/errors.ts'
-import { SANDBOX_BYTES_MAX } from './limits.ts'
+import { SANDBOX_BYTES_MAX, SANDBOX_NAME_CHARS_MAX } from './limits.ts'
 import {
   type SandboxTerms,
   signSandbox,
@@ -60,10 +60,16 @@ test('a changed bit, another key, or another creator than who signs is refused',
 
 test.each<[string, Partial<SandboxTerms>]>([
   ['a size over the limit', { bytesMax: SANDBOX_BYTES_MAX + 1 }],
+  ['a name over the limit', { name: 'x'.repeat(SANDBOX_NAME_CHARS_MAX + 1) }],
   ['a name that hides something', { name: 'a\u202eb' }],
   ['an id of another form', { id: 'house' }],
 ])('%s is not signed', (_what, wrong) => {
   expect(codeOf(() => signSandbox({ ...terms, ...wrong }, creator))).toBe('contract-invalid')
+})
+
+test('a size and a name at the limit are signed', () => {
+  const most = { ...terms, bytesMax: SANDBOX_BYTES_MAX, name: 'x'.repeat(SANDBOX_NAME_CHARS_MAX) }
+  expect(codeOf(() => signSandbox(most, creator))).toBe('accepted')
 })
 
 test('an acceptance of other terms, or by somebody else, is none', () => {
