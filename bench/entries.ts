@@ -2,7 +2,7 @@
 import type { EntryId } from '#host/entries/ids.ts'
 import { parseEntryId } from '#host/entries/ids.ts'
 import type { ServedEntry, VersionWrite } from '#host/entries/model.ts'
-import { openBook } from '#client/entries/book.ts'
+import { type Book, openBook } from '#client/entries/book.ts'
 import { foundUser } from '#client/entries/directories.ts'
 import { ALICE } from '#host/commands/demo/cast.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
@@ -83,7 +83,7 @@ export async function entriesDevice(): Promise<Report> {
   }
 }
 
-function open(book: ReturnType<typeof openBook>, served: ServedEntry): void {
+function open(book: Book, served: ServedEntry): void {
   const content = book.read(book.user, served).versions[0]?.content()
   if (content?.length !== CONTENT_BYTES) throw new Error('an entry does not open')
 }
@@ -211,7 +211,7 @@ export async function entriesHost(): Promise<Report> {
 }
 
 /** The owner signs up, and vouches for the vault and four devices more. */
-async function account({ owner: { alice, signing } }: Scene) {
+export async function account({ owner: { alice, signing } }: Scene) {
   const secrets = secretsOf(signing)
   const { entries } = alice
   const { user, statement } = foundUser({ ...secrets, crypto, now: surroundings.now }, 'first')
@@ -229,11 +229,11 @@ async function account({ owner: { alice, signing } }: Scene) {
     await entries.attach(book.attach({ keys: secretsOf().keys, label: `device ${at}`, role: 'device', expires: null }))
   }
   await learn()
-  return { book, entries }
+  return { book, entries, secrets }
 }
 
 /** What the host does for a version, and what it leaves. */
-async function writesAtHost(vault: Vault, book: ReturnType<typeof openBook>) {
+async function writesAtHost(vault: Vault, book: Book) {
   const first = book.create(draftOf('entry'))
   const before = bytesOf(vault)
   const channels = first.channels.reduce((sum, { ciphertext }) => sum + ciphertext.length + 140, 0)
@@ -254,14 +254,20 @@ function bytesOf({ store }: Vault): number {
   return deviceNamespaces.reduce((sum, name) => sum + store.namespace(name).bytes, 0)
 }
 
-/** Pages of a list, as they are answered. */
-async function listAtHost(vault: Vault, book: ReturnType<typeof openBook>): Promise<number> {
+/** What the host does with writes of a device, one after the other. */
+export async function plant(vault: Vault, book: Book, writes: readonly VersionWrite[]): Promise<void> {
   const directory = knownDirectory(vault, now)
-  for (const write of writeEntries(book, OUTLINES)) {
+  for (const write of writes) {
     const found = judgeVersion(vault, write, { directory, by: book.device, now: surroundings.now() })
     if ('overtaken' in found) throw new Error('a version was overtaken')
     await vault.store.commit([...taken(vault, write, found).changes], { now })
+    book.confirm(write)
   }
+}
+
+/** Pages of a list, as they are answered. */
+async function listAtHost(vault: Vault, book: Book): Promise<number> {
+  await plant(vault, book, writeEntries(book, OUTLINES))
   const times = Array.from({ length: TURNS }, () => {
     const start = process.threadCpuUsage()
     let after: EntryId | undefined

@@ -2,6 +2,7 @@
 import { measuredBoot } from './boot.ts'
 import { manyConnections } from './connections.ts'
 import { hostileCorpus } from './corpus.ts'
+import { entriesAttach } from './entries-attach.ts'
 import { entriesDevice, entriesHost } from './entries.ts'
 import { evidenceCheck } from './evidence.ts'
 import { fuelCost } from './fuel.ts'
@@ -47,6 +48,7 @@ const rows: Readonly<Record<string, () => Promise<Report>>> = {
   sealing: sealedVault,
   'entries-device': entriesDevice,
   'entries-host': entriesHost,
+  'entries-attach': entriesAttach,
 }
 
 const asked = process.argv.slice(2)

@@ -37,7 +37,9 @@ function listing(handler: Partial<ImageHandler>, head: Partial<ImageHead> = {}) 
     ['components/a.wasm', 'manifests/a.json'].map((path) => listedFile(path)),
     head,
   )
-  return decodeListing(encodeListing({ ...plain, handlers: plain.handlers.map((each) => ({ ...each, ...handler })) }))
+  return decodeListing(
+    encodeListing({ ...plain, handlers: plain.handlers.map((each) => Object.assign({}, each, handler)) }),
+  )
 }
 
 const place = { serial: 1, previous: '00'.repeat(48), at: AT_MS }

@@ -5,7 +5,7 @@ import { servedEntry, type WriteOutcome } from '#client/owner-entries.ts'
 import { attach, draft, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
 import { random, startWorld, type World } from './world.fixture.ts'
 
-/** `npm run soak:race` races a thousand rounds, and says how far it is. */
+/** `npm run soak race` races a thousand rounds, and says how far it is. */
 const ROUNDS = Number(process.env['SOAK_ROUNDS'] ?? 6)
 const TOLD_ROUNDS = 50
 const DEVICES = 8

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { servedEntry } from '#client/owner-entries.ts'
 import type { EntryId, UserId } from '#host/entries/ids.ts'
 import { attach, draft, entryOf, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
+import type { Change } from '#host/storage/port.ts'
+import { pack } from '#host/wire/pack.ts'
 import { type Peers, startPeers, withFull } from './peers.fixture.ts'
 import { SHARED_RELAYS_MAX } from './vault/account/limits.ts'
 
@@ -149,4 +151,19 @@ test('a vault that does not answer: the device is told, and may ask again; so ma
   )
   peers.pass(60_000)
   await told
+})
+
+test('at most 256 users are known', async () => {
+  const { user, statements } = await meet(alice, atAlice)
+  const vault = await peers.alice.vault()
+  const others = Array.from({ length: 256 }, (_, at): Change => {
+    const key = `user/${at.toString(16).padStart(64, '0')}`
+    return { namespace: 'directory', key, value: pack({ connection: 'another' }) }
+  })
+  const learn = () => alice.owner.entries.learn({ connection: atAlice, user, statements })
+  await vault.store.commit(others, { now: peers.alice.now() })
+  await refused(learn(), 'entry-full')
+  await vault.store.commit([{ ...others[0], value: null } as Change], { now: peers.alice.now() })
+  await learn()
+  expect(await alice.owner.entries.users()).toContainEqual({ user, connection: atAlice })
 })

@@ -10,6 +10,8 @@ import { dirname, join } from 'node:path'
 interface Part {
   readonly what: string
   readonly file: string
+  /** Of the file's tests, those whose names match. */
+  readonly only?: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -29,14 +31,26 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/plugin/component/worlds.test.ts',
     env: { SOAK_WORLDS: '1040' },
   },
-  crash: {
-    what: 'a host killed 500 times amid events',
-    file: 'host/crash.test.ts',
-    env: { SOAK_KILLS: '500' },
+  kills: {
+    what: 'a host in a process of its own, killed 1,000 times with SIGKILL at each step of a delivery',
+    file: 'host/kill.test.ts',
+    env: { SOAK_KILLS: '1000' },
   },
-  races: {
-    what: 'devices that write one entry at a time, 1,000 rounds and 500 kills',
+  moves: {
+    what: 'a vault that moves between two processes, either killed at every step',
+    file: 'host/commands/succession/killed.test.ts',
+    env: { SOAK_MOVES: '99' },
+  },
+  race: {
+    what: 'eight devices that write one entry at a time, 1,000 rounds',
     file: 'host/entries-race.test.ts',
+    only: 'eight devices race',
+    env: { SOAK_ROUNDS: '1000' },
+  },
+  ends: {
+    what: 'an entry written while its host is killed, 500 times, and while its writer is revoked',
+    file: 'host/entries-race.test.ts',
+    only: 'while',
     env: { SOAK_ROUNDS: '1000', SOAK_KILLS: '500' },
   },
   rebuilds: {
@@ -53,11 +67,12 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const vitest = join(dirname(findPackageJSON('vitest', import.meta.url) ?? ''), 'vitest.mjs')
-for (const [name, { what, file, env }] of Object.entries(parts)) {
+for (const [name, { what, file, only, env }] of Object.entries(parts)) {
   if (asked.length > 0 && !asked.includes(name)) continue
   console.log(`${name}: ${what}`)
   const start = performance.now()
-  const child = spawn(process.execPath, [vitest, 'run', file, '--disable-console-intercept'], {
+  const chosen = only === undefined ? [] : ['-t', only]
+  const child = spawn(process.execPath, [vitest, 'run', file, '--disable-console-intercept', ...chosen], {
     stdio: 'inherit',
     env: { ...env, ...process.env },
   })

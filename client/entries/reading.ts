@@ -21,8 +21,8 @@ import { decodeVersion, hashRecipients } from '#host/entries/version.ts'
 import { Refusal } from '#host/errors.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
-import { OUTLINES_KEPT_MAX, VERIFIED_MAX } from './limits.ts'
-import { isRemembered, keptContent, markSeen, seenBefore, standing } from './seen.ts'
+import { OUTLINES_KEPT_MAX } from './limits.ts'
+import { isRemembered, keptContent, markSeen, markVerified, seenBefore, standing } from './seen.ts'
 import { type BookState, directoryOf, keep } from './state.ts'
 
 /** A version that was judged and found right. */
@@ -172,7 +172,7 @@ export function examine(
     return { version, served: parts }
   })
   if (findings.length > 0) return { versions: [], findings }
-  for (const { hash } of versions) verifiedOnce(state, hash.toHex())
+  for (const { hash } of versions) markVerified(state, hash.toHex())
   const examined = opened.map((one) => open(state, one))
   findings.push(...examined.flatMap(({ findings }) => findings))
   return { versions: findings.length > 0 ? [] : examined, findings }
@@ -293,11 +293,6 @@ function entered(state: BookState, channel: Channel): ChannelKey {
   const opened = enterChannel(crypto, channel, opener)
   incoming.set(key, opened)
   return opened
-}
-
-function verifiedOnce(state: BookState, hash: string): void {
-  if (state.verified.size >= VERIFIED_MAX) state.verified.clear()
-  state.verified.add(hash)
 }
 
 function remember(state: BookState, versions: readonly Examined[]): void {

@@ -7,7 +7,7 @@ import type { UserId } from '#host/entries/ids.ts'
 import { contentHash } from '#host/entries/version.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 
-import { CONTENTS_KEPT_BYTES_MAX, CONTENTS_KEPT_MAX, OUTLINES_KEPT_MAX } from './limits.ts'
+import { CONTENTS_KEPT_BYTES_MAX, CONTENTS_KEPT_MAX, OUTLINES_KEPT_MAX, VERIFIED_MAX } from './limits.ts'
 import { type BookState, directoryOf, keep, type SeenVersion } from './state.ts'
 
 /** What versions of an owner are judged by now. */
@@ -32,6 +32,12 @@ export function markSeen(
   { version, outline }: { readonly version: SignedVersion; readonly outline: Outline | null },
 ): void {
   keep(state.seen, { key: version.hash.toHex(), value: { version, outline, by }, max: OUTLINES_KEPT_MAX })
+}
+
+/** By the hexadecimal hash of a version whose signature was verified. */
+export function markVerified({ verified }: BookState, hash: string): void {
+  if (verified.size >= VERIFIED_MAX) verified.clear()
+  verified.add(hash)
 }
 
 /** Whether this very version was the current one that a book of this device remembered: it was verified by then. */

@@ -1,0 +1,56 @@
+/** Limits of what a device keeps in memory, and of whom it seals to: as many as there may be, and one more. */
+import { expect, test } from 'vitest'
+
+import { newFamily, random } from '#host/entries/family.fixture.ts'
+import { parseDeviceId, parseHash } from '#host/entries/ids.ts'
+import type { Device, Directory, SignedVersion } from '#host/entries/model.ts'
+import { nativeCrypto as crypto } from '#host/crypto/native.ts'
+
+import { recall } from './memory.ts'
+import { markSeen, markVerified } from './seen.ts'
+import { newState } from './state.ts'
+import { writingBook } from './writing.ts'
+
+const { root, user, walk } = newFamily()
+const open = () => newState({ ...root, crypto, user, now: () => 1_000, random })
+
+/** Bytes that differ with the number. */
+function numbered(number: number): Uint8Array {
+  const bytes = new Uint8Array(32)
+  new DataView(bytes.buffer).setUint32(0, number)
+  return bytes
+}
+
+test('outlines are kept of 16,384 versions, and verified hashes of 131,072', () => {
+  const state = open()
+  for (let at = 0; at <= 16_384; at++) {
+    markSeen(state, 'here', { version: { hash: parseHash(numbered(at)) } as SignedVersion, outline: null })
+  }
+  expect(state.seen.size).toBe(16_384)
+  for (let at = 0; at < 131_072; at++) markVerified(state, `${at}`)
+  expect(state.verified.size).toBe(131_072)
+  markVerified(state, 'one more')
+  expect(state.verified.size).toBe(1)
+})
+
+test('a version is sealed to at most 512 devices', () => {
+  const state = open()
+  const [own] = walk().devices.values()
+  if (!own) throw new Error('the root')
+  const family = (count: number): Directory => {
+    const ids = Array.from({ length: count }, (_, at) => parseDeviceId(numbered(at)))
+    return { ...walk(), devices: new Map(ids.map((id): [string, Device] => [id.toHex(), { ...own, id }])) }
+  }
+  const create = (count: number) => {
+    state.directories.set(user.toHex(), family(count))
+    const audience = { handlers: false, users: [] }
+    return writingBook(state).create({ outline: { title: 'a', kind: 'note', urls: [] }, content: random(8), audience })
+  }
+  expect(create(512).shares).toHaveLength(512)
+  expect(() => create(513)).toThrow('at most 512')
+})
+
+test('a memory has at most 4 MiB', () => {
+  expect(() => recall(open(), new Uint8Array(4 * 1_024 * 1_024 + 1))).toThrow('at most 4194304')
+  expect(() => recall(open(), new Uint8Array(4 * 1_024 * 1_024))).not.toThrow('at most')
+})
