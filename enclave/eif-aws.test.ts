@@ -1,6 +1,6 @@
 /**
- * Files that AWS's own tool made (`eif_build` of the crate aws-nitro-enclaves-image-format 0.2.0, of kernels and ramdisks
- * of some bytes), and the registers that it printed.
+ * Files that AWS's own tool made (`eif_build` of the crate aws-nitro-enclaves-image-format 0.2.0, of kernels and
+ * ramdisks of some bytes), and the registers that it printed.
  */
 import { readFile } from 'node:fs/promises'
 
