@@ -24,6 +24,7 @@ import type { Screen } from './screen.ts'
 const SHARING: Sharing = { events: [], store: null, messages: false, authentication: false, requestsPerHour: 1_000 }
 /** Nobody waits for the host's next round. */
 const TICK_MS = 20
+const QUIET = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
 const PASSPHRASE = 'correct horse battery staple'
 
 /** What was printed, and what was found wrong. */
@@ -87,8 +88,7 @@ export async function startOwners(): Promise<Owners> {
 
   async function hosted(parts: AsyncDisposableStack) {
     const broker = parts.use(await openMemoryBroker(data))
-    const quiet = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
-    const host = parts.use(await startHost({ ...surroundings, ...quiet, folder: data, bus: broker.connect() }))
+    const host = parts.use(await startHost({ ...surroundings, ...QUIET, folder: data, bus: broker.connect() }))
     const pair = async ({ vault, device }: { vault: string; device: string }) => {
       await using made = await openDevice(path(device))
       const identity = Uint8Array.fromHex(identities.get(vault) ?? '')
