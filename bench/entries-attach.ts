@@ -1,4 +1,4 @@
-/** A device attached to an account with a history: the device that vouches and the host, in one process, by commands. */
+/** A device attached to an account with a history: the one that vouches and the host, in one process, by commands. */
 import type { Book } from '#client/entries/book.ts'
 import { openAccount } from '#client/account/account.ts'
 import { ALICE } from '#host/commands/demo/cast.ts'
@@ -32,7 +32,7 @@ export async function entriesAttach(): Promise<Report> {
   const { user, system } = process.threadCpuUsage(cpu)
   if (shares < ENTRIES * VERSIONS) throw new Error(`only ${shares} versions are shared`)
   return {
-    title: `   A device attached to ${ENTRIES} entries of ${VERSIONS} versions: device and host in one process, by commands`,
+    title: `   A device attached to ${ENTRIES} entries of ${VERSIONS} versions: device and host, by commands`,
     lines: [
       judged('attach, and share every version, verified first', { value: wallMs / 1_000, unit: 's', most: 8 }),
       judged('  CPU of the thread that both work on', { value: (user + system) / 1e6, unit: 's' }),

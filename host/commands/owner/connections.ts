@@ -17,7 +17,9 @@ interface Json {
 export function listConnections({ device, json, ...typed }: Typed & Json, screen: Screen): Promise<void> {
   return withVault(device, typed, async (owner) => {
     const connections = await owner.connections()
-    const rows = connections.map(({ users, ...one }) => ({ ...one, users: users.map((user) => user.toHex()) }))
+    const rows = connections.map(({ users, ...one }) =>
+      Object.assign(one, { users: users.map((user) => user.toHex()) }),
+    )
     if (json === true) return rows.forEach((row) => screen.print(JSON.stringify(row)))
     const lines = rows.map(({ connection, alias, kind, status, contract, users }) => [
       connection,
@@ -86,12 +88,13 @@ async function offerOf(owner: OwnerDevice, connection: string): Promise<Offer> {
 function tellOffer({ connection, alias, signed, removed, changed, added }: Offer, screen: Screen): void {
   const { version, publishedAt, fields } = signed.contract
   const optional = fields.filter(({ tier }) => tier === 'optional').map(({ name }) => name)
+  const without = optional.length === 0 ? '' : ` [--without ${optional.join(' ')}]`
   const lines = [
     ...diffContracts(undefined, signed.contract).added.map(({ text }) => text),
     ...changed.map(({ text }) => `changed: ${text}`),
     ...removed.map(({ text }) => `no more: ${text}`),
     ...(version === 1 ? [] : added.map(({ what }) => `new: ${what}`)),
-    `accept ${connection}${optional.length === 0 ? '' : ` [--without ${optional.join(' ')}]`}, or decline ${connection}`,
+    `accept ${connection}${without}, or decline ${connection}`,
   ]
   screen.print(`${connection}  ${alias}, version ${version} of ${new Date(publishedAt).toISOString().slice(0, 10)}`)
   for (const line of lines) screen.print(wrapped(line, screen.columns))
