@@ -13,13 +13,15 @@ const LONG = [
   'host/commands/story.test.ts',
 ]
 
+/** Where a file stands among them, or -1. */
+function rank({ moduleId }: TestSpecification): number {
+  return LONG.findIndex((name) => moduleId.endsWith(`/${name}`))
+}
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number =>
-      LONG.findLastIndex((name) => moduleId.endsWith(`/${name}`))
-    const isLong = (file: TestSpecification): boolean => rank(file) >= 0
-    const short = await super.sort(files.filter((file) => !isLong(file)))
-    return [...files.filter(isLong).sort((one, other) => rank(one) - rank(other)), ...short]
+    const [short, long] = [files.filter((file) => rank(file) < 0), files.filter((file) => rank(file) >= 0)]
+    return [...long.sort((one, other) => rank(one) - rank(other)), ...(await super.sort(short))]
   }
 }
 

@@ -18,6 +18,7 @@ const MORE_TURNS = 8
 /** Whoever asks without a pause is a load, whatever answers: a contract's limit of requests is for that. */
 const PACE_MS = 25
 const NEIGHBOURS_WORSE = 1.2
+const NAMED = 6
 const PASSES = 5
 const GROWN = 1.2
 /** Room for what some write before they are refused. */
@@ -44,20 +45,27 @@ export async function hostileCorpus(): Promise<Report> {
     again += 1
     for (let turn = 0; turn < MORE_TURNS; turn++) await takeTurn(trial)
   }
-  const worst = trials.reduce((most, trial) => (ratio(trial) > ratio(most) ? trial : most))
+  const worst = trials.toSorted((a, b) => ratio(b) - ratio(a)).slice(0, NAMED)
   const grown = await growth(trials)
   const refused = await refuseOthers()
   const lines = [
     judged('neighbour, 1 in flight: p99 beside another read', { value: middle(trials, calmP99), unit: 'ms' }),
     judged('  beside a hostile one, times that: median', { value: middle(trials, ratio), unit: '×' }),
-    judged(`  worst: ${worst.module.name}`, { value: ratio(worst), unit: '×', most: NEIGHBOURS_WORSE }),
+    judged(`  worst: ${worst[0]?.module.name}`, {
+      value: middle(worst.slice(0, 1), ratio),
+      unit: '×',
+      most: NEIGHBOURS_WORSE,
+    }),
     judged(`RSS after all ran ${PASSES} times more`, { value: grown, unit: '×', most: GROWN }),
     judged(`${refused.length} that do not start: refused, slowest`, { value: Math.max(...refused), unit: 'ms' }),
   ]
   return {
     title: `The corpus: ${misbehaving.length} hostile modules in a whole host, each in its own refusal`,
     lines,
-    notes: [`${again} were over ${NEIGHBOURS_WORSE} × in their first turn, and had ${MORE_TURNS} more.`],
+    notes: [
+      `${again} were over ${NEIGHBOURS_WORSE} × in their first turn, and had ${MORE_TURNS} more.`,
+      `Worst: ${worst.map((trial) => `${trial.module.name} ${ratio(trial).toFixed(2)} ×`).join(', ')}.`,
+    ],
   }
 }
 

@@ -3,10 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
 import { enclaveClient, type EnclaveClient } from '#client/sealing.ts'
-import { forgetfulStore, type Transport } from '#client/transport.ts'
+import { type ClientStore, forgetfulStore, type Transport } from '#client/transport.ts'
 import { openAttestorKey } from '#host/commands/attest.ts'
 import { measuredRegisters } from '#enclave/measure.ts'
-import { openEnclaved, type Released } from '#host/commands/enclaved.ts'
+import { connectNats } from '#host/commands/bus.ts'
+import { openEnclave, type Released } from '#host/commands/enclaved.ts'
+import { readMeasured } from '#host/commands/image/read.ts'
+import { openFolder } from '#host/commands/open.ts'
+import { RELEASES_FILE } from '#host/commands/releases.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
@@ -16,8 +20,12 @@ import { openSegmentedLog } from '#host/storage/group.ts'
 import { softwareSealer } from '#host/storage/sealer.ts'
 import { knockOf } from '#host/vault/sealing/knock.ts'
 import type { Sealing } from '#host/vault/sealing/sealing.ts'
-import { openVaults, type Vaults } from '#host/vault/vaults.ts'
+import { openVaults } from '#host/vault/vaults.ts'
 import { parseSubject } from '#host/wire/subject.ts'
+import { openProvider } from '../examples/release.ts'
+import { makeWholeImage } from '../scripts/build-image.ts'
+import { startHostProcess } from '../scripts/host-process.ts'
+import { startNatsServer } from '../scripts/nats-server.ts'
 import { temporaryFolder } from './folder.ts'
 import { quantile } from './measure.ts'
 import { judged, type Report } from './report.ts'
@@ -45,15 +53,22 @@ export async function sealedVault(): Promise<Report> {
     lines: [
       judged('unlock, no PIN', { value: plain, unit: 'ms', most: 30 }),
       judged('unlock, PIN (Argon2id, 64 MiB)', { value: withPin, unit: 'ms', most: 250 }),
-      judged('move of a vault of 5 MB, until it is open again', { value: moved, unit: 'ms', most: 1_000 }),
+      judged('move of a vault of 5 MB to a process that waits, until it is open', {
+        value: moved,
+        unit: 'ms',
+        most: 1_000,
+      }),
     ],
-    notes: ['A device’s part is in it: it asks for evidence, judges it, and signs and seals its order.'],
+    notes: [
+      'The move is one process to another over NATS, two images with hosts of their own; the other one waits.',
+      'A device’s part is in it: it asks for evidence, judges it, and signs and seals its order.',
+    ],
   }
 }
 
 async function unlocking(pin: string | undefined): Promise<number> {
   await using place = await temporaryFolder()
-  await using room = await openRoom(place.path, 1)
+  await using room = await openRoom(place.path)
   await room.device.protect(pin)
   const samples: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -66,59 +81,66 @@ async function unlocking(pin: string | undefined): Promise<number> {
   return quantile(samples, 0.5)
 }
 
+/** Two processes over NATS, each of an image of its own: from the owner's yes until the vault is open in the other. */
 async function moving(): Promise<number> {
-  await using place = await temporaryFolder()
-  const store = forgetfulStore()
-  let took = 0
-  {
-    await using room = await openRoom(place.path, 1, { next: 2, store })
-    const vault = await room.vaults.find(VAULT)
-    const value = random(VALUE_BYTES)
-    for (let at = 0; at < VAULT_BYTES / VALUE_BYTES; at += 64) {
-      const changes = Array.from({ length: 64 }, (_, index) => ({
-        namespace: 'personal' as const,
-        key: `field/${at + index}`,
-        value,
-      }))
-      await vault?.store.commit(changes, { now: now() })
-    }
-    await room.device.protect()
-    const { offer } = (await room.device.attest()).descriptor
-    if (!offer) throw new Error('nothing is offered')
-    const start = performance.now()
-    await room.device.move(offer)
-    took = performance.now() - start
+  await using parts = new AsyncDisposableStack()
+  const { path } = parts.use(await temporaryFolder())
+  const at = (name: string): string => join(path, name)
+  const { url: nats } = parts.use(await startNatsServer())
+  await makeWholeImage(at('image'))
+  await fillVault(at('data'))
+  const provider = await openProvider({ folder: path, log: join(at('data'), RELEASES_FILE), from: at('image') })
+  for (const [name, number] of Object.entries({ A: 1, B: 2 })) {
+    await provider.release(at(name), { number, handlers: { 'data-access': `0.${number}.0` }, notes: '' })
   }
-  await using room = await openRoom(place.path, 2, { store })
+  const up = (image: string, ...flags: readonly string[]) =>
+    parts.use(startHostProcess('--data', at('data'), '--image', at(image), '--nats', nats, ...flags))
+  const host = up('A')
+  await host.said('ready')
+  const transport = parts.use(await connectNats(nats, { name: 'bench' }))
+  const store = forgetfulStore()
+  const device = async (image: string): Promise<EnclaveClient> => {
+    const { measurement } = await readMeasured(at(image))
+    return deviceOf({ folder: at('data'), measurement, transport, store })
+  }
+  const [here, there] = [await device('A'), await device('B')]
+  await here.protect()
+  const next = up('B', '--succeed')
+  await next.said('waiting')
+  const { offer } = (await here.attest()).descriptor
+  if (!offer) throw new Error('nothing is offered')
   const start = performance.now()
-  await room.device.unlock()
-  return took + performance.now() - start
+  await here.move(offer)
+  await next.said('ready')
+  await there.unlock()
+  return performance.now() - start
+}
+
+async function fillVault(folder: string): Promise<void> {
+  await using opened = await openFolder(folder, { create: true })
+  const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
+  const vault = await opened.vaults.create(VAULT, { device, fields: {}, now: now() })
+  const value = random(VALUE_BYTES)
+  for (let at = 0; at < VAULT_BYTES / VALUE_BYTES; at += 64) {
+    const changes = Array.from({ length: 64 }, (_, index) => ({
+      namespace: 'personal' as const,
+      key: `field/${at + index}`,
+      value,
+    }))
+    await vault.store.commit(changes, { now: now() })
+  }
 }
 
 interface Room extends AsyncDisposable {
-  readonly vaults: Vaults
   readonly device: EnclaveClient
 }
 
 const signing = generateSigningKey()
 
-async function openRoom(
-  folder: string,
-  number: number,
-  { next, store = forgetfulStore() }: { next?: number; store?: ReturnType<typeof forgetfulStore> } = {},
-): Promise<Room> {
+async function openRoom(folder: string): Promise<Room> {
   await using parts = new AsyncDisposableStack()
-  const beside = next === undefined ? undefined : { ...image(next), changes: 'the next one' }
-  const releases = { find: () => beside?.release }
-  const enclaved = await openEnclaved({
-    folder,
-    image: image(number),
-    next: beside,
-    releases,
-    now,
-    random,
-    warn: () => {},
-  })
+  const releases = { find: () => undefined }
+  const enclave = await openEnclave(image(1), { folder, now, random, warn: () => {} })
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const vaults = parts.use(
     await openVaults({
@@ -128,34 +150,40 @@ async function openRoom(
       folder: join(folder, 'vaults'),
       random,
       prover: parts.use(openProver()),
-      enclaved,
+      enclaved: { enclave, releases, now },
     }),
   )
-  if (number === 1) {
-    const device = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
-    await vaults.create(VAULT, { device, fields: {}, now: now() })
-  }
+  const phone = { id: 'phone', label: 'Phone', verifyKey: signing.publicKey }
+  await vaults.create(VAULT, { device: phone, fields: {}, now: now() })
   const { sealing } = vaults
   if (!sealing) throw new Error('no sealing')
+  const transport = directTo(sealing)
+  const device = await deviceOf({ folder, measurement: enclave.measurement, transport, store: forgetfulStore() })
+  const owned = parts.move()
+  return { device, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
+}
+
+async function deviceOf({
+  folder,
+  measurement,
+  ...about
+}: {
+  folder: string
+  measurement: Uint8Array
+  transport: Transport
+  store: ClientStore
+}): Promise<EnclaveClient> {
   const { publicKey } = await openAttestorKey(folder)
-  const device = enclaveClient({
+  return enclaveClient({
+    ...about,
     crypto: nativeCrypto,
     vault: VAULT,
     signing,
-    transport: directTo(sealing),
-    store,
     roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },
-    policy: {
-      kind: 'software',
-      measurements: [enclaved.enclave.measurement.toHex()],
-      registers: new Map(),
-      maxAgeMs: 60_000,
-    },
+    policy: { kind: 'software', measurements: [measurement.toHex()], registers: new Map(), maxAgeMs: 60_000 },
     now,
     random,
   })
-  const owned = parts.move()
-  return { vaults, device, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }
 
 function directTo(sealing: Sealing): Transport {

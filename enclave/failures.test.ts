@@ -19,10 +19,10 @@ const evidence: readonly (readonly [string, string, string])[] = [
   ['a document for another descriptor', 'enclave/documents.fixture.ts', `'user-data-mismatch'`],
   ['a document for another vault', 'host/vault/sealing/guarded.test.ts', 'gives no secret to an enclave that answers'],
   ['an unknown measurement', 'enclave/documents.fixture.ts', `['measurement-unknown', 'another measurement'`],
-  ['a retired release', 'host/commands/next.test.ts', 'is offered no more when its release is withdrawn'],
+  ['a retired release', 'host/commands/succession/beside.test.ts', 'is offered no more when its release is withdrawn'],
   ['a retired release, shown to a connection', 'enclave/shown.test.ts', 'a withdrawal is no release'],
   ['a lower release', 'host/vault/sealing/move.test.ts', 'an older release does not open a vault that a newer one'],
-  ['a release below the least', 'host/commands/next.test.ts', 'or below what the running image asks for'],
+  ['a release below the least', 'host/commands/succession/beside.test.ts', 'or below what the running image asks for'],
   ['a log serial that decreases', 'enclave/release-log.test.ts', `'a release number that falls'`],
   ['a log that got shorter, or forked', 'enclave/release-log.test.ts', 'knows when it got shorter, or is another'],
   ['the key of evidence lost', 'host/commands/vault/protect.test.ts', 'a host whose key for evidence was lost'],
@@ -53,7 +53,7 @@ const sealing: readonly (readonly [string, string, string])[] = [
   ],
   ['an order for other evidence', 'host/vault/sealing/guarded.test.ts', `['other evidence'`],
   ['an order twice', 'host/vault/sealing/unlock.test.ts', 'is for one evidence: a repeat of it'],
-  ['a successor that is not newer', 'host/vault/sealing/guarded.test.ts', 'takes over from release'],
+  ['a successor that is not newer', 'host/vault/sealing/move.test.ts', `['to an image that is not newer'`],
 ]
 
 const image: readonly (readonly [string, string, string])[] = [

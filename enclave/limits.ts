@@ -26,9 +26,6 @@ export const EVIDENCE_AGE_MS = 5 * 60_000
 /** The most a policy may allow: a descriptor is served for a day, and two hours for its renewal. */
 export const EVIDENCE_AGE_MS_MAX = 26 * 3_600_000
 
-/** Age of a successor's evidence: it was asked for by the image that hands over, within the same move. */
-export const SUCCESSOR_AGE_MS = 5 * 60_000
-
 /** A file of roots and a policy: some hundred registers and measurements. */
 export const POLICY_BYTES_MAX = 256 * KiB
 
@@ -82,6 +79,17 @@ export const RELEASE_TEXT_CHARS_MAX = 500
 export const REVOKED_DIGESTS_MAX = 64
 /** An author's key and signature, with what CBOR adds. */
 export const AUTHOR_SIGNATURE_BYTES_MAX = 256
+
+// succession ---------------------------------------------------------------------------------------------------------
+
+/** Age of evidence between two images: each was asked for by the other, within the same move. */
+export const SUCCESSOR_AGE_MS = 5 * 60_000
+/** One message between them: a listing of the largest kind and the manifests of 100 handlers of the largest kind. */
+export const SUCCESSION_BYTES_MAX = 8 * KiB * KiB
+/** How long either may be silent: a busy machine makes evidence in far less, and a device waits for it. */
+export const SUCCESSION_SILENT_MS_MAX = 10_000
+/** How often a successor looks whether the folder is free: it is a part of every move. */
+export const SUCCESSION_POLL_MS = 20
 
 // images -------------------------------------------------------------------------------------------------------------
 

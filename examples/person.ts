@@ -18,7 +18,7 @@ import { Refusal } from '#host/errors.ts'
 import { type Host, startHost } from '#host/host.ts'
 import type { MemoryBroker } from '#host/messaging/memory.ts'
 import { fingerprint } from '#host/vault/vault.ts'
-import { makeImage } from '../scripts/build-image.ts'
+import { makeImage, makeWholeImage } from '../scripts/build-image.ts'
 
 /** What a host does without an event is soon done: nobody who plays a story waits for seconds. */
 const TICK_MS = 50
@@ -103,12 +103,19 @@ export interface Place {
   readonly image: string
 }
 
-/** Plays a story in a folder of its own with an image of every handler; both are gone afterwards. */
-export async function inFolder(name: string, play: (place: Place) => Promise<void>): Promise<void> {
+/**
+ * Plays a story in a folder of its own with an image of every handler; both are gone afterwards. A `whole` image has
+ * the host besides.
+ */
+export async function inFolder(
+  name: string,
+  play: (place: Place) => Promise<void>,
+  { whole = false }: { whole?: boolean } = {},
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), `trellis-${name}-`))
   try {
     const image = join(folder, 'image')
-    await makeImage(image)
+    await (whole ? makeWholeImage(image) : makeImage(image))
     await play({ folder, image })
   } finally {
     await rm(folder, { recursive: true })

@@ -1,11 +1,9 @@
-/** The provider of an example: images with some of the handlers, released by two keys in a log. */
+/** The provider of an example: whole images with some of the handlers, released by two keys in a log. */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import { type Boot, bootImage } from '#enclave/boot.ts'
-import { measuresOf } from '#enclave/attestor.ts'
-import { buildImage, writeImage } from '#enclave/image.ts'
-import { openRegisters } from '#enclave/registers.ts'
+import { buildImage, openImage, writeImage } from '#enclave/image.ts'
+import { BOOT_FILE, HOST_FILE } from '#enclave/listing.ts'
 import { readMeasured } from '#host/commands/image/read.ts'
 import { readKeyFile } from '#host/commands/release/key-files.ts'
 import { appendEntry, type Draft } from '#host/commands/release/log-file.ts'
@@ -28,7 +26,7 @@ export interface ReleasedImage {
   readonly notes: string
 }
 
-/** @param from an image with every handler */
+/** @param from a whole image with every handler */
 export async function openProvider({ folder, log, from }: Readonly<Record<'folder' | 'log' | 'from', string>>) {
   const keyFiles = ['one', 'two'].map((name) => join(folder, `${name}.key`))
   for (const file of keyFiles) await writeFile(file, surroundings.random(SEED_BYTES), { mode: 0o600 })
@@ -37,19 +35,21 @@ export async function openProvider({ folder, log, from }: Readonly<Record<'folde
   const provider: Provider = {
     keys,
     async release(to, { number, handlers, notes }) {
+      const { runtime } = await openImage(from)
       const files: string[] = []
       const place = async (path: string, content?: string) => {
         await mkdir(dirname(join(to, path)), { recursive: true })
         await (content === undefined ? cp(join(from, path), join(to, path)) : writeFile(join(to, path), content))
         files.push(path)
       }
+      for (const path of [BOOT_FILE, HOST_FILE]) await place(path)
       for (const [id, version] of Object.entries(handlers)) {
         await place(`components/${id}.wasm`)
         const manifest = await readFile(join(from, `manifests/${id}.json`), 'utf8')
         await place(`manifests/${id}.json`, manifest.replace(/"version": "[^"]*"/u, `"version": "${version}"`))
       }
       const policy = { releaseKeys: keys, minimumRelease: number }
-      await writeImage(to, await buildImage(to, files, { release: number, policy }))
+      await writeImage(to, await buildImage(to, files, { runtime, release: number, policy }))
       const { measure, measurement } = await readMeasured(to)
       const { root, handlerRoot } = measure
       const roots = { root: root.toHex(), handlerRoot: handlerRoot.toHex(), measurements: [measurement.toHex()] }
@@ -60,15 +60,4 @@ export async function openProvider({ folder, log, from }: Readonly<Record<'folde
     },
   }
   return provider
-}
-
-/** Measures an image as `trellis up` does. */
-export function bootOf(folder: string): Promise<Boot> {
-  const registers = openRegisters()
-  return bootImage(folder, {
-    measures: measuresOf(registers),
-    registers,
-    runtime: () => Promise.reject(new Error('an image without a host names no runtime')),
-    monotonic: surroundings.monotonic,
-  })
 }

@@ -3,12 +3,13 @@
  *
  *     node examples/upgrade.ts
  *
- * Acme checks which code has Alice's vault before it says hello. The provider publishes another image; Alice reads what
- * it changes and says yes; the vault opens there and nowhere else, and Acme asks again. Exits with 0 only if all of it
- * came out as it should.
+ * Acme checks which code has Alice's vault before it says hello. The provider publishes another image, and it waits in
+ * a process of its own beside the host that runs. Alice reads what it changes and says yes; the old host hands over and
+ * ends, the vault opens in the new one and nowhere else, and Acme asks again. Exits with 0 only if all of it came out
+ * as it should. It needs a nats-server: both hosts are reached over it.
  */
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { type OwnerDevice, pairDevice } from '#client/owner.ts'
@@ -17,29 +18,29 @@ import { type Connected, connect, discover, evidenceOf } from '#client/service.t
 import { forgetfulStore } from '#client/transport.ts'
 import type { Trust } from '#enclave/shown.ts'
 import { openAttestorKey } from '#host/commands/attest.ts'
-import { openMemoryBroker } from '#host/commands/bus.ts'
+import { connectNats } from '#host/commands/bus.ts'
 import { mailbox } from '#host/commands/demo/mailbox.ts'
-import { enclavedOf, nextOf, showingOf } from '#host/commands/enclaved.ts'
-import { handlersOf } from '#host/commands/image.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { readMeasured } from '#host/commands/image/read.ts'
-import { openReleases, RELEASES_FILE } from '#host/commands/releases.ts'
+import { RELEASES_FILE } from '#host/commands/releases.ts'
 import { surroundings } from '#host/commands/surroundings.ts'
 import { type Contract, signContract } from '#host/contracts/contract.ts'
+import type { MoveOffer } from '#host/contracts/provisioning.ts'
 import { identityId } from '#host/crypto/identity.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import type { SigningKey } from '#host/crypto/port.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
-import { startHost } from '#host/host.ts'
-import type { MemoryBroker } from '#host/messaging/memory.ts'
+import type { Bus } from '#host/messaging/port.ts'
 import { fingerprint } from '#host/vault/vault.ts'
+import { type HostProcess, startHostProcess } from '../scripts/host-process.ts'
+import { startNatsServer } from '../scripts/nats-server.ts'
 import { inFolder, type Place } from './person.ts'
-import { bootOf, openProvider, type Provider } from './release.ts'
+import { openProvider, type Provider } from './release.ts'
 
 const VAULT = 'alice'
 const PIN = '246810'
 const LIFE = { lifeMs: 3_600_000 }
-const POLL_MS = 20
+const POLL_MS = 100
 const A = { number: 1, handlers: { 'data-access': '0.1.0', 'auth-challenge': '0.1.0' }, notes: '' }
 const B = { number: 2, handlers: { ...A.handlers, 'data-access': '0.2.0', location: '0.1.0' }, notes: 'adds location' }
 
@@ -47,7 +48,9 @@ const B = { number: 2, handlers: { ...A.handlers, 'data-access': '0.2.0', locati
 interface Machine {
   readonly data: string
   readonly images: Readonly<Record<'A' | 'B', string>>
-  readonly broker: MemoryBroker
+  readonly nats: string
+  /** A client's connection of its own. */
+  readonly connect: (name: string) => Promise<Bus>
   readonly identity: Uint8Array
   /** What Alice's phone signs with. */
   readonly signing: SigningKey
@@ -56,61 +59,60 @@ interface Machine {
   readonly provider: Provider
 }
 
-await inFolder('upgrade', play)
+await inFolder('upgrade', play, { whole: true })
 
 async function play(place: Place): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const machine = await setUp(place, parts)
-  const phone = phoneOf(machine)
   const { provider, images } = machine
   await provider.release(images.A, A)
   const { measurement } = await readMeasured(images.A)
+  await using first = up(machine, images.A)
+  await first.said('ready')
+  const phone = await phoneOf(machine)
   phone.only(measurement)
-
-  let running = await run(machine, { image: images.A })
-  let alice = await phone.pair()
+  const alice = await phone.pair()
   await phone.enclave().protect(PIN)
   console.log('Alice: my vault opens with release 1, my phone and my PIN only')
   const acme = await meet(machine, alice)
   deepEqual(await acme.offered(), ['auth.challenge', 'data.request'])
-  await running[Symbol.asyncDispose]()
 
   await provider.release(images.B, B)
-  running = await run(machine, { image: images.A, next: images.B })
-  await phone.enclave().unlock(PIN)
-  const { offer } = (await phone.enclave().attest()).descriptor
-  if (!offer) throw new Error('nothing is offered')
+  await using second = up(machine, images.B, '--succeed')
+  await second.said('waiting')
+  const offer = await offered(phone.enclave())
   match(offer.changes, /added {2}location/)
   match(offer.changes, /changed {2}data-access 0\.1\.0 → 0\.2\.0/)
   console.log(offer.changes.replaceAll(/^/gmu, '  | '))
   await rejects(phone.enclave(generateSigningKey()).move(offer, PIN), { code: 'provision-invalid' })
   await rejects(phone.enclave().move(offer, '000000'), { code: 'secret-wrong' })
+  equal(await holderOf(machine), first.pid)
   await phone.enclave().move(offer, PIN)
-  equal((await phone.enclave().attest()).descriptor.state, 'moving')
   console.log('Alice: yes, with a signature and her PIN; neither the provider nor the operator could')
-  await running[Symbol.asyncDispose]()
+  equal(await first.ended, 0)
+  await second.said('ready')
+  equal(await holderOf(machine), second.pid)
+  console.log('the process of release 1 handed over, let go and ended; that of release 2 has the folder')
 
-  running = await run(machine, { image: images.B })
   await rejects(phone.enclave().unlock(PIN), { code: 'measurement-unknown' })
   phone.only(offer.to)
   const told = acme.changed()
   await phone.enclave().unlock(PIN)
-  alice = await phone.pair()
   console.log(`release 2 runs: Acme is told that ${(await told).join(', ')} changed`)
   await acme.check(2)
   deepEqual(await acme.ask(), { fields: { shipping_address: '12 Rose Lane' } })
   await rejects(phone.enclave().abandon(PIN), { code: 'move-refused' })
   await provider.revoke('auth-challenge', 'it answers for others')
-  await until(async () => !(await acme.offered()).includes('auth.challenge'))
+  await until(async () => ((await acme.offered()).includes('auth.challenge') ? undefined : true))
   console.log('the provider revoked a handler: it is gone from the next event on, the vault is not')
-  await running[Symbol.asyncDispose]()
+  await second[Symbol.asyncDispose]()
 
-  running = await run(machine, { image: images.A, next: images.B })
+  await using old = up(machine, images.A)
+  await old.said('ready')
   await rejects(phone.enclave().abandon(PIN), { code: 'measurement-unknown' })
   phone.only(measurement)
   await rejects(phone.enclave().abandon(PIN), { code: 'journal-behind' })
   console.log('and release 1 opens it no more: there is no way back, only forward')
-  await running[Symbol.asyncDispose]()
 }
 
 async function setUp({ folder, image }: Place, parts: AsyncDisposableStack): Promise<Machine> {
@@ -118,10 +120,12 @@ async function setUp({ folder, image }: Place, parts: AsyncDisposableStack): Pro
   await mkdir(data, { mode: 0o700 })
   const signing = generateSigningKey()
   const { publicKey } = await openAttestorKey(data, () => undefined)
+  const { url } = parts.use(await startNatsServer())
   return {
     data,
     images: { A: join(folder, 'A'), B: join(folder, 'B') },
-    broker: parts.use(await openMemoryBroker(join(folder, 'bus'))),
+    nats: url,
+    connect: async (name) => parts.use(await connectNats(url, { name })),
     identity: await found(data, signing),
     signing,
     roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },
@@ -136,38 +140,25 @@ async function found(data: string, signing: SigningKey): Promise<Uint8Array> {
   return fingerprint(await opened.vaults.create(VAULT, { device, fields, now: surroundings.now() }))
 }
 
-/** What `trellis up --image … --next …` does. */
-async function run(
-  { data, broker }: Machine,
-  { image, next }: { image: string; next?: string },
-): Promise<AsyncDisposable> {
-  const boot = await bootOf(image)
-  const lines: string[] = []
-  const about = { ...surroundings, folder: data, warn: (line: string) => void lines.push(line) }
-  const releases = await openReleases(boot.image, { ...about, data, pollMs: POLL_MS })
-  const to = next === undefined ? undefined : await nextOf(boot, { folder: next, releases })
-  const host = await startHost({
-    ...about,
-    bus: broker.connect(),
-    handlers: handlersOf(boot.image),
-    cells: 1,
-    pid: process.pid,
-    enclaved: enclavedOf(boot, { ...about, releases, next: to }),
-    showing: () => showingOf(boot, { ...about, releases }),
-  })
-  const watch = releases.watch((revoked) => host.registry.withdraw(revoked))
-  return {
-    async [Symbol.asyncDispose]() {
-      watch[Symbol.dispose]()
-      await host[Symbol.asyncDispose]()
-    },
-  }
+/** A host as the operator starts it. */
+function up({ data, nats }: Machine, image: string, ...flags: readonly string[]): HostProcess {
+  return startHostProcess('--data', data, '--image', image, '--nats', nats, ...flags)
+}
+
+/** The process that has the vaults' folder. */
+async function holderOf({ data }: Machine): Promise<number> {
+  return Number((await readFile(join(data, 'log.lock'), 'utf8')).split(' ')[0])
+}
+
+/** Asks until something is: a host looks at the release log on its own. */
+function offered(enclave: EnclaveClient): Promise<MoveOffer> {
+  return until(async () => (await enclave.attest()).descriptor.offer ?? undefined)
 }
 
 /** Alice's phone: it unlocks only code that it accepts. */
-function phoneOf({ broker, identity, signing, roots }: Machine) {
+async function phoneOf({ connect, identity, signing, roots }: Machine) {
   const store = forgetfulStore()
-  const transport = broker.connect()
+  const transport = await connect('phone')
   const about = { ...surroundings, vault: VAULT, signing, transport, store }
   let accepted: readonly string[] = []
   return {
@@ -183,9 +174,9 @@ function phoneOf({ broker, identity, signing, roots }: Machine) {
 }
 
 /** Acme asks which code it is, then what it may do, and goes on asking. */
-async function meet({ broker, provider, roots }: Machine, alice: OwnerDevice) {
+async function meet({ connect: dial, provider, roots }: Machine, alice: OwnerDevice) {
   const signing = generateSigningKey()
-  const options = { ...surroundings, transport: broker.connect(), store: forgetfulStore(), signing }
+  const options = { ...surroundings, transport: await dial('acme'), store: forgetfulStore(), signing }
   const invitation = await alice.invite('Acme', 'service')
   const trusting = (minimum: number): Trust => ({
     roots,
@@ -249,10 +240,11 @@ function terms(signing: SigningKey): Contract {
   }
 }
 
-/** Polls: the host looks at the log on its own. */
-async function until(look: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await look()) return
+/** Polls: a host looks at the log on its own. */
+async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 300; tries++) {
+    const found = await look()
+    if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
   throw new Error('it did not happen')

@@ -63,6 +63,8 @@ export interface HostOptions {
   readonly reached?: (step: string) => void
   /** The measured code that this process is, for vaults whose owners protect them; opened once the folder is ours. */
   readonly enclaved?: (() => Promise<Enclaved>) | undefined
+  /** The folder is another process's until this resolves: what needs none stands by then. What it throws ends it. */
+  readonly turn?: (() => Promise<void>) | undefined
   /** What shows the measured code to whoever asks for evidence; opened once the folder is ours. */
   readonly showing?: (() => Promise<Showing>) | undefined
   /** What all open vaults may take in memory, about; `VAULTS_OPEN_BYTES` if it is not said. */
@@ -87,9 +89,11 @@ export interface Host extends AsyncDisposable {
 
 /** @throws Refusal naming what keeps the host from starting: a manifest, a component, the log, a key, the bus */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { folder, bus, now, random, monotonic, tell = () => {}, reached } = options
+  const { folder, bus, now, random, monotonic, cells, cellStartMs, tell = () => {}, reached } = options
   await using parts = new AsyncDisposableStack()
   const registry = readHandlers(options.handlers)
+  const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
+  await options.turn?.()
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: options.pid })))
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: true })
   const published = publishedOf(JSON.stringify(registry.published()))
@@ -110,8 +114,6 @@ export async function startHost(options: HostOptions): Promise<Host> {
       recovered: (vault) => recovered(vault, { bus, published, now: now(), random }),
     }),
   )
-  const { cells, cellStartMs } = options
-  const pool = parts.use(await createPool({ registry, cells, spares: 1, cellStartMs }))
 
   const down = Promise.withResolvers<Refusal>()
   const shell = { sealing: vaults.sealing, showing: await options.showing?.() }

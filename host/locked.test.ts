@@ -5,7 +5,7 @@ import { enclaveClient, type EnclaveClient } from '#client/sealing.ts'
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
 import { measuredRegisters } from '#enclave/measure.ts'
 import { openAttestorKey } from '#host/commands/attest.ts'
-import { openEnclaved } from '#host/commands/enclaved.ts'
+import { openEnclave } from '#host/commands/enclaved.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { random, startWorld, type World } from './world.fixture.ts'
@@ -13,22 +13,17 @@ import { random, startWorld, type World } from './world.fixture.ts'
 const root = new Uint8Array(48).fill(4)
 const image = { registers: measuredRegisters({ root, handlerRoot: root }), release: { id: 'one', root, serial: 1 } }
 
+const releases = { find: () => undefined }
+const enclaveIn = (folder: string, now: () => number) => openEnclave(image, { folder, now, random, warn: () => {} })
+
 const startProtectable = (handlers: readonly string[]): Promise<World> =>
   startWorld({
     handlers,
-    enclave: ({ folder, now }) =>
-      openEnclaved({ folder, image, releases: { find: () => undefined }, now, random, warn: () => {} }),
+    enclave: async ({ folder, now }) => ({ enclave: await enclaveIn(folder, now), releases, now }),
   })
 
 async function deviceOf(world: World, store: ClientStore): Promise<EnclaveClient> {
-  const enclaved = await openEnclaved({
-    folder: world.folder,
-    image,
-    releases: { find: () => undefined },
-    now: world.now,
-    random,
-    warn: () => {},
-  })
+  const { measurement } = await enclaveIn(world.folder, world.now)
   const { publicKey } = await openAttestorKey(world.folder)
   const signing = world.keys.get('phone')
   if (!signing) throw new Error('there is no phone')
@@ -41,7 +36,7 @@ async function deviceOf(world: World, store: ClientStore): Promise<EnclaveClient
     roots: { nitro: [], software: [publicKey.toHex()], revoked: new Set() },
     policy: {
       kind: 'software',
-      measurements: [enclaved.enclave.measurement.toHex()],
+      measurements: [measurement.toHex()],
       registers: new Map(),
       maxAgeMs: 60_000,
     },

@@ -48,7 +48,7 @@ program
   .requiredOption('--data <dir>', 'the log, the sealed keys and the key that seals them')
   .option('--nats <url>', 'serve vaults over this NATS server; default: a memory bus that nobody else reaches')
   .addOption(imageOption('the image whose handlers run'))
-  .option('--next <dir>', 'the image that vaults may move to, when their owners say so')
+  .option('--succeed', 'wait beside the host of the folder, and take it over when its vaults’ owners said so')
   .option('--nsm <socket>', 'extend the registers of a Nitro security module, by the process that owns it')
   .option('--hardened', 'shut the host in: its folders, no processes, no code from text; exit 1 when a wall is open')
   .option('--space <name>', 'keep systems on one NATS server apart by this prefix')

@@ -81,8 +81,7 @@ export async function withFull<Asked>(
   most: number,
   work: () => Promise<unknown>,
 ): Promise<void> {
-  const [one] = passed.values()
-  if (!one) throw new Error('nothing waits')
+  const one = await until('one waits', () => passed.values().next().value)
   const added: EventId[] = []
   while (passed.size < most) {
     const id = newEventId(randomBytes)

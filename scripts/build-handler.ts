@@ -27,8 +27,8 @@ const SOURCE = /\.(?:ts|c|h|rs|go|mod|sum)$/u
 const missingRuntimes: Readonly<Record<HandlerLanguage, Partial<Record<HandlerRuntime, string>>>> = {
   ts: {
     extism:
-      'it needs extism-js and Binaryen, native programs that npm does not have (github.com/extism/js-pdk/releases, ' +
-      'github.com/WebAssembly/binaryen/releases), and what they build imports HTTP, which no host gives a handler',
+      'it needs extism-js, a native program that npm does not have (github.com/extism/js-pdk/releases; of npm, ' +
+      '@extism/js-pdk is types only), and what it builds imports HTTP, which no host gives a handler',
   },
   as: {},
   rust: {},

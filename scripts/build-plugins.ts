@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 import { parseManifest } from '../host/plugin/manifest.ts'
 import { neededInterfaces } from '../host/plugin/registry.ts'
+import { stillClock } from './still.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -26,12 +27,18 @@ export async function buildPlugins(): Promise<readonly BuiltPlugin[]> {
   for (const manifest of manifests) {
     const name = basename(manifest, '.json')
     if (name === 'schema') continue
-    const folder = join(root, 'plugins', name)
-    const component = join(folder, 'dist', `${name}.wasm`)
-    const isNew = await buildHandler({ manifest, folder, component, shared: join(root, 'plugins', 'sdk') })
+    const component = join(root, 'plugins', name, 'dist', `${name}.wasm`)
+    const isNew = await buildPlugin(name, component)
     built.push({ name, manifest, component, isNew })
   }
   return built
+}
+
+/** Builds one of them into any file. @returns whether it had to be built */
+export function buildPlugin(name: string, component: string): Promise<boolean> {
+  const shared = join(root, 'plugins', 'sdk')
+  const manifest = join(root, 'manifests', `${name}.json`)
+  return buildHandler({ manifest, folder: join(root, 'plugins', name), component, shared })
 }
 
 /** The same, with components that were built elsewhere. */
@@ -75,7 +82,11 @@ async function buildHandler(paths: {
   )
   const isExtism = manifest.runtime === 'extism'
   if (isExtism) sources.push(...(await extismSources(folder)))
+  const isScript = sources.includes(join(folder, 'handler.as.ts'))
   const inputs = [file, ...sources, ...(await list(join(root, 'wit'), '.wit')), join(root, 'scripts/toolchain.ts')]
+  const still = isExtism || isScript ? undefined : await stillClock()
+  // What was built while the clock ran is built again when it can be held.
+  if (still !== undefined) inputs.push(join(root, 'scripts/still.c'))
   const digest = await digestOf([...inputs, join(root, 'package-lock.json')])
   const mark = `${component}.inputs`
   if (existsSync(component) && existsSync(mark) && (await readFile(mark, 'utf8')) === digest) return false
@@ -89,7 +100,6 @@ async function buildHandler(paths: {
   const witDir = await mkdtemp(join(tmpdir(), 'trellis-wit-'))
   try {
     await narrowWorld({ from: join(root, 'wit'), to: witDir, interfaces: neededInterfaces(manifest.needs) })
-    const isScript = sources.includes(join(folder, 'handler.as.ts'))
     const source = join(folder, isScript ? 'handler.as.ts' : 'handler.ts')
     // Loaded when there is something to build: the compilers take longer to load than the demo to start.
     const { buildAssemblyScript, buildTypeScript } = await import('./toolchain.ts')

@@ -41,5 +41,5 @@ await makeImage(join(out, 'dist', 'image'))
 // What `trellis handler` lays out and builds against.
 for (const folder of ['templates', 'wit', 'plugins/sdk'])
   await cp(join(root, folder), join(out, folder), { recursive: true })
-await cp(join(root, 'LICENSE'), join(out, 'LICENSE'))
+for (const file of ['LICENSE', 'scripts/still.c']) await cp(join(root, file), join(out, file))
 console.log(`${count} files and the image in dist/js`)

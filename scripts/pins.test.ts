@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,11 +7,14 @@ import { brotliDecompressSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { sha384 } from '#host/crypto/p384.ts'
+import { buildPlugin, buildPlugins } from './build-plugins.ts'
 import { checkPins, readPins } from './pins.ts'
 import { stillClock } from './still.ts'
 import { buildAssemblyScript, buildTypeScript } from './toolchain.ts'
 
-const SLOW_MS = 240_000
+const SLOW_MS = 600_000
+/** How many handlers are built again: all of them in a soak. */
+const REBUILDS = Number(process.env['SOAK_REBUILDS'] ?? 1)
 let folder: string
 
 beforeAll(async () => {
@@ -18,6 +22,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
+const bytesOf = async (path: string) => new Uint8Array(await readFile(path))
+const isTypeScript = (component: string) => existsSync(join(component, '../../handler.ts'))
 const plugin = (component: string) => ({ name: 'echo', manifest: '', component, isNew: false })
 
 test('the same AssemblyScript gives the same component in two folders', async () => {
@@ -42,13 +48,15 @@ test('the same TypeScript gives the same component in two folders', { timeout: S
     return console.warn('reproducible QuickJS builds not run: no C compiler, or no Linux; its components are pinned')
   }
   const digests: string[] = []
-  for (const name of ['three', 'four']) {
+  await mkdir(join(folder, 'node_modules/one'), { recursive: true })
+  await writeFile(join(folder, 'node_modules/one/package.json'), '{"name":"one","type":"module","main":"one.js"}')
+  await writeFile(join(folder, 'node_modules/one/one.js'), 'export const one = (a) => a + Math.floor(1.5)\n')
+  // Another way to the package from each.
+  for (const name of ['three', 'fo/u/r']) {
     const place = join(folder, name)
-    await mkdir(place)
-    await writeFile(
-      join(place, 'handler.ts'),
-      'export function run(a: number): number { return a + Math.floor(1.5) }\n',
-    )
+    await mkdir(place, { recursive: true })
+    const source = `import { one } from 'one'\nexport function run(a: number): number { return one(a) }\n`
+    await writeFile(join(place, 'handler.ts'), source)
     const wit = 'package trellis:fixtures@0.1.0;\nworld handler { export run: func(a: s32) -> s32; }\n'
     await writeFile(join(place, 'world.wit'), wit)
     const out = join(place, 'handler.wasm')
@@ -56,6 +64,23 @@ test('the same TypeScript gives the same component in two folders', { timeout: S
     digests.push(sha384(new Uint8Array(await readFile(out))).toHex())
   }
   expect(digests[1]).toBe(digests[0])
+})
+
+test('a handler that is shipped, built again elsewhere, is the same bytes', { timeout: SLOW_MS }, async () => {
+  const isStill = (await stillClock()) !== undefined
+  const quickJs = (await buildPlugins()).filter(({ component }) => isTypeScript(component))
+  if (!isStill) return console.warn('a shipped handler was not built again: no C compiler, or no Linux')
+  for (const { name, component } of quickJs.slice(0, REBUILDS)) {
+    const again = join(folder, 'again', `${name}.wasm`)
+    expect(await buildPlugin(name, again)).toBe(true)
+    expect(sha384(await bytesOf(again)).toHex(), name).toBe(sha384(await bytesOf(component)).toHex())
+  }
+})
+
+test('without a C compiler there is nothing to hold the clock with', async () => {
+  expect(await stillClock({ folder: join(folder, 'cache'), compiler: 'no-such-compiler' })).toBeUndefined()
+  await writeFile(join(folder, 'broken'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+  expect(await stillClock({ folder: join(folder, 'cache'), compiler: join(folder, 'broken') })).toBeUndefined()
 })
 
 test('what QuickJS makes is told apart by its pin: one byte is another component', async () => {

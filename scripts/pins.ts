@@ -20,7 +20,10 @@ export async function checkPins(plugins: readonly BuiltPlugin[], pins: Pins | un
     const pinned = pins[name]
     if (pinned === found) continue
     const how = pinned === undefined ? 'is not pinned' : `is ${found.slice(0, 16)}…, pinned is ${pinned.slice(0, 16)}…`
-    throw new Refusal('image-changed', `image: the component of ${name} ${how}: take the one that was released`)
+    throw new Refusal(
+      'image-changed',
+      `image: the component of ${name} ${how}: take the one that was released, with --components`,
+    )
   }
 }
 

@@ -31,10 +31,15 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/plugin/component/worlds.test.ts',
     env: { SOAK_WORLDS: '1040' },
   },
-  crash: {
-    what: 'a host killed 500 times amid events',
-    file: 'host/crash.test.ts',
-    env: { SOAK_KILLS: '500' },
+  kills: {
+    what: 'a host in a process of its own, killed 1,000 times with SIGKILL at each step of a delivery',
+    file: 'host/kill.test.ts',
+    env: { SOAK_KILLS: '1000' },
+  },
+  moves: {
+    what: 'a vault that moves between two processes, either killed at every step',
+    file: 'host/commands/succession/killed.test.ts',
+    env: { SOAK_MOVES: '99' },
   },
   race: {
     what: 'eight devices that write one entry at a time, 1,000 rounds',
@@ -47,6 +52,11 @@ const parts: Readonly<Record<string, Part>> = {
     file: 'host/entries-race.test.ts',
     only: 'while',
     env: { SOAK_ROUNDS: '1000', SOAK_KILLS: '500' },
+  },
+  rebuilds: {
+    what: 'every handler that is shipped built again elsewhere, to the same bytes',
+    file: 'scripts/pins.test.ts',
+    env: { SOAK_REBUILDS: '100' },
   },
 }
 

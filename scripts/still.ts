@@ -10,18 +10,21 @@ import { promisify } from 'node:util'
 const SOURCE = fileURLToPath(new URL('./still.c', import.meta.url))
 const CACHE = fileURLToPath(new URL('../.cache', import.meta.url))
 
+/** Where it is made, and by what. */
+const HERE = { folder: CACHE, compiler: 'cc' }
+
 /** The library to preload; undefined where none can be made: then a component differs from build to build. */
-export async function stillClock(): Promise<string | undefined> {
+export async function stillClock({ folder, compiler } = HERE): Promise<string | undefined> {
   if (process.platform !== 'linux' || !existsSync(SOURCE)) return undefined
   const digest = createHash('sha256')
     .update(await readFile(SOURCE))
     .digest('hex')
-  const library = join(CACHE, `still-${process.arch}-${digest.slice(0, 16)}.so`)
+  const library = join(folder, `still-${process.arch}-${digest.slice(0, 16)}.so`)
   if (existsSync(library)) return library
   const temporary = `${library}.${process.pid}`
   try {
-    await mkdir(CACHE, { recursive: true })
-    await promisify(execFile)('cc', ['-shared', '-fPIC', '-O1', '-o', temporary, SOURCE])
+    await mkdir(folder, { recursive: true })
+    await promisify(execFile)(compiler, ['-shared', '-fPIC', '-O1', '-o', temporary, SOURCE])
     await rename(temporary, library)
     return library
   } catch {

@@ -1,6 +1,6 @@
 /** From handler source to component bytes, with what npm installs: QuickJS for TypeScript, asc for AssemblyScript. */
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,6 +11,9 @@ import { createMemoryStream, main as compile } from 'assemblyscript/asc'
 import { stillClock } from './still.ts'
 
 const run = promisify(execFile)
+
+/** The source is in the heap: without this it names the way to each package from the folder it was built in. */
+const BUNDLE_CONFIG = `export default { experimental: { attachDebugInfo: 'none' } }`
 
 /** Paths are relative to the working directory. `witDir` holds the (narrowed) world and what it uses, flat. */
 export interface BuildOptions {
@@ -32,13 +35,17 @@ export async function buildTypeScript(options: BuildOptions): Promise<void> {
   const jco = join(dirname(findPackageJSON('@bytecodealliance/jco', import.meta.url) ?? ''), 'dist/jco.js')
   await replaceFile(options.out, async (temporary) => {
     const args = [jco, 'componentize', resolve(options.source), '--wit', resolve(options.witDir), '-n', options.world]
-    args.push('--backend', 'quickjs', '--backend-qjs-disable-async', '-o', temporary)
+    const config = `${temporary}.mjs`
+    args.push('--backend', 'quickjs', '--backend-qjs-disable-async', '--bundle-config', config, '-o', temporary)
     try {
+      await writeFile(config, BUNDLE_CONFIG)
       const still = await stillClock()
       const env = still === undefined ? process.env : { ...process.env, LD_PRELOAD: still }
       await run(process.execPath, args, { maxBuffer: 16 * 1024 * 1024, env })
     } catch (error) {
       throw new Error(`componentize ${options.source}: ${toolOutput(error)}`, { cause: error })
+    } finally {
+      await rm(config, { force: true })
     }
   })
 }

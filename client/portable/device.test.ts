@@ -8,7 +8,7 @@ import { enclaveClient } from '#client/sealing.ts'
 import { forgetfulStore, type Transport } from '#client/transport.ts'
 import { measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
 import { openAttestorKey } from '#host/commands/attest.ts'
-import { openEnclaved } from '#host/commands/enclaved.ts'
+import { openEnclave } from '#host/commands/enclaved.ts'
 import { generateKemKey } from '#host/crypto/kem.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { portableCrypto } from '#host/crypto/portable.ts'
@@ -35,7 +35,9 @@ async function startStage(): Promise<Stage & AsyncDisposable> {
   const releases = { find: () => undefined }
   const world = await startWorld({
     handlers: [],
-    enclave: ({ folder, now }) => openEnclaved({ folder, image, releases, now, random, warn: () => {} }),
+    enclave: async ({ folder, now }) => {
+      return { enclave: await openEnclave(image, { folder, now, random, warn: () => {} }), releases, now }
+    },
   })
   const { publicKey } = await openAttestorKey(world.folder)
   return { world, attestor: publicKey.toHex(), [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }

@@ -99,6 +99,11 @@ test.concurrent.each<[string[], RegExp]>([
   expect(errors[0]).toMatch(says)
 })
 
+test('trellis up --succeed without a broker says what it needs', async () => {
+  const { code, errors } = await trellis('up', '--succeed', '--data', join(folder, 'nowhere'))
+  expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(/--succeed needs --nats/)] })
+})
+
 describe('trellis audit', () => {
   test('prints the trail and that its chain holds', async () => {
     const { code, out } = await trellis('audit', await copyOfData('good'), '--vault', 'alice')

@@ -5,20 +5,19 @@ import { openSoftwareAttestor } from '#enclave/attestor.ts'
 import type { Registers } from '#enclave/registers.ts'
 import { openSoftwareEnclave } from '#enclave/seal.ts'
 import type { Boot } from '#enclave/boot.ts'
-import { type ImageMeasure, measuredRegisters, softwareMeasurement } from '#enclave/measure.ts'
+import { type ImageMeasure, softwareMeasurement } from '#enclave/measure.ts'
 import { openNitroAttestor } from '#enclave/nsm.ts'
 import { nsmSocket } from '#enclave/nsm-socket.ts'
 import { openShowing } from '#enclave/showing.ts'
 import type { Enclave, Release, Releases as Published, Showing } from '#host/crypto/enclave.ts'
-import { OFFER_TEXT_CHARS_MAX } from '#host/contracts/limits.ts'
 import { Refusal } from '#host/errors.ts'
 import { installKey } from '#host/storage/sealer.ts'
-import { openSuccessor } from '#host/vault/sealing/succession.ts'
 import type { Enclaved } from '#host/vault/vaults.ts'
 import { openAttestorKey } from './attest.ts'
-import { releaseNote } from './image/diff.ts'
-import { measuredOf, readMeasured } from './image/read.ts'
+import { measuredOf } from './image/read.ts'
 import { RELEASES_FILE, type Releases } from './releases.ts'
+import { lookBeside } from './succession/beside.ts'
+import { socketIn } from './succession/questions.ts'
 
 /** An image that was measured, and the entry of the release log that names it. */
 export interface Released {
@@ -27,35 +26,51 @@ export interface Released {
   readonly release: Release
 }
 
-export interface EnclavedOptions {
+export interface EnclaveOptions {
   /** Of the installation: its keys are there. */
   readonly folder: string
-  readonly image: Released
-  /** The image to move to, with what it changes in words. */
-  readonly next?: (Released & { readonly changes: string }) | undefined
-  /** What the release log lists. */
-  readonly releases: Published
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly warn: (line: string) => void
 }
 
 /** @throws Refusal `key-missing` for a key file that is damaged or open to others */
-export async function openEnclaved(options: EnclavedOptions): Promise<Enclaved> {
-  const { image, next, releases, now, random } = options
-  const enclave = await enclaveOf(image, options)
-  if (!next) return { enclave, releases, now }
-  const beside = await enclaveOf(next, { ...options, warn: unheard })
-  return { enclave, releases, now, successor: openSuccessor({ enclave: beside, changes: next.changes, now, random }) }
+export async function openEnclave({ registers, release }: Released, options: EnclaveOptions): Promise<Enclave> {
+  const { folder, now, random, warn } = options
+  const attestor = openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn, registers })
+  const key = await installKey(join(folder, 'install.key'), { random, create: true })
+  return openSoftwareEnclave({ key, attestor, release, now, random })
 }
 
 /** Protected vaults need a seal, and a security module has none here: a host beside one opens none. */
 export function enclavedOf(
-  { registers, measure }: Boot,
-  { releases, ...options }: Omit<EnclavedOptions, 'image' | 'releases'> & { readonly releases: Releases },
+  { image, registers, measure }: Boot,
+  { releases, left, ...options }: EnclaveOptions & Pick<Enclaved, 'left'> & { readonly releases: Releases },
 ): (() => Promise<Enclaved>) | undefined {
   if (registers === undefined) return undefined
-  return () => openEnclaved({ ...options, image: releasedOf(measure, { registers, releases }), releases })
+  return async () => {
+    const enclave = await openEnclave(releasedOf(measure, { registers, releases }), options)
+    const about = { ...options, enclave, releases, image: measuredOf(image), socket: socketIn(options.folder) }
+    return { enclave, releases, now: options.now, successor: lookBeside(about), left }
+  }
+}
+
+/**
+ * This process as the one that another host's vaults may move to.
+ *
+ * @throws Refusal `release-refused` when its image is no active release, `move-refused` beside a security module
+ */
+export async function successorOf(
+  { registers, measure }: Boot,
+  { releases, ...options }: EnclaveOptions & { readonly releases: Releases },
+): Promise<Enclave> {
+  if (registers === undefined) {
+    throw new Refusal('move-refused', 'up: a security module has no seal here, and no vault to hand over')
+  }
+  const release = releases.find(softwareMeasurement(measure))
+  if (release) return openEnclave({ registers, release }, options)
+  const why = 'this image is no active release of its own keys'
+  throw new Refusal('release-refused', `up: ${why}: put the release log that lists it into ${RELEASES_FILE}`)
 }
 
 /** What the release log says of an image that was measured into these registers. */
@@ -74,7 +89,7 @@ export async function showingOf(
     folder,
     now,
     nsm = '',
-  }: Pick<EnclavedOptions, 'folder' | 'now'> & { readonly releases: Releases; readonly nsm?: string | undefined },
+  }: Pick<EnclaveOptions, 'folder' | 'now'> & { readonly releases: Releases; readonly nsm?: string | undefined },
 ): Promise<Showing> {
   if (registers) {
     // Whoever started the host was warned by its enclave.
@@ -85,35 +100,9 @@ export async function showingOf(
   return openShowing({ attest: (asked) => attestor.attest(asked), measure, ...releases })
 }
 
-/**
- * The image to move to: measured here, as what it is measured to be the release log must list it.
- *
- * @throws Refusal `image-…`; `release-refused` unless it is a newer active release
- */
-export async function nextOf(
-  boot: Boot,
-  { folder, releases }: { folder: string; releases: Releases },
-): Promise<NonNullable<EnclavedOptions['next']>> {
-  const [now, next] = [measuredOf(boot.image), await readMeasured(folder)]
-  const release = releases.find(next.measurement)
-  if (!release) {
-    const why = `${folder} is no active release that may follow`
-    throw new Refusal('release-refused', `up: ${why}: put the release log that lists it into ${RELEASES_FILE}`)
-  }
-  const changes = releaseNote(now, next, OFFER_TEXT_CHARS_MAX)
-  return { registers: measuredRegisters(next.measure), release, changes }
-}
-
 /** An image that no release log names: vaults are protected in it, and move nowhere. */
 function unreleased({ root }: ImageMeasure): Release {
   return { id: root.toHex().slice(0, 16), root, serial: 0 }
-}
-
-async function enclaveOf({ registers, release }: Released, options: EnclavedOptions): Promise<Enclave> {
-  const { folder, now, random, warn } = options
-  const attestor = openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn, registers })
-  const key = await installKey(join(folder, 'install.key'), { random, create: true })
-  return openSoftwareEnclave({ key, attestor, release, now, random })
 }
 
 function unheard(): void {}

@@ -11,8 +11,8 @@ export interface UpOptions {
   readonly data: string
   readonly image: string
   readonly nats?: string
-  /** The image that vaults may move to. */
-  readonly next?: string
+  /** Wait beside the host of the folder, for the vaults that their owners let go. */
+  readonly succeed?: boolean
   readonly space?: string
   /** The socket of the process that owns a Nitro security module. */
   readonly nsm?: string
@@ -25,7 +25,6 @@ export interface UpOptions {
 interface Places {
   readonly image: string
   readonly data: string
-  readonly next: string | undefined
 }
 
 /**
@@ -92,12 +91,8 @@ function become(args: readonly string[]): never {
   return process.execve(process.execPath, [process.execPath, ...args], {})
 }
 
-async function placesOf({ image, data, next }: UpOptions): Promise<Places> {
-  return {
-    image: await realpath(image),
-    data: await realpath(data),
-    next: next === undefined ? undefined : await realpath(next),
-  }
+async function placesOf({ image, data }: UpOptions): Promise<Places> {
+  return { image: await realpath(image), data: await realpath(data) }
 }
 
 /** As Node splits a list of options. */
@@ -106,25 +101,18 @@ function quoted(flag: string): string {
 }
 
 /** Node's flags for a host that reads and writes what it was given, and no more. */
-function openingsOf({ image, data, next }: Places, { nats, nsm }: UpOptions): readonly string[] {
-  const read = [image, data, process.execPath, ...(next === undefined ? [] : [next])]
+function openingsOf({ image, data }: Places, { nats, nsm }: UpOptions): readonly string[] {
+  const read = [image, data, process.execPath]
   const network = nats === undefined && nsm === undefined ? [] : ['--allow-net']
   return [...read.map((path) => `--allow-fs-read=${path}`), `--allow-fs-write=${data}`, ...network]
 }
 
-function typed(
-  { data, next }: Omit<Places, 'image'>,
-  { nats, space, nsm, trace, hardened }: UpOptions,
-): readonly string[] {
-  const named = Object.entries({ nats, space, nsm, next }).flatMap(([name, value]) =>
+function typed({ data }: Omit<Places, 'image'>, { nats, space, nsm, ...flags }: UpOptions): readonly string[] {
+  const named = Object.entries({ nats, space, nsm }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, value],
   )
-  return [
-    'up',
-    '--data',
-    data,
-    ...named,
-    ...(trace === true ? ['--trace'] : []),
-    ...(hardened === true ? ['--hardened'] : []),
-  ]
+  const said = (['trace', 'hardened', 'succeed'] as const).flatMap((name) =>
+    flags[name] === true ? [`--${name}`] : [],
+  )
+  return ['up', '--data', data, ...named, ...said]
 }

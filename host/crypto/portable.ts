@@ -110,7 +110,7 @@ function verify({ publicKey, context, message, signature }: SignedMessage): bool
 }
 
 function openingKey(seed: Uint8Array): OpeningKey & Seeded {
-  const { secretKey, publicKey } = xwing.keygen(seed.slice())
+  const { secretKey, publicKey } = xwing.keygen(seed)
   return {
     seed: portableSecret(seed),
     publicKey,

@@ -1,6 +1,6 @@
 /**
- * Alternating tenants on the same instances: nothing of one event is there for the next. `npm run soak tenants` runs the 10,000
- * events that are asked for; here it is a sample.
+ * Alternating tenants on the same instances: nothing of one event is there for the next. `npm run soak tenants` runs
+ * the 10,000 events that are asked for; here it is a sample.
  */
 import { expect, test } from 'vitest'
 

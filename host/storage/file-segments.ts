@@ -21,7 +21,7 @@ const leaving = new Map<string, Promise<void>>()
 export async function fileSegments(path: string, options: { pid: number }): Promise<Segments> {
   const base = resolve(path)
   await leaving.get(base)
-  const lock = await failing(base, takeLock(`${base}.lock`, options.pid))
+  const lock = await failing(base, takeLock(lockOf(base), options.pid))
   const open = new Set<LogStore>()
   let closed: Promise<void> | undefined
 
@@ -56,6 +56,11 @@ export async function fileSegments(path: string, options: { pid: number }): Prom
       await closed
     },
   }
+}
+
+/** The lock of the log at a path: whoever holds it has the folder's vaults. */
+export function lockOf(path: string): string {
+  return `${resolve(path)}.lock`
 }
 
 function fileOf(base: string, number: number): string {

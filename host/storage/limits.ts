@@ -99,8 +99,10 @@ export const STORAGE_RETRY_MS = 1_000
 
 // protection ---------------------------------------------------------------------------------------------------------
 
-/** A protected key file: two headers with the devices that may unlock. */
+/** A protected key file: two headers with the devices that may unlock, one of them with a signed approval (5.4 KiB). */
 export const PROTECTED_BYTES_MAX = 16 * KiB
+/** A signed approval as a move keeps it; `contracts/limits.ts` says the same of one that comes. */
+export const MOVE_APPROVAL_BYTES_MAX = 4 * KiB
 /** Devices that may unlock a vault: people have some. */
 export const UNLOCKERS_MAX = 64
 /** Challenges of one vault that wait for an order: the oldest gives way. */

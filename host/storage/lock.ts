@@ -32,6 +32,12 @@ export async function takeLock(path: string, pid: number): Promise<Lock> {
 
 let drafts = 0
 
+/** The live process that holds a lock, if one does. */
+export async function holderOf(path: string): Promise<number | undefined> {
+  const holder = await readHolder(path)
+  return holder === undefined ? undefined : liveHolder(holder)
+}
+
 /**
  * Removes the lock of a dead process. Between reading a lock and removing it somebody else may have taken it over; so
  * there is a lock for the right to succeed this very holder, and under it nobody else touches what that holder left.

@@ -14,12 +14,13 @@ import type { Enclave } from '#host/crypto/enclave.ts'
 import { wrapSecret } from '#host/crypto/kdf.ts'
 import { hashPin } from '#host/crypto/pin.ts'
 import { openSalted, sealSalted } from '#host/crypto/salted.ts'
+import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
 import { equalBytes, joinBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { KEY_BYTES } from './keys.ts'
-import { PROTECTED_BYTES_MAX, UNLOCKERS_MAX } from './limits.ts'
+import { MOVE_APPROVAL_BYTES_MAX, PROTECTED_BYTES_MAX, UNLOCKERS_MAX } from './limits.ts'
 
 const LABEL = 'trellis/protected/1'
 const count = z.number().int().min(0)
@@ -31,6 +32,9 @@ const move = z.strictObject({
   to: digest48,
   release: z.string(),
   serial: count,
+  /** What the owner signed, and the verify key of the device: the successor believes nobody else. */
+  approval: bytesUpTo(MOVE_APPROVAL_BYTES_MAX),
+  device: bytesOf(VERIFY_KEY_BYTES),
 })
 /** A move under way, as the image that is left has it. */
 export type Move = z.infer<typeof move>

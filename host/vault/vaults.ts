@@ -27,6 +27,7 @@ import type { Published } from './published.ts'
 import { type ProtectedBirth, protectNew } from './sealing/birth.ts'
 import { type Guard, openGuard } from './sealing/guard.ts'
 import { openSealing, type Sealing } from './sealing/sealing.ts'
+import { type Seated, seatedFor } from './sealing/seats.ts'
 import type { Successor } from './sealing/succession.ts'
 import { type Lease, Shelf } from './shelf.ts'
 import { type Birth, foundVault, readVault, type Vault } from './vault.ts'
@@ -110,7 +111,10 @@ export interface VaultsOptions {
 export interface Enclaved {
   readonly enclave: Enclave
   readonly releases: Releases
-  readonly successor?: Successor | undefined
+  /** The next image, if it waits beside this one now. */
+  readonly successor?: (() => Promise<Successor | undefined>) | undefined
+  /** Told when every protected vault was handed over to it. */
+  readonly left?: (() => void) | undefined
   readonly now: () => number
 }
 
@@ -129,7 +133,11 @@ export async function openVaults(options: VaultsOptions): Promise<Vaults> {
   const parts: Parts = { ...options, views, instance, keyFile: (id) => join(folder, id + KEY_FILE), guard }
   const load = (id: VaultId, refusals: RefusalMeter | undefined) => loadVault(parts, id, refusals)
   const shelf = new Shelf({ load, relieve: () => views.drop(), openBytesMax, random })
-  const rooms = { find: (id: VaultId) => shelf.find(id), drop: (id: VaultId) => shelf.drop(id) }
+  const rooms = {
+    find: (id: VaultId) => shelf.find(id),
+    drop: (id: VaultId) => shelf.drop(id),
+    names: async () => (await namesIn(folder)).map(parseVaultId),
+  }
   return {
     sealing: enclaved && openSealing({ ...enclaved, ...rooms, guard, sealer, random }),
     instance,
@@ -252,6 +260,13 @@ function vaultOf(
     commitDeadlineMs,
     refusals,
   })
+}
+
+/** Which protected vaults of a folder that may be another process's have a seat for some code. */
+export async function seatedIn(folder: string, measurement: Uint8Array): Promise<Seated> {
+  const blobs = await fileBlobs(folder)
+  const names = (await namesIn(folder)).map(parseVaultId)
+  return seatedFor(measurement, { names, read: (id) => blobs.read(id + KEY_FILE) })
 }
 
 async function namesIn(folder: string): Promise<string[]> {

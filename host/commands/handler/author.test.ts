@@ -324,7 +324,7 @@ test.each<[string[], RegExp]>([
   ],
   [
     ['new', 'x', '--lang', 'ts', '--runtime', 'extism'],
-    /it needs extism-js and Binaryen, .*js-pdk.*binaryen.*; take --runtime component, or --lang as or rust or c or go/,
+    /it needs extism-js, .*js-pdk\/releases.*; take --runtime component, or --lang as or rust or c or go/,
   ],
   [['publish'], /--image <dir>/],
   [['inspect'], /file/],

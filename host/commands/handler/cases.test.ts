@@ -1,14 +1,18 @@
+import { readFileSync } from 'node:fs'
+
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
 import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
+import { manifestOf } from '#host/plugin/fixtures/stage.ts'
 import type { Effects } from '#host/plugin/port.ts'
 import { HandlerRefusal } from '#host/plugin/refusal.ts'
 import { type Case, parseCases } from './cases.ts'
 import { eventTypes } from './event-types.ts'
 import { jsonLines, lineOf } from './json-lines.ts'
 import { differences } from './judge.ts'
+import { runCases } from './run-cases.ts'
 
 const encoder = new TextEncoder()
 
@@ -126,6 +130,41 @@ test.each([
   [{ failure: 'handler-deadline' }, effects, /expected handler-deadline, got/],
 ])('%j is not met', (expected, ended, says) => {
   expect(differences(caseOf(expected), ended)).toEqual([expect.stringMatching(says)])
+})
+
+const shares = manifestOf('shares')
+const component = new Uint8Array(readFileSync(new URL('../../../.cache/fixtures/shares.wasm', import.meta.url)))
+
+test('a case fills the areas of sandboxes, and holds what is wished for there against what it expects', async () => {
+  const given = {
+    sandboxes: { s1: { mutual: { a: 'old' }, own: { mine: 'kept' } }, s2: { mutual: {}, writable: false } },
+  }
+  const ask = (name: string, request: string, expect: unknown) => ({
+    name,
+    event: 'shares.run',
+    request,
+    given,
+    expect,
+  })
+  const all = [
+    ask('writes', 'write|sandbox/s1/mutual|a|new', { reply: 'old', sandboxes: { s1: { mutual: { a: 'new' } } } }),
+    ask('removes', 'remove|sandbox/s1/mutual|a', {
+      reply: 'old',
+      sandboxes: { s1: { mutual: { a: null } } },
+      writes: {},
+    }),
+    ask('reads its own side', 'read|sandbox/s1/own|mine', { reply: 'kept', sandboxes: {} }),
+    ask('may not write to its own side', 'write|sandbox/s1/own|mine|x', { reply: 'refused', sandboxes: {} }),
+    ask('may not write to the other one', 'write|sandbox/s2/mutual|a|x', { reply: 'refused', sandboxes: {} }),
+    ask('sees no third one', 'read|sandbox/s3/mutual|a', { reply: 'unavailable' }),
+    ask('is told what it should not write', 'write|sandbox/s1/mutual|a|new', { reply: 'old', sandboxes: {} }),
+  ]
+  const cases = parseCases(JSON.stringify({ cases: all }), 'c.json')
+  const results = await runCases({ manifest: shares, component, cases })
+  const wrong = results.flatMap(({ name, mistakes }) => mistakes.map((mistake) => `${name}: ${mistake}`))
+  expect(wrong).toEqual([
+    'is told what it should not write: expected nothing at "sandbox/s1/mutual/a", which it writes',
+  ])
 })
 
 test('types of bodies follow the schemas', () => {

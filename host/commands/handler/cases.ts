@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 
+import { SANDBOX_BYTES_MAX } from '#host/contracts/limits.ts'
 import { keyAlgorithms } from '#host/crypto/key-algorithm.ts'
 import { Refusal, refusalCodes } from '#host/errors.ts'
 import { CASES_BYTES_MAX, CASES_MAX } from '#host/limits.ts'
@@ -28,6 +29,15 @@ const stored = z
   .describe(
     'Text in UTF-8, or {"json": …} that is compared as JSON, or {"base64url": "…"} for bytes; with its attributes.',
   )
+
+const sandbox = z.strictObject({
+  mutual: z.record(z.string(), stored).optional().describe('Without it the terms do not let this vault see it.'),
+  own: z.record(z.string(), stored).default({}),
+  writable: z.boolean().default(true).describe('Whether the terms let this vault write to the mutual area.'),
+  bytesMax: z.number().int().min(0).default(SANDBOX_BYTES_MAX),
+})
+
+const areaWrites = z.record(z.string(), stored.nullable()).optional()
 
 const permits = z
   .strictObject({
@@ -62,6 +72,10 @@ const given = z.strictObject({
     .describe('What the owner keeps; a case admits what it asks for.'),
   store: z.record(z.string(), stored).default({}).describe('The asker’s own namespace, by key.'),
   handlerStore: z.record(z.string(), stored).default({}).describe('The handler’s own namespace, by key.'),
+  sandboxes: z
+    .record(z.string(), sandbox)
+    .default({})
+    .describe('Sandboxes by id that the asker shares and this vault hosts, with what is in its areas.'),
   keys: z
     .record(keyAlias, z.union([secret, z.strictObject({ algorithm: z.enum(keyAlgorithms), secret })]))
     .default({ connection: KEY_SEED, identity: KEY_SEED })
@@ -123,6 +137,10 @@ const expected = z
       .record(z.string(), stored.nullable())
       .optional()
       .describe('All that is written to the handler’s own namespace.'),
+    sandboxes: z
+      .record(z.string(), z.strictObject({ mutual: areaWrites, own: areaWrites }))
+      .optional()
+      .describe('All that is wished for in sandboxes, by id: the terms judge it when it is committed.'),
     outgoing: z.array(outgoing).optional().describe('All that is sent, in order.'),
     hostCallsMax: z.number().int().min(0).optional(),
   })
@@ -147,6 +165,7 @@ export const casesSchema = z
   })
 
 export type Case = z.output<typeof oneCase>
+export type GivenSandbox = z.output<typeof sandbox>
 export type GivenCredential = z.output<typeof credential>
 export type Stored = z.output<typeof stored>
 

@@ -2,10 +2,10 @@
 import { type Signer, signerOf } from '#host/crypto/signer.ts'
 import { CONTRACT_STORAGE_BYTES_MAX } from '#host/limits.ts'
 import { grantFor, type HeldCredential } from '#host/plugin/grant.ts'
-import type { Cap, Sources } from '#host/plugin/port.ts'
+import type { Cap, SharedSandbox, Sources } from '#host/plugin/port.ts'
 import type { Registered } from '#host/plugin/registry.ts'
 import { type Item, itemBytes, type Namespace, type NamespaceName } from '#host/storage/port.ts'
-import type { Case, GivenCredential, Stored } from './cases.ts'
+import type { Case, GivenCredential, GivenSandbox, Stored } from './cases.ts'
 
 /** The live things behind one case's grant; `admitted` are the fields its request asks for. */
 export function sourcesOf({ given }: Case, registered: Registered, admitted: readonly string[]): Sources {
@@ -25,11 +25,20 @@ export function sourcesOf({ given }: Case, registered: Registered, admitted: rea
     fields,
     connection: namespaceOf('connection/case', given.store),
     handler: namespaceOf(`handler/${registered.name}`, given.handlerStore),
+    sandboxes: Object.entries(given.sandboxes).map(sharedOf),
     keys,
     credentials,
     admitted,
     reaches,
   })
+}
+
+/** The areas of a sandbox, under the names that a vault gives them. */
+function sharedOf([id, { mutual, own, writable, bytesMax }]: [string, GivenSandbox]): SharedSandbox {
+  const cap = { categories: [], bytesMax }
+  const areas = { own: { namespace: namespaceOf(`sandbox/${id}-creator`, own), writable: true, cap } }
+  if (mutual === undefined) return { id, areas }
+  return { id, areas: { ...areas, mutual: { namespace: namespaceOf(`sandbox/${id}-mutual`, mutual), writable, cap } } }
 }
 
 /** Shows what is proven, and to which nonce: a case can tell, which of a true proof it could not. */

@@ -43,9 +43,10 @@ export function differences({ expect }: Case, ended: Ended): string[] {
   const reply = ended.reply === undefined ? undefined : parsed(ended.reply)
   const isAsWanted = ended.reply === undefined ? expect.accepted === true : isDeepStrictEqual(reply, expect.reply)
   if (!isAsWanted) found.push(`expected ${wanted(expect)}, got ${ended.reply === undefined ? 'accepted' : said(reply)}`)
-  const asker = ended.changes.filter((change) => !isOwn(change))
+  const { own, shared, asker } = Object.groupBy(ended.changes, spaceOf)
   found.push(...writeDifferences(expect.writes, asker))
-  found.push(...writeDifferences(expect.handlerWrites, ended.changes.filter(isOwn)))
+  found.push(...writeDifferences(expect.handlerWrites, own))
+  found.push(...writeDifferences(sharedWrites(expect.sandboxes), shared?.map(byArea)))
   const sent = ended.outgoing.map(shownOutgoing)
   if (expect.outgoing !== undefined && !isDeepStrictEqual(sent, expect.outgoing)) {
     found.push(`expected to send ${said(expect.outgoing)}, sent ${said(sent)}`)
@@ -57,9 +58,26 @@ export function differences({ expect }: Case, ended: Ended): string[] {
   return found
 }
 
-/** Written to the handler's own namespace. */
-function isOwn({ namespace }: Change): boolean {
-  return namespace.startsWith('handler/')
+function spaceOf({ namespace }: Change): 'own' | 'shared' | 'asker' {
+  if (namespace.startsWith('handler/')) return 'own'
+  return namespace.startsWith('sandbox/') ? 'shared' : 'asker'
+}
+
+/** A write to a sandbox, under the label that its handler opened and its key. */
+function byArea(change: Change): Change {
+  const label = change.namespace.replace(/-mutual$/u, '/mutual').replace(/-creator$/u, '/own')
+  return { ...change, key: `${label}/${change.key}` }
+}
+
+/** The same of those that a case expects. */
+function sharedWrites(sandboxes: Case['expect']['sandboxes']): Case['expect']['writes'] {
+  if (sandboxes === undefined) return undefined
+  const writes = Object.entries(sandboxes).flatMap(([id, areas]) =>
+    Object.entries(areas).flatMap(([area, items]) =>
+      Object.entries(items ?? {}).map(([key, wanted]) => [`sandbox/${id}/${area}/${key}`, wanted] as const),
+    ),
+  )
+  return Object.fromEntries(writes)
 }
 
 function refusalDifference(expect: Case['expect'], { answer }: HandlerRefusal): string[] {
@@ -72,7 +90,7 @@ function refusalDifference(expect: Case['expect'], { answer }: HandlerRefusal): 
   return isAsWanted ? [] : [`expected refusal ${said(refusal)}, got ${said(answer)}`]
 }
 
-function writeDifferences(expected: Case['expect']['writes'], changes: readonly Change[]): string[] {
+function writeDifferences(expected: Case['expect']['writes'], changes: readonly Change[] = []): string[] {
   if (expected === undefined) return []
   const written = new Map(changes.map((change) => [change.key, change]))
   const missing = Object.entries(expected).flatMap(([key, wanted]) => {

@@ -4,8 +4,14 @@ import { existsSync } from 'node:fs'
 import { Refusal } from '#host/errors.ts'
 import { makeWholeImage } from '../../../scripts/build-image.ts'
 import { readPins } from '../../../scripts/pins.ts'
+import { stillClock } from '../../../scripts/still.ts'
 import { listInput } from '../files.ts'
+import { warn } from '../warn.ts'
 import { inspect } from './inspect.ts'
+
+const DIFFERENT =
+  'handlers in TypeScript differ from build to build here (no Linux, or no C compiler): ' +
+  'give --components, those of a release, and --pins'
 
 export interface BuildOptions {
   readonly json: boolean
@@ -32,6 +38,7 @@ export async function build(folder: string, from: BuildOptions): Promise<void> {
   }
   if (from.components !== undefined) await listInput(from.components, 'components')
   const { json, columns, pins, components, release = 0, releaseKey, minimumRelease = 0 } = from
+  if (components === undefined && (await stillClock()) === undefined) warn(DIFFERENT)
   await makeWholeImage(folder, {
     components,
     pins: pins === undefined ? undefined : await readPins(pins),

@@ -1,9 +1,20 @@
 /** `trellis image diff`: the release note an owner reads before a vault moves from one image to another. */
 import { stripVTControlCharacters } from 'node:util'
 
+import type { ImageManifest } from '#enclave/listing.ts'
+import type { Manifest } from '#host/plugin/manifest.ts'
 import { paint } from '../paint.ts'
 import { type Change, changesOf, grantsOf } from './changes.ts'
-import { identityOf, type MeasuredImage, readMeasured } from './read.ts'
+import { identityOf, readMeasured } from './read.ts'
+
+/** What is told of an image. */
+export interface Described {
+  readonly image: Pick<ImageManifest, 'files'>
+  /** 48 bytes. */
+  readonly measurement: Uint8Array
+  /** By handler id. */
+  readonly manifests: ReadonlyMap<string, Manifest>
+}
 
 interface ImageDiff {
   readonly handlers: readonly HandlerDiff[]
@@ -33,20 +44,20 @@ export async function diff([from, to]: readonly [string, string], { json }: { js
 }
 
 /** What an owner is told before a vault moves: the same words without colour, no more than `charsMax` of them. */
-export function releaseNote(before: MeasuredImage, after: MeasuredImage, charsMax: number): string {
+export function releaseNote(before: Described, after: Described, charsMax: number): string {
   const text = stripVTControlCharacters(noteOf(compareImages(before, after), after))
   if (text.length <= charsMax) return text
   const cut = '\n… there is more: trellis image diff shows all of it'
   return text.slice(0, charsMax - cut.length) + cut
 }
 
-function compareImages(before: MeasuredImage, after: MeasuredImage): ImageDiff {
+function compareImages(before: Described, after: Described): ImageDiff {
   const ids = new Set([...before.manifests.keys(), ...after.manifests.keys()])
   const handlers = [...ids].toSorted().flatMap((id) => compareHandler(id, before, after))
   return { handlers, files: compareFiles(before, after) }
 }
 
-function compareHandler(id: string, before: MeasuredImage, after: MeasuredImage): readonly HandlerDiff[] {
+function compareHandler(id: string, before: Described, after: Described): readonly HandlerDiff[] {
   const [old, now] = [before.manifests.get(id), after.manifests.get(id)]
   const summary = (now ?? old)?.summary ?? ''
   const versions = [old?.version ?? null, now?.version ?? null] as const
@@ -61,11 +72,11 @@ function compareHandler(id: string, before: MeasuredImage, after: MeasuredImage)
   return [{ id, state: 'changed', versions, summary, isOtherCode, changes: changesOf(old, now) }]
 }
 
-function otherPaths({ image }: MeasuredImage): readonly string[] {
+function otherPaths({ image }: Described): readonly string[] {
   return image.files.map(({ path }) => path).filter((path) => !/^(?:components|manifests)\//.test(path))
 }
 
-function compareFiles(before: MeasuredImage, after: MeasuredImage): ImageDiff['files'] {
+function compareFiles(before: Described, after: Described): ImageDiff['files'] {
   const [old, now] = [otherPaths(before), otherPaths(after)]
   return {
     added: now.filter((path) => !old.includes(path)),
@@ -74,11 +85,11 @@ function compareFiles(before: MeasuredImage, after: MeasuredImage): ImageDiff['f
   }
 }
 
-function digestOf({ image }: MeasuredImage, path: string): string | undefined {
+function digestOf({ image }: Described, path: string): string | undefined {
   return image.files.find((file) => file.path === path)?.sha384
 }
 
-function noteOf({ handlers, files }: ImageDiff, after: MeasuredImage): string {
+function noteOf({ handlers, files }: ImageDiff, after: Described): string {
   const others = (['added', 'removed', 'changed'] as const).flatMap((state) =>
     files[state].length === 0 ? [] : [`${state} files: ${files[state].join(', ')}`],
   )

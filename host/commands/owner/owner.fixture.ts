@@ -10,7 +10,7 @@ import { contractOf, publisher } from '#host/contracts/contract.fixture.ts'
 import { signContract } from '#host/contracts/contract.ts'
 import type { Sharing } from '#host/contracts/sharing.ts'
 import type { Finding } from '#host/entries/finding.ts'
-import { startHost } from '#host/host.ts'
+import { type Host, startHost } from '#host/host.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import { until } from '#host/world.fixture.ts'
 import { openMemoryBroker } from '../bus.ts'
@@ -61,25 +61,12 @@ export interface Owners extends AsyncDisposable {
   connect(one: { vault: string; device: string }, other: { vault: string; device: string }): Promise<[string, string]>
 }
 
-interface Place {
-  readonly vault: string
-  readonly device: string
-}
-
-interface Ground {
-  readonly data: string
-  readonly path: (name: string) => string
-  /** Fingerprints, by vault. */
-  readonly identities: ReadonlyMap<string, string>
-}
-
 export async function startOwners(): Promise<Owners> {
   const folder = await mkdtemp(join(tmpdir(), 'trellis-owner-'))
   const [data, passphraseFile] = [join(folder, 'data'), join(folder, 'passphrase')]
   await writeFile(passphraseFile, `${PASSPHRASE}\n`)
   const path = (name: string): string => join(folder, name)
   const identities = new Map<string, string>()
-  const ground = { data, path, identities }
   return {
     data,
     passphraseFile,
@@ -87,75 +74,79 @@ export async function startOwners(): Promise<Owners> {
     at: (device) => ({ device: path(device), data }),
     async signUp(vault, device) {
       await newDevice(path(device), page())
-      const identity = await foundVault(vault, path(device))
+      const identity = await foundVault(data, { vault, device: path(device) })
       identities.set(vault, identity)
       const told = page()
       await signUpDevice({ device: path(device), data, vault, identity, name: 'phone', label: device }, told)
       return { identity, user: told.lines[0]?.split('  ')[1] ?? '' }
     },
-    offer: (alias, to) => offer(ground, alias, to),
-    connect: (one, other) => connectVaults(ground, one, other),
+    offer,
+    connect: (one, other) => connectVaults(one, other),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
   }
 
-  async function foundVault(vault: string, device: string): Promise<string> {
-    await using opened = await openFolder(data, { create: true })
-    await using made = await openDevice(device)
-    const first = { id: 'phone', label: 'phone', verifyKey: made.keys.signing }
-    return fingerprint(
-      await opened.vaults.create(vault, { device: first, fields: {}, now: surroundings.now() }),
-    ).toHex()
+  async function hosted(parts: AsyncDisposableStack) {
+    const broker = parts.use(await openMemoryBroker(data))
+    const quiet = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
+    const host = parts.use(await startHost({ ...surroundings, ...quiet, folder: data, bus: broker.connect() }))
+    const pair = async ({ vault, device }: { vault: string; device: string }) => {
+      await using made = await openDevice(path(device))
+      const identity = Uint8Array.fromHex(identities.get(vault) ?? '')
+      const to = { vault, identity, device: 'phone', signing: made.signing }
+      return pairDevice({ ...surroundings, ...to, transport: broker.connect(), store: made.client })
+    }
+    return { broker, host, pair }
+  }
+
+  async function offer(alias: string, to: { vault: string; device: string }): Promise<string> {
+    await using parts = new AsyncDisposableStack()
+    const { broker, pair } = await hosted(parts)
+    const mine = await pair(to)
+    const offers = mailbox<Offer>()
+    mine.onOffer(offers.put)
+    const invitation = await mine.invite(alias, 'service')
+    const own = { ...surroundings, transport: broker.connect(), store: forgetfulStore(), signing: publisher }
+    const profile = await discover(invitation, own)
+    const contract = signContract(surroundings.crypto, contractOf(), publisher)
+    // Answered when the owner decides, when this host is gone.
+    void connect(invitation, { profile, contract }, own).catch(() => {})
+    await offers.take()
+    return invitation.connection
+  }
+
+  async function connectVaults(
+    one: { vault: string; device: string },
+    other: { vault: string; device: string },
+  ): Promise<[string, string]> {
+    await using parts = new AsyncDisposableStack()
+    const { host, pair } = await hosted(parts)
+    const [mine, theirs] = [await pair(one), await pair(other)]
+    const [here, there] = [mailbox<Offer>(), mailbox<Offer>()]
+    mine.onOffer(here.put)
+    theirs.onOffer(there.put)
+    const invitation = await theirs.invitePeer('One', { name: 'Other', sharing: SHARING })
+    const at = await mine.connectPeer('Other', invitation, { name: 'One', sharing: SHARING })
+    await theirs.accept(await there.take(), [])
+    await mine.accept(await here.take(), [])
+    await until('both may send', () => maySend(host, [one.vault, other.vault]))
+    return [at, invitation.connection]
   }
 }
 
-/** A host on the data folder, and devices at it, until the parts go. */
-async function hosted({ data, path, identities }: Ground, parts: AsyncDisposableStack) {
-  const broker = parts.use(await openMemoryBroker(data))
-  const quiet = { warn: () => {}, cells: 1, tickMs: TICK_MS, pid: process.pid, handlers: [] }
-  const host = parts.use(await startHost({ ...surroundings, ...quiet, folder: data, bus: broker.connect() }))
-  const pair = async ({ vault, device }: { vault: string; device: string }) => {
-    await using made = await openDevice(path(device))
-    const identity = Uint8Array.fromHex(identities.get(vault) ?? '')
-    const to = { vault, identity, device: 'phone', signing: made.signing }
-    return pairDevice({ ...surroundings, ...to, transport: broker.connect(), store: made.client })
-  }
-  return { broker, host, pair }
+async function foundVault(data: string, { vault, device }: { vault: string; device: string }): Promise<string> {
+  await using opened = await openFolder(data, { create: true })
+  await using made = await openDevice(device)
+  const first = { id: 'phone', label: 'phone', verifyKey: made.keys.signing }
+  const founded = await opened.vaults.create(vault, { device: first, fields: {}, now: surroundings.now() })
+  return fingerprint(founded).toHex()
 }
 
-async function offer(ground: Ground, alias: string, to: Place): Promise<string> {
-  await using parts = new AsyncDisposableStack()
-  const { broker, pair } = await hosted(ground, parts)
-  const mine = await pair(to)
-  const offers = mailbox<Offer>()
-  mine.onOffer(offers.put)
-  const invitation = await mine.invite(alias, 'service')
-  const own = { ...surroundings, transport: broker.connect(), store: forgetfulStore(), signing: publisher }
-  const profile = await discover(invitation, own)
-  const contract = signContract(surroundings.crypto, contractOf(), publisher)
-  // Answered when the owner decides, when this host is gone.
-  void connect(invitation, { profile, contract }, own).catch(() => {})
-  await offers.take()
-  return invitation.connection
-}
-
-async function connectVaults(ground: Ground, one: Place, other: Place): Promise<[string, string]> {
-  await using parts = new AsyncDisposableStack()
-  const { host, pair } = await hosted(ground, parts)
-  const [mine, theirs] = [await pair(one), await pair(other)]
-  const [here, there] = [mailbox<Offer>(), mailbox<Offer>()]
-  mine.onOffer(here.put)
-  theirs.onOffer(there.put)
-  const invitation = await theirs.invitePeer('One', { name: 'Other', sharing: SHARING })
-  const at = await mine.connectPeer('Other', invitation, { name: 'One', sharing: SHARING })
-  await theirs.accept(await there.take(), [])
-  await mine.accept(await here.take(), [])
-  await until('both may send', async () => {
-    const vaults = await Promise.all([one, other].map(({ vault }) => host.vaults.find(vault)))
-    return vaults.every(
-      (vault) =>
-        vault?.connections.values().every(({ record }) => !record.peer || record.peer.asks?.accepted === true) &&
-        vault.system.scan({ prefix: 'post/', limit: 1 }).items.length === 0,
-    )
-  })
-  return [at, invitation.connection]
+/** Whether each has the other's yes, and nothing of theirs is on its way. */
+async function maySend(host: Host, names: readonly string[]): Promise<boolean> {
+  const vaults = await Promise.all(names.map((name) => host.vaults.find(name)))
+  return vaults.every(
+    (vault) =>
+      vault?.connections.values().every(({ record }) => !record.peer || record.peer.asks?.accepted === true) &&
+      vault.system.scan({ prefix: 'post/', limit: 1 }).items.length === 0,
+  )
 }

@@ -8,7 +8,7 @@ import { makeSecretFile, readSecretFile } from '#host/storage/secret-file.ts'
 import { fingerprint } from '#host/vault/vault.ts'
 import type { Enclaved } from '#host/vault/vaults.ts'
 import { booted } from '../booted.ts'
-import { openEnclaved, releasedOf } from '../enclaved.ts'
+import { openEnclave, releasedOf } from '../enclaved.ts'
 import { readMeasured } from '../image/read.ts'
 import { openFolder } from '../open.ts'
 import { openReleases } from '../releases.ts'
@@ -74,5 +74,6 @@ async function enclavedBy(folder: string, data: string): Promise<Enclaved> {
   const { image, measure } = booted() ?? (await readMeasured(folder))
   const releases = await openReleases(image, { data, warn })
   const released = releasedOf(measure, { registers: measuredRegisters(measure), releases })
-  return openEnclaved({ ...surroundings, folder: data, image: released, releases, warn })
+  const enclave = await openEnclave(released, { ...surroundings, folder: data, warn })
+  return { enclave, releases, now: surroundings.now }
 }

@@ -13,9 +13,10 @@ import type { Release, Releases } from '#host/crypto/enclave.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import { Refusal } from '#host/errors.ts'
+import { openSuccessor, type Successor } from '#host/vault/sealing/succession.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
 import { openAttestorKey } from '../attest.ts'
-import { openEnclaved } from '../enclaved.ts'
+import { type EnclaveOptions, openEnclave } from '../enclaved.ts'
 import { makeDevice, openDevice } from '../owner/folder.ts'
 import { openDeviceStore } from './device-store.ts'
 import { signingSeed } from './files.ts'
@@ -32,6 +33,12 @@ const releases: Releases = {
     [1, 2].map((n) => imageOf(n).release).find((r) => softwareMeasurement(r).toHex() === measurement.toHex()),
 }
 
+/** What an image that waits beside the host does; here it is another enclave of this process. */
+async function besideOf(next: ReturnType<typeof imageOf>, about: EnclaveOptions): Promise<Successor> {
+  const enclave = await openEnclave(next, about)
+  return { measurement: enclave.measurement, ...next, ...openSuccessor({ ...about, enclave }) }
+}
+
 let folder: string
 let world: World
 let store: ClientStore
@@ -43,15 +50,12 @@ beforeEach(async () => {
   running = { image: 1, next: 2 }
   world = await startWorld({
     handlers: ['counts'],
-    enclave: (about) =>
-      openEnclaved({
-        ...about,
-        image: imageOf(running.image),
-        next: running.next === undefined ? undefined : imageOf(running.next),
-        releases,
-        random,
-        warn: () => {},
-      }),
+    enclave: async ({ folder, now }) => {
+      const about = { folder, now, random, warn: () => {} }
+      const { image, next } = running
+      const successor = next === undefined ? undefined : await besideOf(imageOf(next), about)
+      return { enclave: await openEnclave(imageOf(image), about), releases, now, successor: async () => successor }
+    },
   })
   store = await openDeviceStore(folder)
   believed = undefined

@@ -101,15 +101,17 @@ async function obeyed(act: Act, client: EnclaveClient, { pin, secret, approve, s
 /** The owner reads what changes first; a yes names the release that was read. */
 async function moved(client: EnclaveClient, { pin, approve, say }: Omit<Said, 'secret'>): Promise<number> {
   const { offer } = (await client.attest()).descriptor
-  if (!offer) throw new Refusal('move-refused', 'move: nothing is offered: trellis up --next names an image')
+  if (!offer)
+    throw new Refusal(
+      'move-refused',
+      'move: nothing is offered: trellis up --succeed has an image wait beside the host',
+    )
   if (approve !== offer.release) {
     say(offer.changes)
     say(`to say yes to it: --approve ${offer.release}`)
     return 1
   }
   await client.move(offer, pin)
-  say(
-    `on its way to ${offer.release}: start that image, accept ${offer.to.toHex()} in your policy, and unlock it there`,
-  )
+  say(`on its way to ${offer.release}: accept ${offer.to.toHex()} in your policy, and unlock it there`)
   return 0
 }

@@ -19,6 +19,12 @@ async function openCore(core: string, body: string, extra: Parameters<typeof gue
   return instantiate(component, options)
 }
 
+/** How a module with this table is reset. */
+async function planOf(elements: number, code = '') {
+  const bytes = await bytesOfWat(guestWat({}, `(table $t ${elements} funcref) ${code}`))
+  return loadComponent(bytes, { ...limits, tableElementsMax: 10_000 }).plan
+}
+
 describe('a reset', () => {
   it.each([
     [
@@ -78,15 +84,12 @@ describe('a reset', () => {
   })
 
   it('is not offered where it would copy more elements of tables, one by one, than it may', async () => {
-    const writes = (elements: number) =>
-      `(table $t ${elements} funcref) (func (table.set $t (i32.const 0) (ref.null func)))`
-    const loadWith = async (core: string) =>
-      loadComponent(await bytesOfWat(guestWat({}, core)), { ...limits, tableElementsMax: 10_000 }).plan
-    const few = await loadWith(writes(TABLE_COPY_ELEMENTS_MAX))
-    expect(few).toMatchObject({ copiesTables: true, isResettable: true })
-    expect(await loadWith(writes(TABLE_COPY_ELEMENTS_MAX + 1))).toMatchObject({ isResettable: false })
+    const writes = '(func (table.set $t (i32.const 0) (ref.null func)))'
+    const most = await planOf(TABLE_COPY_ELEMENTS_MAX, writes)
+    expect(most).toMatchObject({ copiesTables: true, isResettable: true })
+    expect(await planOf(TABLE_COPY_ELEMENTS_MAX + 1, writes)).toMatchObject({ isResettable: false })
     // What nobody writes is not copied.
-    expect(await loadWith('(table 9999 funcref)')).toMatchObject({ copiesTables: false, isResettable: true })
+    expect(await planOf(9_999)).toMatchObject({ copiesTables: false, isResettable: true })
   })
 
   it('forgets handles', async () => {

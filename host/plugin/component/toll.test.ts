@@ -32,11 +32,12 @@ test('all functions share one count, and the clock is looked at in time', () => 
 const loop = (count: number, call: string) => `(loop $again ${call}
   (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const ${count}))))`
 
+const says = (count: number) => `(local $n i32) ${loop(count, '(call $say (i32.const 0) (i32.const 1))')}`
+
 test('a component that calls out all the time is late before its slice of fuel is over', async () => {
-  const body = (count: number) => `(local $n i32) ${loop(count, '(call $say (i32.const 0) (i32.const 1))')}`
   const exports = {
-    short: { core: body(CALLS_PER_LOOK - 1), type: '' },
-    long: { core: body(4 * CALLS_PER_LOOK), type: '' },
+    short: { core: says(CALLS_PER_LOOK - 1), type: '' },
+    long: { core: says(4 * CALLS_PER_LOOK), type: '' },
   }
   const { seen, isLate } = clock(2)
   const component = loadComponent(await bytesOfWat(guestWat(exports)), {

@@ -1,6 +1,6 @@
 /**
- * Calls out of a module. A turn of a loop that makes one takes a hundred times as long as another, for the same fuel: by
- * fuel alone an event would be asked too late whether it has had its time.
+ * Calls out of a module. A turn of a loop that makes one takes a hundred times as long as another, for the same fuel:
+ * by fuel alone an event would be asked too late whether it has had its time.
  */
 import { CALLS_PER_LOOK } from '#host/plugin/limits.ts'
 

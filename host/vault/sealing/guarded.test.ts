@@ -4,6 +4,7 @@ import { createSecretKey } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
+import { type Approval, signApproval } from '#host/contracts/approval.ts'
 import {
   decodeDescriptor,
   decodeOutcome,
@@ -17,16 +18,20 @@ import {
   signOrder,
 } from '#host/contracts/provisioning.ts'
 import { openAead } from '#host/crypto/aead.ts'
+import type { Enclave, EvidenceQuestion, Release } from '#host/crypto/enclave.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
+import { generateSigningKey } from '#host/crypto/sign.ts'
+import type { SigningKey } from '#host/crypto/port.ts'
 import { NONCE_BYTES } from '#host/crypto/sizes.ts'
+import { openHeader } from '#host/storage/protected.ts'
 import { keySealer } from '#host/storage/sealer.ts'
 import { encodeCbor } from '#host/wire/cbor.ts'
 import { parseVaultId } from '#host/wire/id.ts'
-import { openGuard } from './guard.ts'
+import { type Guard, openGuard } from './guard.ts'
 import { codeOf, type Installation, installation, random, type Room } from './installation.fixture.ts'
-import { encodeHandover, HANDOVER_INFO, openSuccessor } from './succession.ts'
+import { giveTo, openSuccessor } from './succession.ts'
 
 let disk: Installation
 let store: ClientStore
@@ -41,9 +46,13 @@ beforeEach(async () => {
 })
 afterEach(() => disk[Symbol.asyncDispose]())
 
-test('a header that another process wrote meanwhile is not written over', async () => {
+function openGuarded(): Guard {
   const sealer = keySealer(createSecretKey(random(32)), { kind: 'software', random })
-  const guard = openGuard({ blobs: disk.keys, sealer, nameOf: (id) => `${id}.key`, random })
+  return openGuard({ blobs: disk.keys, sealer, nameOf: (id) => `${id}.key`, random })
+}
+
+test('a header that another process wrote meanwhile is not written over', async () => {
+  const guard = openGuarded()
   const found = await guard.find(ALICE, room.enclave)
   if (!found) throw new Error('not protected')
   guard.hold(ALICE, { root: createSecretKey(random(32)), header: found.seat.header })
@@ -93,30 +102,61 @@ test('a device gives no secret to an enclave that answers for another vault', as
   })
 })
 
-test.each([
-  [1, 'done'],
-  [2, 'move-refused'],
-  [3, 'move-refused'],
-])('a successor of release 2 takes over from release %i: %s', async (serial, code) => {
-  const { enclave } = room
-  const successor = openSuccessor({ enclave, changes: '', now: () => disk.clock.now, random })
-  const { descriptor, evidence } = await successor.present('alice', random(32))
-  const plain = encodeHandover({
-    epoch: 1,
-    pepper: random(32),
-    salt: null,
-    unlockers: [],
-    state: null,
-    failures: 0,
-    notBefore: 0,
-    seq: 1,
-    serial,
-    from: new Uint8Array(48).fill(1),
+const attesting = (from: Enclave, change: (asked: EvidenceQuestion) => EvidenceQuestion): Enclave => ({
+  ...from,
+  attest: (asked) => from.attest(change(asked)),
+})
+
+describe('what is handed over', () => {
+  const A: Release = { id: 'image-1', root: new Uint8Array(48).fill(1), serial: 1 }
+
+  /** Image 1 gives the vault's header to image 2, each as it is or as it is changed. */
+  async function given(change: {
+    by?: (from: Enclave) => Enclave
+    approval?: Partial<Approval>
+    signing?: SigningKey
+  }) {
+    const to = room.enclave
+    const found = await openGuarded().find(ALICE, to)
+    if (!found) throw new Error('not protected')
+    const from = (await disk.start({ image: 1 })).enclave
+    const { signing = disk.signing } = change
+    const about = { vault: 'alice', request: random(16), from: from.measurement, to: to.measurement }
+    const approval = signApproval({ ...about, release: to.release.id, serial: 2, ...change.approval }, signing)
+    const successor = { ...openSuccessor({ enclave: to, now: () => disk.clock.now, random }), changes: '' }
+    return giveTo(
+      { ...successor, measurement: to.measurement, release: to.release },
+      {
+        vault: 'alice',
+        header: { ...found.header, serial: A.serial },
+        move: { phase: 'approved', ...about, release: A.id, serial: 2, approval, device: signing.publicKey },
+        enclave: change.by?.(from) ?? from,
+        random,
+      },
+    )
+  }
+
+  test('is taken by the code that the owner named, and keeps who may unlock', async () => {
+    const header = await given({})
+    const seat = { measurement: room.enclave.measurement, header, wrapped: new Uint8Array() }
+    expect(openHeader(room.enclave, 'alice', seat)).toMatchObject({ seq: 2, serial: 1, move: null })
   })
-  const aad = sha384(evidence)
-  const to = decodeDescriptor(descriptor).key
-  const { bytes: sealed } = sealHpke(nativeCrypto, { to, info: HANDOVER_INFO, aad }, plain)
-  expect(await codeOf(successor.receive('alice', { evidence: aad, sealed }))).toBe(code)
+
+  test.each<[string, Parameters<typeof given>[0]]>([
+    [
+      'with evidence over something else',
+      { by: (from) => attesting(from, (asked) => ({ ...asked, userData: random(48) })) },
+    ],
+    [
+      'with evidence to another question',
+      { by: (from) => attesting(from, (asked) => ({ ...asked, nonce: random(48) })) },
+    ],
+    ['by other code than the approval is from', { approval: { from: new Uint8Array(48) } }],
+    ['by the word of no device of the vault', { signing: generateSigningKey() }],
+    ['for other code', { approval: { to: new Uint8Array(48) } }],
+  ])('%s is refused', async (_, change) => {
+    expect(await codeOf(given(change))).toBe('move-refused')
+  })
 })
 
 test('an unlocked vault is opened anew for a device with a past: another one of that length is not its', async () => {

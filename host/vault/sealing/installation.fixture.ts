@@ -48,6 +48,8 @@ export interface Room extends AsyncDisposable {
   readonly sealing: Sealing
   readonly enclave: Enclave
   readonly writes: () => number
+  /** How often it was told that every vault went to the next image. */
+  readonly lefts: () => number
   device(
     store: ClientStore,
     options?: { signing?: SigningKey; accepts?: readonly Enclave[]; through?: Sealing },
@@ -110,6 +112,7 @@ export async function installation(owner?: OwnerSecret): Promise<Installation> {
       find: (measurement) => (beside && equalBytes(measurement, beside.measurement) ? beside.release : undefined),
     }
     const opened = await openLog(log)
+    let lefts = 0
     const vaults = await openVaults({
       log: opened,
       sealer: keySealer(installed, { kind: 'software', random }),
@@ -118,7 +121,7 @@ export async function installation(owner?: OwnerSecret): Promise<Installation> {
       keys: faulty.blobs,
       random,
       prover,
-      enclaved: { enclave, releases, successor: beside, now },
+      enclaved: { enclave, releases, successor: () => Promise.resolve(beside), now, left: () => void lefts++ },
     })
     if (isNew) {
       isNew = false
@@ -128,7 +131,7 @@ export async function installation(owner?: OwnerSecret): Promise<Installation> {
     running = () => opened.abandon()
     const { sealing } = vaults
     if (!sealing) throw new Error('no sealing')
-    return roomOf({ vaults, sealing, enclave, signing, ground, writes: faulty.writes })
+    return roomOf({ vaults, sealing, enclave, signing, ground, writes: faulty.writes, lefts: () => lefts })
   }
 
   return {
@@ -158,7 +161,7 @@ function roomOf({
   ground,
   signing,
   ...room
-}: Pick<Room, 'vaults' | 'sealing' | 'enclave' | 'writes'> & { signing: SigningKey; ground: Ground }): Room {
+}: Pick<Room, 'vaults' | 'sealing' | 'enclave' | 'writes' | 'lefts'> & { signing: SigningKey; ground: Ground }): Room {
   const { vaults, sealing, enclave } = room
   const { now, attestor } = ground
   return {
@@ -191,7 +194,9 @@ async function enclaveOf(options: RoomOptions, { installed, attestor, now }: Gro
 /** The next image, as it runs before it has any vault. */
 async function besides(options: RoomOptions, ground: Ground): Promise<Successor> {
   const enclave = await enclaveOf(options, ground)
-  return openSuccessor({ enclave, changes: `image ${options.image}`, now: ground.now, random })
+  const { measurement, release } = enclave
+  const changes = `image ${options.image}`
+  return { measurement, release, changes, ...openSuccessor({ enclave, now: ground.now, random }) }
 }
 
 function deviceOf(options: {

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { type ClientStore, forgetfulStore } from '#client/transport.ts'
-import { signApproval } from '#host/contracts/approval.ts'
+import { type Approval, signApproval } from '#host/contracts/approval.ts'
 import type { MoveOffer } from '#host/contracts/provisioning.ts'
+import type { Release } from '#host/crypto/enclave.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
-import { decodeProtected, encodeProtected, openHeader } from '#host/storage/protected.ts'
+import { decodeProtected, encodeProtected, type Move, openHeader } from '#host/storage/protected.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 import {
   codeOf,
   type Cut,
@@ -16,7 +18,7 @@ import {
   type RoomOptions,
 } from './installation.fixture.ts'
 import { erased } from '../erasure.ts'
-import { abandon, approve, handOver, type MoveFacts } from './move.ts'
+import { abandon, approve, type Approved, arrive, type ArrivalFacts, handOver, type MoveFacts } from './move.ts'
 
 let disk: Installation
 let store: ClientStore
@@ -79,6 +81,7 @@ describe('a move', () => {
     expect(await codeOf(room.vault())).toBe('vault-locked')
     expect((await room.device(store).attest()).descriptor.state).toBe('moving')
     expect(await seats()).toBe(2)
+    expect(room.lefts()).toBe(1)
 
     const left = await file()
     room = await disk.start(B)
@@ -268,35 +271,41 @@ describe('an approval', () => {
   const [from, to] = [new Uint8Array(48).fill(1), new Uint8Array(48).fill(2)]
   const root = new Uint8Array(48)
   const request = random(16)
-  const approval = { vault: 'alice', request, from, to, release: 'b', serial: 2 }
+  const phone = generateSigningKey()
+  const device = phone.publicKey
+  const approval: Approval = { vault: 'alice', request, from, to, release: 'b', serial: 2 }
+  const signed = (value: Approval): Approved => ({ approval: signApproval(value, phone), device })
+  const b: Release = { id: 'b', root, serial: 2 }
   const facts: MoveFacts = {
     vault: 'alice',
     enclave: { measurement: from, release: { id: 'a', root, serial: 1 } },
     offer: { request, to, release: 'b', serial: 2, changes: '' },
-    release: { id: 'b', root, serial: 2 },
+    releaseOf: () => b,
     move: null,
   }
   const other = new Uint8Array(48).fill(3)
+  const begun: Move = { phase: 'approved', request, to, release: 'b', serial: 2, ...signed(approval) }
   test('begins the move that was offered', () => {
-    const move = approve(approval, facts)
-    expect(move).toEqual({ phase: 'approved', request, to, release: 'b', serial: 2 })
+    const yes = signed(approval)
+    const move = approve(yes, facts)
+    expect(move).toEqual({ ...begun, ...yes })
     expect(handOver(move).phase).toBe('handed')
     expect(abandon(handOver(move))).toBe(null)
   })
 
   test.each([
     ['for another vault', { ...approval, vault: 'bob' }, facts, 'another vault'],
-    ['from another source', { ...approval, from: other }, facts, 'other code than runs here'],
+    ['from another source', { ...approval, from: other }, facts, 'other code than hands over'],
     ['to another question: a replay', { ...approval, request: random(16) }, facts, 'no open question'],
     ['to no question', approval, { ...facts, offer: undefined }, 'no open question'],
     ['to another image', { ...approval, to: other }, facts, 'another image'],
     ['with another release', { ...approval, release: 'c' }, facts, 'another image'],
     ['with another serial', { ...approval, serial: 3 }, facts, 'another image'],
-    ['to a release that was withdrawn', approval, { ...facts, release: undefined }, 'does not list'],
+    ['to a release that was withdrawn', approval, { ...facts, releaseOf: () => undefined }, 'does not list'],
     [
       'with a serial that the log has not',
       approval,
-      { ...facts, release: { id: 'b', root, serial: 3 } },
+      { ...facts, releaseOf: () => ({ ...b, serial: 3 }) },
       'does not list',
     ],
     [
@@ -305,14 +314,36 @@ describe('an approval', () => {
       { ...facts, enclave: { measurement: from, release: { id: 'a', root, serial: 2 } } },
       'forward only',
     ],
-    [
-      'while another move is under way',
-      approval,
-      { ...facts, move: { phase: 'approved', request, to, release: 'b', serial: 2 } },
-      'another move',
-    ],
-  ] satisfies [string, typeof approval, MoveFacts, string][])('%s is none', (_name, given, known, why) => {
-    expect(() => approve(given, known)).toThrow(refusal(why))
+    ['while another move is under way', approval, { ...facts, move: begun }, 'another move'],
+  ] satisfies [string, Approval, MoveFacts, string][])('%s is none', (_name, given, known, why) => {
+    expect(() => approve(signed(given), known)).toThrow(refusal(why))
+  })
+
+  test('signed by another key than is said is none', () => {
+    const stranger = generateSigningKey().publicKey
+    expect(() => approve({ ...signed(approval), device: stranger }, facts)).toThrow(refusal('approval'))
+  })
+
+  const arrival: ArrivalFacts = {
+    vault: 'alice',
+    from,
+    serial: 1,
+    enclave: { measurement: to, release: b },
+    isUnlocker: (key) => equalBytes(key, device),
+  }
+  test('lets the vault into the next image', () => {
+    expect(() => arrive(signed(approval), arrival)).not.toThrow()
+  })
+
+  test.each([
+    ['for another vault', { vault: 'bob' }, 'another vault'],
+    ['from other code than hands over', { from: other }, 'other code than hands over'],
+    ['to other code', { enclave: { measurement: other, release: b } }, 'other code than runs here'],
+    ['by no device of the vault', { isUnlocker: () => false }, 'no device of the vault'],
+    ['to an image that is not newer', { serial: 2 }, 'not newer'],
+    ['to an older image', { serial: 3 }, 'not newer'],
+  ] satisfies [string, Partial<ArrivalFacts>, string][])('%s lets nothing in', (_name, change, why) => {
+    expect(() => arrive(signed(approval), { ...arrival, ...change })).toThrow(refusal(why))
   })
 
   test('is a device’s of this vault: no provider’s key, nor another’s', async () => {
@@ -321,7 +352,6 @@ describe('an approval', () => {
     const provider = room.device(store, { signing: generateSigningKey() })
     expect(await codeOf(provider.move(offer))).toBe('provision-invalid')
     expect(await seats()).toBe(1)
-    expect(() => approve(approval, { ...facts, offer: undefined })).toThrow(refusal('no open question'))
     expect(signApproval(approval, disk.signing).length).toBeLessThan(4_096)
   })
 

@@ -2,19 +2,9 @@
  * What an owner's device has an enclave do with one vault: protect it, unlock it, lock it, move it on, abandon the
  * move. Every order that says the secret is counted, durably, before the secret is looked at.
  */
-import { verifyApproval } from '#host/contracts/approval.ts'
-import {
-  boundDescriptor,
-  CHALLENGE_NONCE_BYTES,
-  decodeDescriptor,
-  type MoveOffer,
-  type Order,
-} from '#host/contracts/provisioning.ts'
+import type { MoveOffer, Order } from '#host/contracts/provisioning.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
-import { sealHpke } from '#host/crypto/hpke.ts'
 import { digest } from '#host/crypto/kdf.ts'
-import { nativeCrypto } from '#host/crypto/native.ts'
-import { sha384 } from '#host/crypto/p384.ts'
 import { PIN_SALT_BYTES } from '#host/crypto/pin.ts'
 import { Refusal } from '#host/errors.ts'
 import { keyContext } from '#host/storage/key-file.ts'
@@ -40,7 +30,7 @@ import { row } from '../rows.ts'
 import type { Vault } from '../vault.ts'
 import type { Found, Guard } from './guard.ts'
 import { abandon, approve, handOver, refused } from './move.ts'
-import { encodeHandover, HANDOVER_INFO, type Successor } from './succession.ts'
+import { giveTo, type Successor } from './succession.ts'
 
 /** What orders work with. */
 export interface Workshop {
@@ -48,7 +38,8 @@ export interface Workshop {
   readonly enclave: Enclave
   readonly sealer: Sealer
   readonly releases: Releases
-  readonly successor: Successor | undefined
+  /** The next image, if it waits beside this one now. */
+  readonly successor: () => Promise<Successor | undefined>
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   /** The vault, opened now if need be. */
@@ -58,6 +49,8 @@ export interface Workshop {
   /** The open question of a move, and that it was answered. */
   readonly offerOf: (id: VaultId) => MoveOffer | undefined
   readonly endOffer: (id: VaultId) => void
+  /** Some vault has its seat with the successor, by its owner's word of now. */
+  readonly handed: () => void
 }
 
 /** One order of a known device. */
@@ -125,6 +118,7 @@ async function unlock(ordered: Ordered, shop: Workshop): Promise<Done> {
     // The secret was right: what comes of the move is no reason to count this as a try.
     const settled = await guard.write(id, { enclave, found, header: found.header })
     await handTo({ id, found: settled, input, root: entered.root() }, shop)
+    shop.handed()
     throw refused('this vault is on its way to another image: unlock it there, or abandon the move')
   }
   guard.hold(id, { root: wrapKey(entered.root()), header: found.seat.header })
@@ -161,18 +155,19 @@ async function move(ordered: Ordered, shop: Workshop): Promise<Done> {
   const { id, order, device } = ordered
   const { guard, enclave } = shop
   if (!order.approval) throw refused('there is no approval')
-  const approval = verifyApproval(nativeCrypto, order.approval, device)
   using entered = await enter(ordered, shop)
   const { header } = entered.found
-  const release = shop.releases.find(approval.to)
-  const next = approve(approval, { vault: id, enclave, offer: shop.offerOf(id), release, move: header.move })
+  const releaseOf = (to: Uint8Array) => shop.releases.find(to)
+  const facts = { vault: id, enclave, offer: shop.offerOf(id), releaseOf, move: header.move }
+  const next = approve({ approval: order.approval, device }, facts)
   const head = guard.isUnlocked(id) ? (await opened(shop, id)).store.head : header.state
   guard.forget(id)
   await shop.drop(id)
   const found = await guard.write(id, { enclave, found: entered.found, header: { ...header, state: head, move: next } })
   shop.endOffer(id)
-  const handed = await handTo({ id, found, input: entered.input, root: entered.root() }, shop)
-  return { header: handed.header.seq, anchor: head }
+  const written = await handTo({ id, found, input: entered.input, root: entered.root() }, shop)
+  shop.handed()
+  return { header: written.header.seq, anchor: head }
 }
 
 /** The only way back: before the successor was unlocked. */
@@ -258,7 +253,7 @@ async function settleHere(
   return written
 }
 
-/** A's part of the way: the successor shows what it is, gets the header, and its seat stands in the file. */
+/** A's part of the way: the successor gets the header, and its seat stands in the file. */
 async function handTo(
   { id, found, input, root }: { id: VaultId; found: Found; input: Uint8Array; root: Uint8Array },
   { guard, enclave, successor, random }: Workshop,
@@ -267,20 +262,12 @@ async function handTo(
   const { move } = header
   try {
     if (!move || move.phase === 'handed') return found
-    if (!successor) throw refused('the next image does not run: start it beside this one, or abandon the move')
-    const nonce = random(CHALLENGE_NONCE_BYTES)
-    const { descriptor, evidence } = await successor.present(id, nonce)
-    const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(nativeCrypto, descriptor) })
-    if (!equalBytes(to, move.to)) throw refused('what runs beside this image is not what was approved')
-    const { epoch, pepper, salt, unlockers, state, seq } = header
-    const kept = { epoch, pepper, salt, unlockers, state, failures: 0, notBefore: 0, seq, serial: header.serial }
-    const named = sha384(evidence)
-    const plain = encodeHandover({ ...kept, from: enclave.measurement })
-    const context = { to: decodeDescriptor(descriptor).key, info: HANDOVER_INFO, aad: named }
-    const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, context, plain)
-    for (const secret of [plain, answerKey]) secret.fill(0)
-    const theirs = await successor.receive(id, { evidence: named, sealed })
-    const wrapped = wrapRoot(root, { input, place: { vault: id, measurement: to, epoch }, random })
+    const beside = await successor()
+    if (!beside) throw refused('the next image does not wait: start it beside this one, or abandon the move')
+    const theirs = await giveTo(beside, { vault: id, header, move, enclave, random })
+    const { to } = move
+    const place = { vault: id, measurement: to, epoch: header.epoch }
+    const wrapped = wrapRoot(root, { input, place, random })
     return await guard.write(id, {
       enclave,
       found,

@@ -8,11 +8,9 @@ import {
   encodeOutcome,
   encodePresentation,
   encodeSealed,
-  type MoveOffer,
   openOrder,
   ORDER_INFO,
   type Outcome,
-  REQUEST_BYTES,
 } from '#host/contracts/provisioning.ts'
 import { sealAead } from '#host/crypto/aead.ts'
 import type { Enclave, Releases } from '#host/crypto/enclave.ts'
@@ -25,7 +23,9 @@ import { parseVaultId, type VaultId } from '#host/wire/id.ts'
 import type { Vault } from '../vault.ts'
 import type { Guard } from './guard.ts'
 import { carryOut, type Workshop } from './orders.ts'
+import { openOffers } from './offers.ts'
 import { openPresenter, type Standing } from './presenter.ts'
+import { isAllThere, seatedFor } from './seats.ts'
 import { turnsByVault } from './slot.ts'
 import type { Successor } from './succession.ts'
 
@@ -45,37 +45,31 @@ export interface SealingOptions {
   readonly enclave: Enclave
   readonly sealer: Sealer
   readonly releases: Releases
-  readonly successor?: Successor | undefined
+  readonly successor?: (() => Promise<Successor | undefined>) | undefined
+  /** Told when every protected vault has a seat for the successor that waits: it waits for this process alone. */
+  readonly left?: (() => void) | undefined
+  readonly names: () => Promise<readonly VaultId[]>
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly find: (id: VaultId) => Promise<Vault | undefined>
   readonly drop: (id: VaultId) => Promise<void>
 }
 
+const nobody = () => Promise.resolve(undefined)
 const ANSWER_NONCE = new Uint8Array(NONCE_BYTES)
 
 export function openSealing(options: SealingOptions): Sealing {
-  const { guard, enclave, now, random, releases, successor } = options
+  const { guard, enclave, now, random, releases, successor = nobody } = options
   const presenter = openPresenter({ enclave, now, random })
   const turns = turnsByVault()
-  const offers = new Map<VaultId, MoveOffer>()
+  const offers = openOffers({ enclave, releases, successor, random })
+  let isHanded = false
   const shop: Workshop = {
     ...options,
     successor,
-    offerOf: (id) => offers.get(id),
-    endOffer: (id) => void offers.delete(id),
-  }
-
-  /** The question whether to move on, the same one until it is answered. */
-  function offerOf(id: VaultId): MoveOffer | null {
-    const release = successor && releases.find(successor.measurement)
-    if (!release || release.serial <= enclave.release.serial) return null
-    const asked = offers.get(id)
-    if (asked && equalBytes(asked.to, successor.measurement)) return asked
-    const { measurement: to, changes } = successor
-    const offer = { request: random(REQUEST_BYTES), to, release: release.id, serial: release.serial, changes }
-    offers.set(id, offer)
-    return offer
+    offerOf: offers.open,
+    endOffer: offers.end,
+    handed: () => (isHanded = true),
   }
 
   async function stateOf(id: VaultId): Promise<Standing> {
@@ -84,7 +78,7 @@ export function openSealing(options: SealingOptions): Sealing {
       if (!found) return { state: 'open', pin: false, offer: null }
       const pin = found.header.salt !== null
       if (found.header.move) return { state: 'moving', pin, offer: null }
-      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: offerOf(id) }
+      return { state: guard.isUnlocked(id) ? 'unlocked' : 'locked', pin, offer: await offers.ask(id) }
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== 'key-missing') throw error
       return { state: 'moved', pin: false, offer: null }
@@ -118,9 +112,24 @@ export function openSealing(options: SealingOptions): Sealing {
       const { plaintext, answerKey } = presenter.open(id, { evidence, sealed, info: ORDER_INFO })
       const outcome = encodeOutcome(await outcomeOf(id, plaintext, evidence))
       plaintext.fill(0)
+      if (isHanded) await letGo({ ...options, successor })
+      isHanded = false
       const answer = sealAead(answerKey, { nonce: ANSWER_NONCE, aad: evidence }, outcome)
       answerKey.fill(0)
       return encodeSealed({ evidence, sealed: answer })
     },
   }
+}
+
+/** Once a vault was handed over: tells, if that was the last one. */
+async function letGo({
+  guard,
+  names,
+  successor,
+  left,
+}: Pick<SealingOptions, 'guard' | 'names' | 'left'> & Pick<Workshop, 'successor'>): Promise<void> {
+  const beside = await successor()
+  if (!beside || !left) return
+  const seated = await seatedFor(beside.measurement, { names: await names(), read: (id) => guard.slots.read(id) })
+  if (isAllThere(seated)) left()
 }

@@ -1,12 +1,23 @@
-/** Handing a vault over: what A gives to B, sealed to the key that B's evidence names. The root key stays wrapped. */
+/**
+ * Handing a vault over: what A gives to B, sealed to the key that B's evidence names, with A's own evidence and the
+ * owner's approval inside. The root key stays wrapped.
+ */
+import { boundDescriptor, CHALLENGE_NONCE_BYTES, decodeDescriptor } from '#host/contracts/provisioning.ts'
 import type { Enclave, Release } from '#host/crypto/enclave.ts'
-import { sealHeader } from '#host/storage/protected.ts'
-import { bytesOf, check, z } from '#host/schema.ts'
+import { sealHpke } from '#host/crypto/hpke.ts'
+import { digest } from '#host/crypto/kdf.ts'
+import { nativeCrypto } from '#host/crypto/native.ts'
+import { sha384 } from '#host/crypto/p384.ts'
+import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
+import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
+import { MOVE_APPROVAL_BYTES_MAX, PROTECTED_BYTES_MAX } from '#host/storage/limits.ts'
+import { type Header, type Move, sealHeader } from '#host/storage/protected.ts'
+import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
-import { refused } from './move.ts'
+import { arrive, refused } from './move.ts'
 import { openPresenter, type Presented } from './presenter.ts'
 
-/** The next image, running beside this one. Only evidence makes it believed. */
+/** The next image: another process, that waits. Only evidence makes it believed. */
 export interface Successor {
   readonly measurement: Uint8Array
   readonly release: Release
@@ -23,7 +34,7 @@ export interface Handed {
   readonly sealed: Uint8Array
 }
 
-export const HANDOVER_INFO = new TextEncoder().encode('trellis/move/1')
+const HANDOVER_INFO = new TextEncoder().encode('trellis/move/1')
 
 const handover = z.strictObject({
   epoch: z.number().int().min(0),
@@ -31,37 +42,72 @@ const handover = z.strictObject({
   salt: bytesOf(16).nullable(),
   unlockers: z.array(bytesOf(32)),
   state: z.strictObject({ sequence: z.number(), chain: bytesOf(32), epoch: z.number() }).nullable(),
-  failures: z.number(),
-  notBefore: z.number(),
   seq: z.number(),
   serial: z.number(),
-  from: bytesOf(48),
+  approval: bytesUpTo(MOVE_APPROVAL_BYTES_MAX),
+  device: bytesOf(VERIFY_KEY_BYTES),
 })
-type Handover = z.infer<typeof handover>
+/** What is handed over, and the evidence of whoever does. */
+const witnessed = z.tuple([bytesUpTo(PROTECTED_BYTES_MAX), bytesUpTo(PROTECTED_BYTES_MAX)])
 
-export const encodeHandover = (value: Handover): Uint8Array => encodeCbor(value)
+/**
+ * A's side: judges what the successor shows, and gives it the header.
+ *
+ * @returns the header as the successor keeps it
+ * @throws Refusal `move-refused` when it is not what was approved, or went away
+ */
+export async function giveTo(
+  successor: Successor,
+  {
+    vault,
+    header,
+    move,
+    enclave,
+    random,
+  }: { vault: string; header: Header; move: Move; enclave: Enclave; random: (length: number) => Uint8Array },
+): Promise<Uint8Array> {
+  const nonce = random(CHALLENGE_NONCE_BYTES)
+  const { descriptor, evidence } = await successor.present(vault, nonce)
+  const to = enclave.recognize(evidence, { nonce, userData: boundDescriptor(nativeCrypto, descriptor) })
+  if (!equalBytes(to, move.to)) throw refused('what waits beside this image is not what was approved')
+  const { epoch, pepper, salt, unlockers, state, seq, serial } = header
+  const { approval, device } = move
+  const inner = encodeCbor({ epoch, pepper, salt, unlockers, state, seq, serial, approval, device })
+  const named = sha384(evidence)
+  const mine = await enclave.attest({ nonce: named, userData: boundHandover(inner) })
+  const plain = encodeCbor([inner, mine])
+  const context = { to: decodeDescriptor(descriptor).key, info: HANDOVER_INFO, aad: named }
+  const { bytes: sealed, answerKey } = sealHpke(nativeCrypto, context, plain)
+  for (const secret of [inner, plain, answerKey]) secret.fill(0)
+  return successor.receive(vault, { evidence: named, sealed })
+}
 
-/** The next image, beside the one that runs: it takes headers over, and opens no vault yet. */
+/** B's side, until it has a folder: it takes headers over, and opens no vault. */
 export function openSuccessor(options: {
   readonly enclave: Enclave
-  readonly changes: string
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
-}): Successor {
-  const { enclave, changes } = options
-  const { measurement, release } = enclave
+}): Pick<Successor, 'present' | 'receive'> {
+  const { enclave } = options
   const presenter = openPresenter(options)
   return {
-    measurement,
-    release,
-    changes,
     present: (vault, nonce) => presenter.present(vault, nonce, { state: 'moved', pin: false, offer: null }),
     async receive(vault, handed) {
       const { plaintext, answerKey } = presenter.open(vault, { ...handed, info: HANDOVER_INFO })
-      const given = check(handover, decodeCbor(plaintext), 'move-refused', 'a handed-over header')
-      for (const secret of [plaintext, answerKey]) secret.fill(0)
-      if (given.serial >= release.serial) throw refused('this image is not newer than the one that hands over')
-      return sealHeader(enclave, vault, { ...given, seq: given.seq + 1, renew: true, move: null })
+      const [inner, evidence] = check(witnessed, decodeCbor(plaintext), 'move-refused', 'what is handed over')
+      const question = { nonce: handed.evidence, userData: boundHandover(inner) }
+      const from = enclave.recognize(evidence, question)
+      const { approval, device, ...kept } = check(handover, decodeCbor(inner), 'move-refused', 'a handed-over header')
+      for (const secret of [plaintext, inner, answerKey]) secret.fill(0)
+      const isUnlocker = (key: Uint8Array): boolean => kept.unlockers.some((one) => equalBytes(one, digest(key)))
+      arrive({ approval, device }, { vault, from, serial: kept.serial, enclave, isUnlocker })
+      const fresh = { failures: 0, notBefore: 0, renew: true, move: null, from }
+      return sealHeader(enclave, vault, { ...kept, ...fresh, seq: kept.seq + 1 })
     },
   }
+}
+
+/** What A's evidence carries for what it hands over: SHA-384, domain-separated. */
+function boundHandover(inner: Uint8Array): Uint8Array {
+  return sha384(new TextEncoder().encode('trellis/handover/1'), inner)
 }
