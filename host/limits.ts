@@ -20,7 +20,7 @@ export const CLOCK_SKEW_MS_MAX = 5 * 60_000
 /** Least padded size: small answers (yes, no, refused) all look alike. */
 export const PADDED_BYTES_MIN = 64
 /** The CBOR writer's buffer that is kept, one a thread: what goes into one message fits, pages of entries as well. */
-export const CBOR_SPARE_BYTES = MESSAGE_BYTES_MAX
+export const CBOR_SPARE_BYTES = 1 * MiB
 /** Text of a refusal or a reply's message: one line for a person. */
 export const MESSAGE_CHARS_MAX = 1_024
 

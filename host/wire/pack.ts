@@ -16,7 +16,6 @@ const options = {
   copyBuffers: true,
 } as const
 const packr = new Packr(options)
-const viewing = new Packr({ ...options, copyBuffers: false })
 
 /**
  * Plain data (null, booleans, numbers, text, bigints, arrays, plain objects, Uint8Array) to bytes of its own. A key
@@ -30,9 +29,4 @@ export function pack(value: unknown): Uint8Array {
 export function unpack(bytes: Uint8Array): unknown {
   // From a Buffer it would make Buffers.
   return packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-}
-
-/** The same where byte strings are views of `bytes`: for bytes that nobody writes over. */
-export function unpackViews(bytes: Uint8Array): unknown {
-  return viewing.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }

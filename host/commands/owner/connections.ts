@@ -17,7 +17,9 @@ interface Json {
 export function listConnections({ device, json, ...typed }: Typed & Json, screen: Screen): Promise<void> {
   return withVault(device, typed, async (owner) => {
     const connections = await owner.connections()
-    const rows = connections.map(({ users, ...one }) => ({ ...one, users: users.map((user) => user.toHex()) }))
+    const rows = connections.map(({ users, ...one }) =>
+      Object.assign(one, { users: users.map((user) => user.toHex()) }),
+    )
     if (json === true) return rows.forEach((row) => screen.print(JSON.stringify(row)))
     const lines = rows.map(({ connection, alias, kind, status, contract, users }) => [
       connection,

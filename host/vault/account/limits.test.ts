@@ -14,6 +14,7 @@ import { versionWrite } from './write.ts'
 const bytes = (length: number) => new Uint8Array(length)
 const id = parseDeviceId(bytes(32))
 const entry = parseEntryId(bytes(16))
+const many = (count: number, row: readonly unknown[]) => Array.from({ length: count }, () => row)
 const share = [id, id, 1, bytes(128)]
 const channel = [id, id, 1, bytes(1_120)]
 const least = { header: bytes(1), signature: bytes(3_373), outline: null, content: null, channels: [], shares: [] }
@@ -22,20 +23,21 @@ test.each([
   ['header', bytes(4_096), bytes(4_097)],
   ['outline', bytes(8_192), bytes(8_193)],
   ['content', bytes(524_288), bytes(524_289)],
-  ['shares', Array(512).fill(share), Array(513).fill(share)],
-  ['channels', Array(512).fill(channel), Array(513).fill(channel)],
+  ['shares', many(512, share), many(513, share)],
+  ['channels', many(512, channel), many(513, channel)],
   ['signature', bytes(3_373), bytes(3_374)],
 ])('the %s of a write has a limit', (name, most, more) => {
   expect(versionWrite.safeParse({ ...least, [name]: most }).success).toBe(true)
   expect(versionWrite.safeParse({ ...least, [name]: more }).success).toBe(false)
 })
 
+const item = (value: Uint8Array) => ({ value }) as Item
+
 /** A vault that has one version under every name. */
 function vaultOf(outline: Uint8Array): Vault {
   const row = { header: bytes(100), signature: bytes(3_373), recipients: bytes(32), outline }
   const version = encodeHeldVersion({ version: entry, hash: id, ...row } as never)
   const shared = encodeShareRow({ sharer: id, recipient: id, epoch: 1, sealed: bytes(128) })
-  const item = (value: Uint8Array) => ({ value }) as Item
   const namespace = (name: string) => ({ get: () => item(name === 'shares' ? shared : version) })
   return { store: { namespace } } as unknown as Vault
 }
