@@ -34,3 +34,15 @@ test.each<RefusalCode>(['storage-failed', 'vault-locked', 'key-missing', 'confli
 test('a fault ends the round, and whoever runs it', async () => {
   await expect(dueAfter(new Error('a fault'))).rejects.toThrow('a fault')
 })
+
+test('a vault that its owner locks in the middle of a round is left to the next', async () => {
+  await using opened = await openFolder(world.folder, { create: false })
+  const vault = await opened.vaults.find(VAULT)
+  if (!vault) throw new Error('no vault')
+  await vault.store.commit([dueErasure], { now: world.now() })
+  const locked = { ...opened.vaults, renew: async () => vault.store[Symbol.asyncDispose]() }
+  const commits = vault.store.attempts
+  await upkeep(locked, { bus: world.broker.connect(), now: world.now(), random })
+  expect(vault.store.attempts).toBe(commits + 1)
+  expect(erasureDue(vault)).toBe(true)
+})

@@ -51,12 +51,12 @@ async function round(vault: Vault, moment: Moment & { readonly dialer?: Dialer }
   await moment.dialer?.round(vault, moment)
 }
 
-/** A vault whose writes are overdue has its next round when they are not: the others go on. */
+/** A vault whose writes are overdue, or that its owner locks meanwhile, has its next round after: the others go on. */
 async function inTime(work: Promise<void>): Promise<void> {
   try {
     await work
   } catch (error) {
-    if (!(error instanceof Refusal) || error.code !== 'audit-unavailable') throw error
+    if (!(error instanceof Refusal) || !['audit-unavailable', 'vault-locked'].includes(error.code)) throw error
   }
 }
 

@@ -186,5 +186,5 @@ it('closes once what was committed is durable, and takes nothing after', async (
   await store[Symbol.asyncDispose]()
   expect(memory.unsynced).toBe(0)
   await pending
-  await expect(store.commit([put('b')], { now: 2 })).rejects.toThrow('closed')
+  await expect(store.commit([put('b')], { now: 2 })).rejects.toMatchObject({ code: 'vault-locked' })
 })

@@ -137,7 +137,8 @@ export class JournaledStore implements VaultStore {
   ): Promise<Receipt> {
     this.#attempts++
     if (this.#lane.failure !== undefined) throw this.#lane.failure
-    if (this.#closed) throw new Error(`the store of vault ${this.vault} is closed`)
+    // Its owner locked or moved it while this was in hand: whoever opens it next does it.
+    if (this.#closed) throw new Refusal('vault-locked', `vault ${this.vault} was closed meanwhile: send it again`)
     for (const change of changes) checkChange(change)
     this.#checkExpected(expected)
     const stretches = stretchesOf(changes, now)
