@@ -10,7 +10,13 @@ export function nsmSocket(path: string): NsmDevice {
   const limits = { bytesMax: NSM_RESPONSE_BYTES_MAX, silentMsMax: NSM_ANSWER_MS_MAX }
   return (request) =>
     askSocket(path, request, limits).catch((cause: unknown) => {
-      const why = cause instanceof Error ? cause.message : 'no answer'
-      throw new Refusal('not-attested', `nsm: ${path}: ${why}: start the process that owns the module`, { cause })
+      throw new Refusal('not-attested', `nsm: ${path}: ${whyOf(cause)}: start the process that owns the module`, {
+        cause,
+      })
     })
+}
+
+function whyOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'no answer'
+  return 'code' in cause ? 'nobody listens' : cause.message
 }

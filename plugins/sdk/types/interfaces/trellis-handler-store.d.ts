@@ -1,6 +1,7 @@
 declare module 'trellis:handler/store@0.1.0' {
   /**
    * `connection` is the asker's own namespace; `handler` is this handler's own in this vault, one for all connections.
+   * `sandbox/<id>/mutual` and `sandbox/<id>/own` are areas of a sandbox that the asker shares and this vault hosts.
    */
   export function open(label: string): Namespace
   export type Error = ErrorUnavailable | ErrorConflict | ErrorTooLarge | ErrorWrongCategory | ErrorFull
