@@ -4,11 +4,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openIssuer } from '#client/issuer.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
+import { manifestOf, registryOf } from '#host/plugin/fixtures/stage.ts'
 import { createPool } from '#host/plugin/pool.ts'
 import { OWN_OPENED_MAX } from '#host/vault/account/limits.ts'
 import { emptyOwn, keepContent } from '#host/vault/account/own.ts'
 import { attach, attachVault, draft, type Rig, signUp } from './entries-rig.fixture.ts'
-import { type Asker, connectService } from './service.fixture.ts'
+import { type Asker, connectService, told } from './service.fixture.ts'
 import { gatedPool, random, startWorld, type World } from './world.fixture.ts'
 
 const handlers = { handlers: true, users: [] }
@@ -78,6 +79,26 @@ describe('a field that is an entry', () => {
     expect(await ask()).toEqual(given('12 Rose Lane'))
     await phone.update(entry, 'x', { outline: outlineOf('shipping_address', 'note') })
     expect(await ask()).toEqual(given('12 Rose Lane'))
+  })
+
+  test('may be of a kind that the handler’s manifest names, and then yields to a profile field', async () => {
+    const manifest = manifestOf('data-access')
+    const registry = registryOf(
+      { ...manifest, needs: { ...manifest.needs, kinds: ['delivery-place'] } },
+      'verification',
+    )
+    await using pool = await createPool({ registry, cells: 1, spares: 0 })
+    const named = async () => {
+      const held = await acme.hold('data.request', ADDRESS)
+      await world.hand(held.message, { pool, registry })
+      return told(await held.answer)
+    }
+    const outline = outlineOf('shipping_address', 'delivery-place')
+    await phone.create('place', draft('place', '3 Kind Court', { outline, audience: handlers }))
+    expect(await ask()).toEqual(given('12 Rose Lane'))
+    expect(await named()).toEqual(given('3 Kind Court'))
+    await putEntry('shipping_address', '1 Entry Road')
+    expect(await named()).toEqual(given('1 Entry Road'))
   })
 
   test.each([

@@ -144,6 +144,8 @@ export const MANIFEST_BYTES_MAX = 64 * KiB
 export const MANIFEST_EVENTS_MAX = 32
 /** Keys one handler may sign with: a wallet's few; a list nobody reads is no review. */
 export const MANIFEST_KEYS_MAX = 8
+/** Kinds of entries of its own that one handler may name. */
+export const MANIFEST_KINDS_MAX = 8
 /** Nesting of a handler author's JSON Schema: the check recurses this deep. */
 export const SCHEMA_DEPTH_MAX = 16
 /** Subschemas in one JSON Schema: bounds the work of one check. */

@@ -21,6 +21,7 @@ import type { Chaos } from '#host/messaging/chaos.ts'
 import { type MemoryBroker, type MemoryBus, memoryBroker } from '#host/messaging/memory.ts'
 import type { Message } from '#host/messaging/port.ts'
 import type { Pool } from '#host/plugin/pool.ts'
+import type { Registry } from '#host/plugin/registry.ts'
 import { allRows, trailBase, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import type { AuditRow } from '#host/storage/audit-row.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
@@ -88,7 +89,10 @@ export interface World extends AsyncDisposable {
   /** Pairs a device that the vault was told of later. */
   enrol(device: string, signing: SigningKey, store?: ClientStore): Promise<OwnerDevice>
   /** Gives one message to the host's own flow and waits for its end; `pool` takes the place of the host's. */
-  hand(message: Message, options?: { pool?: Pool; bus?: Pick<MemoryBus, 'publish'> }): Promise<Trace>
+  hand(
+    message: Message,
+    options?: { pool?: Pool; registry?: Registry; bus?: Pick<MemoryBus, 'publish'> },
+  ): Promise<Trace>
   /** One command of the phone, sealed and not sent; nobody waits for its answer. */
   holdCommand(type: string, body: Cbor): Message
   /** The next delivery on a subject that ends so, not counting the first `from`. */
@@ -238,13 +242,13 @@ async function startRunner({
       if (!vault) throw new Error('the vault is gone')
       return vault
     },
-    async hand(message, { pool, bus } = {}) {
+    async hand(message, { pool, registry, bus } = {}) {
       const { host } = running
       const told = Promise.withResolvers<Trace>()
       // The host's own pool is its own: what is handed over runs in the one that is given, or must not run.
       const deliverer = {
         bus: { ...running.bus, ...bus },
-        registry: host.registry,
+        registry: registry ?? host.registry,
         pool: pool ?? noPool,
         hold: (id: string) => host.vaults.hold(id),
         now: options.now,

@@ -256,10 +256,7 @@ export interface SignedPrune {
 /** What an outline says: enough for a list. It is never more than a few KiB. */
 export interface Outline {
   readonly title: string
-  /**
-   * `profile-field`, `credential`, `login`, `key-reference`, `card`, `identity`, `note`, `file-reference`, or one that
-   * a manifest names.
-   */
+  /** One of `commonKinds`, or one that a manifest names, or the owner's own. */
   readonly kind: string
   /** Addresses it is offered at. */
   readonly urls: readonly string[]

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
-import { MANIFEST_BYTES_MAX, MANIFEST_KEYS_MAX } from '#host/limits.ts'
+import { MANIFEST_BYTES_MAX, MANIFEST_KEYS_MAX, MANIFEST_KINDS_MAX } from '#host/limits.ts'
 
 import { parseManifest, publishedManifest } from './manifest.ts'
 
@@ -25,6 +25,7 @@ test('what is left out of needs is not needed, what is left out of limits has a 
   const manifest = parse({ ...good, needs: { fields: true }, limits: {} })
   expect(manifest.needs).toEqual({
     fields: true,
+    kinds: [],
     namespaces: {},
     keys: [],
     outbox: [],
@@ -57,6 +58,23 @@ test.each([
   ['an unknown algorithm', [use('coins', 'rsa')], 'needs.keys.0.algorithm'],
 ])('keys: refuses %s', (_, keys, message) => {
   expect(() => parse(keyed(...keys))).toThrow(message)
+})
+
+const kinded = (kinds: readonly unknown[], fields = true) => ({ ...good, needs: { fields, kinds } })
+const kindsOf = (count: number) => Array.from({ length: count }, (_, at) => `kind-${at}`)
+
+test('kinds of entries: up to eight of its own', () => {
+  expect(parse(kinded(kindsOf(MANIFEST_KINDS_MAX))).needs.kinds).toEqual(kindsOf(MANIFEST_KINDS_MAX))
+})
+
+test.each([
+  ['nine', kinded(kindsOf(MANIFEST_KINDS_MAX + 1)), 'needs.kinds'],
+  ['one twice', kinded(['allergy', 'allergy']), 'names a kind twice'],
+  ['one that every device knows', kinded(['login']), 'is a common kind'],
+  ['one that is none', kinded(['My Kind']), 'needs.kinds.0'],
+  ['any without fields', { ...kinded(['allergy'], false), events: [] }, 'needs.kinds: needs.fields must be true'],
+])('kinds of entries: refuses %s', (_, manifest, message) => {
+  expect(messageOf(() => parse(manifest))).toContain(message)
 })
 
 test('lists all mistakes with file and path', () => {

@@ -12,9 +12,11 @@ import {
   MANIFEST_BYTES_MAX,
   MANIFEST_EVENTS_MAX,
   MANIFEST_KEYS_MAX,
+  MANIFEST_KINDS_MAX,
 } from '#host/limits.ts'
 import { HANDLER_FUEL, HANDLER_FUEL_MAX } from '#host/plugin/limits.ts'
 import { mistakes, z } from '#host/schema.ts'
+import { commonKinds } from '#host/wire/entry-kind.ts'
 
 import { parseBody } from './body.ts'
 import { schemaMistakes, type JsonSchema } from './schemas.ts'
@@ -82,6 +84,20 @@ const right = z.enum(['r', 'rw'])
 const needs = z
   .strictObject({
     fields: z.boolean().default(false).describe('The personal fields the event was admitted for.'),
+    kinds: z
+      .array(
+        z
+          .string()
+          .regex(/^[a-z][a-z0-9-]{0,62}$/u)
+          .refine((kind) => !commonKinds.includes(kind), 'is a common kind: fields and credentials serve those'),
+      )
+      .max(MANIFEST_KINDS_MAX)
+      .refine((kinds) => new Set(kinds).size === kinds.length, 'names a kind twice')
+      .readonly()
+      .default([])
+      .describe(
+        'Kinds of the owner’s entries, beyond the common ones, that are fields of their title for this handler.',
+      ),
     namespaces: z
       .strictObject({
         connection: right.optional().describe('The asker’s own namespace.'),
@@ -234,8 +250,9 @@ function crossChecks(value: unknown): string[] {
   const parts = z.object({ events: z.array(z.unknown()), needs: z.unknown() }).safeParse(value)
   if (!parts.success) return []
   const needed = needs.safeParse(parts.data.needs)
+  const kinds = needed.success && needed.data.kinds.length > 0 && !needed.data.fields
   const seen = new Set<string>()
-  return parts.data.events.flatMap((entry, index) => {
+  const inEvents = parts.data.events.flatMap((entry, index) => {
     const parsed = event.safeParse(entry)
     if (!parsed.success) return []
     const { type, fields, approval } = parsed.data
@@ -249,4 +266,7 @@ function crossChecks(value: unknown): string[] {
     }
     return found
   })
+  return kinds
+    ? ['needs.kinds: needs.fields must be true, since entries of these kinds are fields', ...inEvents]
+    : inEvents
 }

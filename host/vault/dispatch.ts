@@ -83,7 +83,7 @@ export function grantedTo(given: Given): Granted {
   const { factor, store } = opened.vault
   const gate = gateFor(factor, { event: opened.event.id, now })
   const names = given.fields.map(({ name }) => name)
-  const fields = readPersonal(opened.vault, names, { gate, now })
+  const fields = readPersonal(opened.vault, names, { kinds: given.registered.manifest.needs.kinds, gate, now })
   const held = heldFor(given, gate)
   const sources = sourcesOf(given, { gate, fields: fields.values, credentials: held.credentials })
   const relied = (effects: Effects): Effects => {

@@ -17,18 +17,21 @@ export interface FieldReads {
   expected(): readonly Expectation[]
 }
 
+interface ReadOptions {
+  /** Of entries that the handler's manifest names, beside profile fields. */
+  readonly kinds: readonly string[]
+  readonly gate: Gate
+  readonly now: number
+}
+
 /** @throws Refusal `second-factor-needed` when one of them is critical and the vault is locked */
-export function readPersonal(
-  vault: Vault,
-  names: readonly string[],
-  { gate, now }: { readonly gate: Gate; readonly now: number },
-): FieldReads {
+export function readPersonal(vault: Vault, names: readonly string[], { kinds, gate, now }: ReadOptions): FieldReads {
   const values = new Map<string, string>()
   const places: { readonly name: string; readonly entry: string | undefined; readonly place: Expectation }[] = []
   const turn = entriesUnchanged(vault, TURN)
   const directory = directoryUnchanged(vault)
   for (const name of names) {
-    const read = readField(vault, name, { gate, now })
+    const read = readField(vault, name, { kinds, gate, now })
     places.push({ name, ...read })
     if (read.value !== undefined) values.set(name, read.value)
   }
@@ -36,18 +39,18 @@ export function readPersonal(
     values,
     expected() {
       if (places.length === 0) return []
-      const isMoved = places.some(({ name, entry }) => entryOf(vault, name, now) !== entry)
+      const isMoved = places.some(({ name, entry }) => entryOf(vault, name, { kinds, now }) !== entry)
       return [...places.map(({ place }) => place), directory, ...(isMoved ? [turn] : [])]
     },
   }
 }
 
-function readField(vault: Vault, name: string, { gate, now }: { readonly gate: Gate; readonly now: number }) {
+function readField(vault: Vault, name: string, { kinds, gate, now }: ReadOptions) {
   const key = `field/${name}`
   const item = vault.store.namespace('personal').get(key)
   // Critical stays critical: an entry of that name needs the PIN as well.
   if (item?.sensitivity === 'critical' && !gate.pass()) throw factorNeeded()
-  const entry = entryOf(vault, name, now)
+  const entry = entryOf(vault, name, { kinds, now })
   if (entry === undefined) {
     const place: Expectation = { namespace: 'personal', key, revision: item?.revision ?? 0 }
     return { entry, place, value: item && new TextDecoder().decode(item.value) }
@@ -57,8 +60,13 @@ function readField(vault: Vault, name: string, { gate, now }: { readonly gate: G
   return { entry, place, value: content === null ? undefined : textIn(vault, entry, content) }
 }
 
-function entryOf(vault: Vault, name: string, now: number): string | undefined {
-  return namedEntry(vault, { kind: 'profile-field', name }, now)
+/** A profile field of that name, else an entry of the first of these kinds that has one. */
+function entryOf(vault: Vault, name: string, { kinds, now }: Pick<ReadOptions, 'kinds' | 'now'>): string | undefined {
+  for (const kind of ['profile-field', ...kinds]) {
+    const entry = namedEntry(vault, { kind, name }, now)
+    if (entry !== undefined) return entry
+  }
+  return undefined
 }
 
 function textIn(vault: Vault, entry: string, content: Uint8Array): string | undefined {

@@ -65,6 +65,12 @@ test.each<[object, string, string]>([
     'store of the handler: nothing (was: r)',
   ],
   [
+    withNeeds({ namespaces: { connection: 'r', 'sandbox/mutual': 'rw' } }),
+    'store of the sandbox/mutual: rw (was: nothing)',
+    'store of the sandbox/mutual: nothing (was: rw)',
+  ],
+  [withNeeds({ kinds: ['allergy'] }), 'reads entries of kind allergy', 'reads entries of kind allergy no more'],
+  [
     withNeeds({ keys: [...base.needs.keys, { alias: 'mine', uses: ['sign'], algorithm: 'bip340' }] }),
     'signs with key mine (bip340)',
     'signs with key mine (bip340) no more',

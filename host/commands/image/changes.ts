@@ -47,6 +47,7 @@ export function grantsOf(manifest: Manifest): readonly Change[] {
 
 const NOTHING: Needs = {
   fields: false,
+  kinds: [],
   namespaces: {},
   keys: [],
   outbox: [],
@@ -107,7 +108,7 @@ function fieldChanges(type: string, [before, after]: readonly [string | null, st
 }
 
 function needChanges(before: Needs, after: Needs): readonly Change[] {
-  const spaces = (['connection', 'handler'] as const).flatMap((name) =>
+  const spaces = (['connection', 'handler', 'sandbox/mutual', 'sandbox/own'] as const).flatMap((name) =>
     rankChanges(`store of the ${name}:`, ORDERS.namespace, [
       before.namespaces[name] ?? 'nothing',
       after.namespaces[name] ?? 'nothing',
@@ -118,6 +119,7 @@ function needChanges(before: Needs, after: Needs): readonly Change[] {
   const flags = setChanges('uses', [usesOf(before), usesOf(after)])
   return [
     ...flags,
+    ...setChanges('reads entries of kind', [before.kinds, after.kinds]),
     ...spaces,
     ...setChanges('signs with', [before.keys.map(keyText), after.keys.map(keyText)]),
     ...rankChanges('credentials:', ORDERS.credentials, [

@@ -3,7 +3,7 @@
  * is found so is judged when it is served, not before: an outline that lies can hide an entry, as withholding it can.
  */
 import { type EntryId, parseEntryId } from '#host/entries/ids.ts'
-import { type ServedKind, type ServedName, servedName } from '#host/entries/kinds.ts'
+import { type ServedName, servedName } from '#host/entries/kinds.ts'
 import type { Device, SignedVersion } from '#host/entries/model.ts'
 import { decodeOutline, openPart, type Part } from '#host/entries/sealed.ts'
 import { type ChannelKey, enterChannel, openShare } from '#host/entries/share.ts'
@@ -24,7 +24,7 @@ export function namedEntry(vault: Vault, { kind, name }: ServedName, now: number
 }
 
 /** All of a kind, by their names. */
-export function namedEntries(vault: Vault, kind: ServedKind, now: number): (readonly [name: string, key: string])[] {
+export function namedEntries(vault: Vault, kind: string, now: number): (readonly [name: string, key: string])[] {
   if (!isCurrent(vault, now)) return []
   const prefix = `${kind} `
   return [...vault.account.own.names].flatMap(([name, key]) =>
