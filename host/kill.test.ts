@@ -32,6 +32,7 @@ const START_MS = 150
 const ANY_MS = 120
 /** By then some delivery was at the step of a plan, on any machine. */
 const REACHED_MS_MAX = 60_000
+const RESEND_MS = 1_000
 /** Deliveries until a kill. */
 const COUNT_MAX = 30
 /** Only some requests get there. */
@@ -91,11 +92,21 @@ async function killOften(options: {
   const last = lives.start(plan)
   await last.ready
   traffic.stop()
-  await traffic.resend()
-  await done
+  await heardOut(traffic, done)
   last.kill()
   await last.ended
   return { known: traffic, found: await findEffects(home, traffic.connection) }
+}
+
+/** Sends again what has no answer, as clients do, until all has one. @throws Error when something never has */
+async function heardOut(traffic: Traffic, done: Promise<void>): Promise<void> {
+  for (let left = REACHED_MS_MAX / RESEND_MS; left > 0; left--) {
+    // What is lost of it comes with the next; a wrong answer ends `done`.
+    traffic.resend().catch(() => undefined)
+    const isDone = await Promise.race([done.then(() => true), delay(RESEND_MS, false, { ref: false })])
+    if (isDone) return
+  }
+  throw new Error('something that was asked is never answered')
 }
 
 /** Resolves when the process is gone: at the step it was told, or when chance said. */
