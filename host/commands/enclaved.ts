@@ -91,12 +91,10 @@ export async function showingOf(
     nsm = '',
   }: Pick<EnclaveOptions, 'folder' | 'now'> & { readonly releases: Releases; readonly nsm?: string | undefined },
 ): Promise<Showing> {
-  if (registers) {
-    // Whoever started the host was warned by its enclave.
-    const attestor = openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn: unheard, registers })
-    return openShowing({ attest: (asked) => attestor.attest(asked), measure, ...releases })
-  }
-  const attestor = openNitroAttestor(nsmSocket(nsm))
+  // Whoever started the host was warned by its enclave.
+  const attestor = registers
+    ? openSoftwareAttestor({ key: await openAttestorKey(folder), now, warn: unheard, registers })
+    : openNitroAttestor(nsmSocket(nsm))
   return openShowing({ attest: (asked) => attestor.attest(asked), measure, ...releases })
 }
 
