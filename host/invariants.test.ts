@@ -11,13 +11,14 @@ import { newChallenge, verifyChallenge } from '#host/commands/demo/challenge.ts'
 import { readImage } from '#host/commands/image.ts'
 import { openFolder } from '#host/commands/open.ts'
 import type { Job } from '#host/plugin/job.ts'
+import { hostileCompiled } from '#host/plugin/fixtures/hostile-compiled.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
 import { allRows, readTrail, trailHead, verifyTrail } from '#host/storage/audit.ts'
 import { makeImage } from '../scripts/build-image.ts'
 import { connectService, HOUR_MS, type Asker, told } from './service.fixture.ts'
 import { copyOf, gatedPool, random, startWorld, until, VAULT, type World } from './world.fixture.ts'
 
-const HOSTILE = ['loops', 'hoards', 'floods', 'recurses', 'traps', 'lies', 'peeks']
+const HOSTILE = hostileCompiled.map(([name]) => name)
 
 let world: World
 let pool: Pool
@@ -262,15 +263,7 @@ test('invariant 7: an image with any changed, missing or unlisted file is no ima
 })
 
 describe('misbehaviour', () => {
-  test.each([
-    ['loops', 'handler-deadline'],
-    ['hoards', 'handler-memory'],
-    ['floods', 'handler-calls'],
-    ['recurses', 'handler-stack'],
-    ['traps', 'handler-trapped'],
-    ['lies', 'handler-lied'],
-    ['peeks', 'not-granted'],
-  ])('invariant 8: a handler that %s costs its own event only: %s', async (name, code) => {
+  test.each(hostileCompiled)('invariant 8: a handler that %s costs its own event only: %s', async (name, code) => {
     const [acme, bolt] = [await connectService(world, 'Acme'), await connectService(world, 'Bolt')]
     await acme.ask('counts.run')
     const bad = acme.ask(`${name}.run`)

@@ -3,23 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { POOL_QUEUE_MAX } from '#host/limits.ts'
 import { HANDLER_FUEL_MAX, POOL_TENANT_QUEUE_MAX } from '#host/plugin/limits.ts'
 
+import { hostileCompiled } from './fixtures/hostile-compiled.ts'
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { createPool, type Pool } from './pool.ts'
 import type { Effects, Sources } from './port.ts'
 import { HandlerFailure } from './refusal.ts'
 
-const hostile = [
-  ['loops', 'handler-deadline'],
-  ['hoards', 'handler-memory'],
-  ['floods', 'handler-calls'],
-  ['recurses', 'handler-stack'],
-  ['traps', 'handler-trapped'],
-  ['lies', 'handler-lied'],
-  ['peeks', 'not-granted'],
-  ['spills', 'handler-output'],
-] as const
-
-const registry = registryOf('notes', 'keeps', 'chatters', ...hostile.map(([name]) => name))
+const registry = registryOf('notes', 'keeps', 'chatters', ...hostileCompiled.map(([name]) => name))
 const textOf = (effects: Effects): string => new TextDecoder().decode(effects.reply)
 const code = (code: string): unknown => expect.objectContaining({ code })
 
@@ -56,7 +46,7 @@ describe('one pool', () => {
     expect(namespace.get('note')?.revision).toBe(7)
   })
 
-  test.each(hostile)('%s ends as %s; its neighbours and the host are unharmed', async (name, expected) => {
+  test.each(hostileCompiled)('%s ends as %s; its neighbours and the host are unharmed', async (name, expected) => {
     const namespace = memoryNamespace()
     namespace.set('note', '"kept"')
     const neighbours = Array.from({ length: 20 }, (_, at) => run('notes', { body: at, sources: granting(namespace) }))
@@ -68,10 +58,12 @@ describe('one pool', () => {
   })
 
   test('hostile handlers all at once, twice', async () => {
-    const jobs = [...hostile, ...hostile].map(([name]) => run(name, { sources: granting(memoryNamespace(), false) }))
+    const jobs = [...hostileCompiled, ...hostileCompiled].map(([name]) =>
+      run(name, { sources: granting(memoryNamespace(), false) }),
+    )
     const ends = await Promise.allSettled(jobs)
     const codes = ends.map((end) => (end.status === 'rejected' ? (end.reason as HandlerFailure).code : 'fine'))
-    expect(codes).toEqual([...hostile, ...hostile].map(([, code]) => code))
+    expect(codes).toEqual([...hostileCompiled, ...hostileCompiled].map(([, code]) => code))
     expect(textOf(await run('notes', { sources: granting(memoryNamespace()) }))).toBe('null')
   })
 
