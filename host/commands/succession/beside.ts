@@ -2,7 +2,6 @@
  * The image that waits beside the one that runs, as the latter finds it: asked for its listing and its manifests, held
  * against its evidence and the release log. What it changes is told by the image that runs now.
  */
-import { SUCCESSION_BYTES_MAX, SUCCESSION_SILENT_MS_MAX } from '#enclave/limits.ts'
 import { decodeListing, type ImageManifest } from '#enclave/listing.ts'
 import { measureImage } from '#enclave/measure.ts'
 import { askSocket } from '#enclave/unix-socket.ts'
@@ -17,7 +16,15 @@ import type { Successor } from '#host/vault/sealing/succession.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { type Described, releaseNote } from '../image/diff.ts'
 import { RELEASES_FILE } from '../releases.ts'
-import { boundImage, decodeOutcome, decodeShown, encodeQuestion, type Question, type Shown } from './questions.ts'
+import {
+  boundImage,
+  decodeOutcome,
+  decodeShown,
+  encodeQuestion,
+  type Question,
+  type Shown,
+  socketLimits,
+} from './questions.ts'
 
 export interface BesideOptions {
   /** Where it would listen. */
@@ -107,8 +114,7 @@ async function measurementAt(socket: string): Promise<Uint8Array | undefined> {
 }
 
 async function ask(socket: string, question: Question): Promise<readonly Uint8Array[]> {
-  const limits = { bytesMax: SUCCESSION_BYTES_MAX, silentMsMax: SUCCESSION_SILENT_MS_MAX }
-  const answer = await askSocket(socket, encodeQuestion(question), limits).catch((cause: unknown) => {
+  const answer = await askSocket(socket, encodeQuestion(question), socketLimits).catch((cause: unknown) => {
     throw new Refusal('move-refused', 'move: the next image went away: start it again, or abandon the move', { cause })
   })
   return decodeOutcome(answer)

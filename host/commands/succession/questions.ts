@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 
-import { SUCCESSION_BYTES_MAX } from '#enclave/limits.ts'
+import { SUCCESSION_BYTES_MAX, SUCCESSION_SILENT_MS_MAX } from '#enclave/limits.ts'
+import type { SocketLimits } from '#enclave/unix-socket.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 import { isRefusalCode, Refusal } from '#host/errors.ts'
 import { MANIFEST_BYTES_MAX, MESSAGE_CHARS_MAX } from '#host/limits.ts'
@@ -13,6 +14,9 @@ import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 /** Of the data folder. */
 export const socketIn = (folder: string): string => join(folder, 'successor.sock')
+
+/** Of both sides. */
+export const socketLimits: SocketLimits = { bytesMax: SUCCESSION_BYTES_MAX, silentMsMax: SUCCESSION_SILENT_MS_MAX }
 
 const bytes = bytesUpTo(SUCCESSION_BYTES_MAX)
 

@@ -61,6 +61,13 @@ function killer(cut: Cut | null): (at: Cut['at']) => { readonly before: () => vo
 
 /** Each call may be the last. */
 function mortal(enclave: Enclave, point: ReturnType<typeof killer>): Enclave {
+  function within<T>(at: Cut['at'], act: () => T): T {
+    const { before, after } = point(at)
+    before()
+    const done = act()
+    after()
+    return done
+  }
   return {
     ...enclave,
     async attest(asked) {
@@ -68,20 +75,8 @@ function mortal(enclave: Enclave, point: ReturnType<typeof killer>): Enclave {
       before()
       return enclave.attest(asked).finally(after)
     },
-    recognize(evidence, asked) {
-      const { before, after } = point('recognize')
-      before()
-      const measurement = enclave.recognize(evidence, asked)
-      after()
-      return measurement
-    },
-    seal(secret, context) {
-      const { before, after } = point('seal')
-      before()
-      const sealed = enclave.seal(secret, context)
-      after()
-      return sealed
-    },
+    recognize: (evidence, asked) => within('recognize', () => enclave.recognize(evidence, asked)),
+    seal: (secret, context) => within('seal', () => enclave.seal(secret, context)),
   }
 }
 

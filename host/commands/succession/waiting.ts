@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { SUCCESSION_BYTES_MAX, SUCCESSION_POLL_MS, SUCCESSION_SILENT_MS_MAX } from '#enclave/limits.ts'
+import { SUCCESSION_POLL_MS } from '#enclave/limits.ts'
 import { encodeListing } from '#enclave/listing.ts'
 import type { Image } from '#enclave/image.ts'
 import { answerSocket } from '#enclave/unix-socket.ts'
@@ -17,7 +17,15 @@ import { holderOf, takeLock } from '#host/storage/lock.ts'
 import { isAllThere } from '#host/vault/sealing/seats.ts'
 import { openSuccessor, type Successor } from '#host/vault/sealing/succession.ts'
 import { seatedIn } from '#host/vault/vaults.ts'
-import { boundImage, decodeQuestion, encodeDone, encodeRefused, encodeShown, socketIn } from './questions.ts'
+import {
+  boundImage,
+  decodeQuestion,
+  encodeDone,
+  encodeRefused,
+  encodeShown,
+  socketIn,
+  socketLimits,
+} from './questions.ts'
 
 export interface WaitingOptions {
   readonly folder: string
@@ -44,10 +52,9 @@ export async function waitBeside(options: WaitingOptions): Promise<Waiting> {
   parts.defer(() => lock.release())
   // One that was killed leaves its socket.
   await rm(socket, { force: true })
-  const limits = { bytesMax: SUCCESSION_BYTES_MAX, silentMsMax: SUCCESSION_SILENT_MS_MAX }
   parts.use(
-    await answerSocket(socket, answering(options), limits).catch((cause: unknown) => {
-      throw new Refusal('storage-failed', `up: nothing can listen at ${socket}: shorten the path, or give --nats`, {
+    await answerSocket(socket, answering(options), socketLimits).catch((cause: unknown) => {
+      throw new Refusal('storage-failed', `up: nothing can listen at ${socket}: shorten the path of the data folder`, {
         cause,
       })
     }),
