@@ -95,6 +95,19 @@ export const CODE_FREE_LEVELS_MAX = 4
 /** Events of one vault that wait for a cell: a quarter of the queue, and as many as a host has in hand of the bus. */
 export const POOL_TENANT_QUEUE_MAX = 256
 
+// faults in a row ----------------------------------------------------------------------------------------------------
+
+/** Faults of one kind of event in a row that cost nothing more: a request that a handler cannot bear, sent again. */
+export const FAULTS_FREE = 3
+/** How long the kind rests after the next one, and twice as long after each that follows. */
+export const BACKOFF_MS = 100
+/** The longest: what ends such an event takes some 10 ms of a core, and 1 % of the time is what neighbours may feel. */
+export const BACKOFF_MS_MAX = 1_600
+/** Events that wait for the next try: the last of them waits half of what the bus waits for an acknowledgement. */
+export const BACKOFF_WAITING_MAX = 8
+/** A kind that nobody asked for this long after its rest begins anew. */
+export const BACKOFF_FORGET_MS = 60_000
+
 // cells --------------------------------------------------------------------------------------------------------------
 
 /** A cell looks for the answer to a host call this often, 0.1 ms in all, before it sleeps: waking takes 0.05 ms. */

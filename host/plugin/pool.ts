@@ -3,6 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { CELL_RETRY_MS } from '#host/limits.ts'
 import { AHEAD_LOOK_MS, QUICK_EVENTS_MIN } from '#host/plugin/limits.ts'
 
+import { openBackoff } from './backoff.ts'
 import { Cell, type CellOwner } from './cell.ts'
 import { type Given, type Job, kindOf } from './job.ts'
 import { openLanes } from './lanes.ts'
@@ -70,6 +71,7 @@ class CellPool implements Pool, CellOwner {
   readonly #busy = new Map<Cell, Given | undefined>()
   readonly #queue = openLanes<Given>()
   readonly #reads: Reads = learnReads()
+  readonly #backoff = openBackoff((given) => this.#enter(given))
   /** Events of a kind that ended soon, since one did not. */
   readonly #quick = new Map<Registered, number>()
   /** Events in a cell by tenant; none is 0. */
@@ -105,22 +107,18 @@ class CellPool implements Pool, CellOwner {
       replaced,
       stopped,
       running: this.#running,
-      queued: this.#queue.length + this.#ahead(),
+      queued: this.#queue.length + this.#ahead() + this.#backoff.length,
     }
   }
 
   run(job: Job): Promise<Effects> {
     if (this.#isDraining) return Promise.reject(new Refusal('busy', 'the host is stopping: send the event again later'))
-    return new Promise((resolve, reject) => {
-      const given = { job, resolve, reject }
-      const cell = this.#mayRun(job.tenant) ? this.#takeFree() : undefined
-      if (cell !== undefined) this.#give(cell, given)
-      else if (this.#queue.length > 0 || !this.#handAhead(given)) this.#queue.add(job.tenant, given)
-    })
+    return new Promise((resolve, reject) => this.#backoff.enter({ job, resolve, reject }))
   }
 
   drain(): Promise<void> {
     this.#isDraining = true
+    for (const { reject } of this.#backoff.clear()) reject(stopping())
     this.#endDrain()
     return this.#drained.promise
   }
@@ -130,7 +128,7 @@ class CellPool implements Pool, CellOwner {
     this.#isDisposed = true
     clearTimeout(this.#retry)
     clearTimeout(this.#watch)
-    for (const { reject } of this.#queue.clear()) reject(stopping())
+    for (const { reject } of [...this.#backoff.clear(), ...this.#queue.clear()]) reject(stopping())
     await Promise.all([...this.#cells].map((cell) => cell[Symbol.asyncDispose]()))
     this.#endDrain()
   }
@@ -159,6 +157,14 @@ class CellPool implements Pool, CellOwner {
     // One that dies free is found when it is taken; one that never got ready is who started it.
     if (wasBusy) this.#replace(cell)
     this.#next()
+  }
+
+  /** @throws Refusal `busy` */
+  #enter(given: Given): void {
+    const { tenant } = given.job
+    const cell = this.#mayRun(tenant) ? this.#takeFree() : undefined
+    if (cell !== undefined) this.#give(cell, given)
+    else if (this.#queue.length > 0 || !this.#handAhead(given)) this.#queue.add(tenant, given)
   }
 
   #mayRun(tenant: string): boolean {

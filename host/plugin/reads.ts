@@ -71,7 +71,7 @@ function newest(read: KeyRead, before: readonly KeyRead[]): KeyRead {
   return known !== undefined && known.revision > read.revision ? known : read
 }
 
-function nameOf({ tenant, type, connection }: Kind): string {
+export function nameOf({ tenant, type, connection }: Kind): string {
   return `${type} ${tenant} ${connection}`
 }
 
