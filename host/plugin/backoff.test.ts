@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
 
-import { openBackoff } from './backoff.ts'
+import { Backoff } from './backoff.ts'
 import { jobFor, registryOf } from './fixtures/stage.ts'
 import type { Given } from './job.ts'
 import { BACKOFF_FORGET_MS, BACKOFF_MS, BACKOFF_MS_MAX, BACKOFF_WAITING_MAX, FAULTS_FREE } from './limits.ts'
@@ -15,7 +15,7 @@ const fault = new HandlerFailure('handler-trapped', 'unreachable')
 /** Events that are begun, and end when they are told. */
 function scene() {
   const begun: Given[] = []
-  const backoff = openBackoff((given) => void begun.push(given))
+  const backoff = new Backoff((given) => void begun.push(given))
   return {
     backoff,
     begun,
@@ -35,10 +35,10 @@ function scene() {
 
 type Scene = ReturnType<typeof scene>
 
-function failOften({ enter, end }: Scene, times: number): void {
+function failOften(on: Scene, times: number): void {
   for (let at = 0; at < times; at++) {
-    enter()
-    end(fault)
+    on.enter()
+    on.end(fault)
   }
 }
 
@@ -137,7 +137,7 @@ describe('what is no fault', () => {
 
 test('what cannot begin ends with the reason', () => {
   const refusal = new Refusal('busy', 'too many wait')
-  const backoff = openBackoff(() => {
+  const backoff = new Backoff(() => {
     throw refusal
   })
   const reject = vi.fn()

@@ -6,17 +6,8 @@
 import { Refusal } from '#host/errors.ts'
 import { BACKOFF_FORGET_MS, BACKOFF_MS, BACKOFF_MS_MAX, BACKOFF_WAITING_MAX, FAULTS_FREE } from '#host/plugin/limits.ts'
 
-import { type Given, kindOf } from './job.ts'
+import { type Given, type Job, kindOf } from './job.ts'
 import { nameOf } from './reads.ts'
-
-export interface Backoff {
-  /** Events that wait for the next try of their kind. */
-  readonly length: number
-  /** Begins an event, or keeps it until its kind may be tried again: then one at a time, until one ends well. */
-  enter(given: Given): void
-  /** Gives up all that wait. */
-  clear(): readonly Given[]
-}
 
 /** A kind whose last event was at fault. */
 interface Faulty {
@@ -30,91 +21,103 @@ interface Faulty {
   timer: NodeJS.Timeout | undefined
 }
 
-/** What `begin` throws is how the event ends. */
-export function openBackoff(begin: (given: Given) => void): Backoff {
-  const kinds = new Map<string, Faulty>()
+/** Stands before whatever begins events. */
+export class Backoff {
+  readonly #begin: (given: Given) => void
+  readonly #kinds = new Map<string, Faulty>()
 
-  function enter(given: Given): void {
+  /** What `begin` throws is how the event ends. */
+  constructor(begin: (given: Given) => void) {
+    this.#begin = begin
+  }
+
+  /** Events that wait for the next try of their kind. */
+  get length(): number {
+    return this.#kinds.values().reduce((sum, { waiting }) => sum + waiting.length, 0)
+  }
+
+  /** Begins an event, or keeps it until its kind may be tried again: then one at a time, until one ends well. */
+  enter(given: Given): void {
     // Nearly always there is none, and no name to make.
-    const faulty = kinds.size === 0 ? undefined : kinds.get(nameOf(kindOf(given.job)))
-    if (faulty === undefined || faulty.faults < FAULTS_FREE) return start(given, faulty !== undefined)
-    if (faulty.state === 'open') return attempt(faulty, given)
+    const faulty = this.#kinds.size === 0 ? undefined : this.#faulty(given.job)
+    if (faulty === undefined || faulty.faults < FAULTS_FREE) return this.#start(given, faulty !== undefined)
+    if (faulty.state === 'open') return this.#attempt(faulty, given)
     if (faulty.waiting.length < BACKOFF_WAITING_MAX) faulty.waiting.push(given)
     else given.reject(new Refusal('busy', 'its handler failed too often, and others wait: send the event again later'))
   }
 
-  function start(given: Given, isFaulty: boolean): void {
-    const { job, resolve, reject } = given
+  /** Gives up all that wait. */
+  clear(): readonly Given[] {
+    const faulty = [...this.#kinds.values()]
+    for (const { timer } of faulty) clearTimeout(timer)
+    this.#kinds.clear()
+    return faulty.flatMap(({ waiting }) => waiting.splice(0))
+  }
+
+  #faulty(job: Job): Faulty | undefined {
+    return this.#kinds.get(nameOf(kindOf(job)))
+  }
+
+  #start({ job, resolve, reject }: Given, isFaulty: boolean): void {
     const watched: Given = {
       job,
-      resolve(effects) {
-        if (isFaulty) recover(job)
+      resolve: (effects) => {
+        if (isFaulty) this.#recover(job)
         resolve(effects)
       },
-      reject(error) {
-        fail(job, error)
+      reject: (error) => {
+        this.#judge(job, error)
         reject(error)
       },
     }
     try {
-      begin(watched)
+      this.#begin(watched)
     } catch (error) {
       watched.reject(error)
     }
   }
 
-  function attempt(faulty: Faulty, given: Given): void {
+  #attempt(faulty: Faulty, given: Given): void {
     clearTimeout(faulty.timer)
     faulty.state = 'trying'
-    start(given, true)
+    this.#start(given, true)
   }
 
-  function fail(job: Given['job'], error: unknown): void {
-    const name = nameOf(kindOf(job))
-    const faulty = kinds.get(name)
-    if (isFault(error)) rest(faulty ?? { name, waiting: [], faults: 0, state: 'open', timer: undefined })
-    else if (isNo(error)) recover(job)
-    else if (faulty?.state === 'trying') goOn(faulty)
+  #judge(job: Job, error: unknown): void {
+    const faulty = this.#faulty(job)
+    if (isFault(error)) this.#rest(faulty ?? newFaulty(nameOf(kindOf(job))))
+    else if (isNo(error)) this.#recover(job)
+    else if (faulty?.state === 'trying') this.#goOn(faulty)
   }
 
-  function rest(faulty: Faulty): void {
-    kinds.set(faulty.name, faulty)
+  #rest(faulty: Faulty): void {
+    this.#kinds.set(faulty.name, faulty)
     const times = (faulty.faults += 1) - FAULTS_FREE
-    if (times < 0) return goOn(faulty)
+    if (times < 0) return this.#goOn(faulty)
     clearTimeout(faulty.timer)
     faulty.state = 'resting'
-    faulty.timer = setTimeout(() => goOn(faulty), Math.min(BACKOFF_MS * 2 ** times, BACKOFF_MS_MAX)).unref()
+    faulty.timer = setTimeout(() => this.#goOn(faulty), Math.min(BACKOFF_MS * 2 ** times, BACKOFF_MS_MAX)).unref()
   }
 
-  function goOn(faulty: Faulty): void {
+  #goOn(faulty: Faulty): void {
     clearTimeout(faulty.timer)
     faulty.state = 'open'
     const next = faulty.waiting.shift()
-    if (next !== undefined) return attempt(faulty, next)
-    faulty.timer = setTimeout(() => kinds.delete(faulty.name), BACKOFF_FORGET_MS).unref()
+    if (next !== undefined) return this.#attempt(faulty, next)
+    faulty.timer = setTimeout(() => this.#kinds.delete(faulty.name), BACKOFF_FORGET_MS).unref()
   }
 
-  function recover(job: Given['job']): void {
-    const name = nameOf(kindOf(job))
-    const faulty = kinds.get(name)
+  #recover(job: Job): void {
+    const faulty = this.#faulty(job)
     if (faulty === undefined) return
     clearTimeout(faulty.timer)
-    kinds.delete(name)
-    for (const waiting of faulty.waiting.splice(0)) enter(waiting)
+    this.#kinds.delete(faulty.name)
+    for (const waiting of faulty.waiting.splice(0)) this.enter(waiting)
   }
+}
 
-  return {
-    get length() {
-      return kinds.values().reduce((sum, { waiting }) => sum + waiting.length, 0)
-    },
-    enter,
-    clear() {
-      const waiting = [...kinds.values()].flatMap((faulty) => faulty.waiting.splice(0))
-      for (const { timer } of kinds.values()) clearTimeout(timer)
-      kinds.clear()
-      return waiting
-    },
-  }
+function newFaulty(name: string): Faulty {
+  return { name, waiting: [], faults: 0, state: 'open', timer: undefined }
 }
 
 /** The handler broke a rule. */

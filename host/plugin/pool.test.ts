@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { POOL_QUEUE_MAX } from '#host/limits.ts'
-import { HANDLER_FUEL_MAX, POOL_TENANT_QUEUE_MAX } from '#host/plugin/limits.ts'
+import { FAULTS_FREE, HANDLER_FUEL_MAX, POOL_TENANT_QUEUE_MAX } from '#host/plugin/limits.ts'
 
 import { hostileCompiled } from './fixtures/hostile-compiled.ts'
 import { granting, jobFor, manifestOf, memoryNamespace, registryOf } from './fixtures/stage.ts'
@@ -194,6 +194,17 @@ test('draining finishes what is in hand and takes nothing new', async () => {
   await Promise.all(inHand)
   await drained
   expect(pool.stats).toMatchObject({ instances: 3, running: 0 })
+})
+
+test('what waits because its kind failed too often is given back when the host stops', async () => {
+  await using pool = await createPool({ registry, cells: 1, spares: 0 })
+  const fail = (): Promise<Effects> => pool.run(jobFor(registry, 'traps'))
+  for (let at = 0; at < FAULTS_FREE; at++) await expect(fail()).rejects.toThrow(code('handler-trapped'))
+  const waits = fail()
+  expect(pool.stats).toMatchObject({ running: 0, queued: 1 })
+  const drained = pool.drain()
+  await expect(waits).rejects.toThrow(code('busy'))
+  await drained
 })
 
 test('disposing ends what runs and what waits', async () => {

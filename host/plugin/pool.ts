@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { CELL_RETRY_MS } from '#host/limits.ts'
 import { AHEAD_LOOK_MS, QUICK_EVENTS_MIN } from '#host/plugin/limits.ts'
 
-import { openBackoff } from './backoff.ts'
+import { Backoff } from './backoff.ts'
 import { Cell, type CellOwner } from './cell.ts'
 import { type Given, type Job, kindOf } from './job.ts'
 import { openLanes } from './lanes.ts'
@@ -71,7 +71,7 @@ class CellPool implements Pool, CellOwner {
   readonly #busy = new Map<Cell, Given | undefined>()
   readonly #queue = openLanes<Given>()
   readonly #reads: Reads = learnReads()
-  readonly #backoff = openBackoff((given) => this.#enter(given))
+  readonly #backoff = new Backoff((given) => this.#enter(given))
   /** Events of a kind that ended soon, since one did not. */
   readonly #quick = new Map<Registered, number>()
   /** Events in a cell by tenant; none is 0. */
