@@ -66,7 +66,7 @@ export const AUDIT_SCAN_ROWS_MAX = 4_096
 export const AUDIT_RETAIN_DAYS_MAX = 3_650
 /** Between two prunings by age: a row stays a day longer at most. */
 export const AUDIT_PRUNE_EVERY_MS = 86_400_000
-/** Rows that one pruning looks at: its deletes and its record fit one frame many times over. */
+/** Rows that one pruning drops: its deletes and its record fit one frame many times over. */
 export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */
 export const EXPORT_LINE_CHARS_MAX = 64 * 1_024
