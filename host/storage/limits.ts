@@ -28,8 +28,10 @@ export const WAKE_BYTES_MAX = 16 * MiB
 
 // backup -------------------------------------------------------------------------------------------------------------
 
-/** A backup file, and what is in it: a full vault with what is around each item. Both are in memory for a moment. */
+/** What is in a backup: a full vault with what is around each item. It is in memory for a moment. */
 export const BACKUP_BYTES_MAX = 512 * MiB
+/** The same as the age file that it is kept in: 16 bytes more for each 64 KiB, and a header. */
+export const BACKUP_FILE_BYTES_MAX = BACKUP_BYTES_MAX + BACKUP_BYTES_MAX / 256
 /** Items of one commit while a backup is restored: few commits, and each fits a frame with room to spare. */
 export const RESTORE_COMMIT_BYTES = 2 * MiB
 
