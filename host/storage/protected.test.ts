@@ -18,9 +18,9 @@ import {
 /** Its seal shows what is in it, and adds as much as a real one does. */
 const SEAL = new Uint8Array(64)
 const enclave = {
-  seal: (secret) => Uint8Array.from([...secret, ...SEAL]),
-  open: (blob) => blob.slice(0, -SEAL.length),
-} as Enclave
+  seal: (secret: Uint8Array) => Uint8Array.from([...secret, ...SEAL]),
+  open: (blob: Uint8Array) => blob.slice(0, -SEAL.length),
+} as Partial<Enclave> as Enclave
 
 const moving = (approval: number): Move => ({
   phase: 'handed',
