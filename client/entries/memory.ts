@@ -41,7 +41,10 @@ export function encodeMemory(state: BookState): Uint8Array {
   const memory = [FORMAT, state.user, state.device, directories, entries, channels]
   const bytes = encodeCbor(memory, { itemsMax: MEMORY_ITEMS_MAX })
   if (bytes.length <= MEMORY_BYTES_MAX) return bytes
-  throw new Refusal('too-large', `memory: ${bytes.length} bytes, at most ${MEMORY_BYTES_MAX}: have fewer users share with it`)
+  throw new Refusal(
+    'too-large',
+    `memory: ${bytes.length} bytes, at most ${MEMORY_BYTES_MAX}: have fewer users share with it`,
+  )
 }
 
 /** Takes back what a book of the same device wrote. @throws Refusal `recovery-invalid` for anything else */

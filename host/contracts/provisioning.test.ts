@@ -45,8 +45,9 @@ test.each([
   expect(() => decodePresentation(encodePresentation({ ...least, ...more }))).toThrow(refused(`presentation: ${what}`))
 })
 
+const order = (length: number) => encodeSealed({ evidence: bytes(48), sealed: bytes(length) })
+
 test('an order is sealed in so many bytes', () => {
-  const order = (length: number) => encodeSealed({ evidence: bytes(48), sealed: bytes(length) })
   expect(decodeSealedOrder(order(ORDER_BYTES_MAX)).sealed).toHaveLength(ORDER_BYTES_MAX)
   expect(() => decodeSealedOrder(order(ORDER_BYTES_MAX + 1))).toThrow(refused('order: sealed'))
   expect(() => decodeSealedOrder(order(2 * ORDER_BYTES_MAX))).toThrow(refused('order: cbor'))

@@ -166,11 +166,10 @@ test('few views are kept, and dropped ones are built again', async () => {
 
 test('a value is found by its text up to a size, and its first characters are shown', async () => {
   await using large = await makeVault(await openLog(memoryLog()), 'large')
-  const value = (size: number): Uint8Array => utf8('é'.repeat(size / 2))
   await large.commit(
     [
-      { namespace: 'personal', key: 'most', value: value(VIEW_TEXT_BYTES_MAX) },
-      { namespace: 'personal', key: 'more', value: value(VIEW_TEXT_BYTES_MAX + 2) },
+      { namespace: 'personal', key: 'most', value: utf8('é'.repeat(VIEW_TEXT_BYTES_MAX / 2)) },
+      { namespace: 'personal', key: 'more', value: utf8('é'.repeat(VIEW_TEXT_BYTES_MAX / 2 + 1)) },
     ],
     { now: 0 },
   )

@@ -9,7 +9,11 @@ import { openFolder } from '../open.ts'
 import { surroundings } from '../surroundings.ts'
 import { readSecret, secretLine } from './files.ts'
 
-/** @throws Refusal `too-large`, `backup-invalid`, `audit-broken`, `conflict` when the vault is there: nothing has happened then */
+/**
+ * Nothing has happened when it is refused.
+ *
+ * @throws Refusal `backup-invalid`, `too-large`, `audit-broken`; `conflict` when the vault is there
+ */
 export async function importVault(
   file: string,
   options: {

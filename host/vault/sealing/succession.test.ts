@@ -21,7 +21,12 @@ const enclave = {
   recognize: () => bytes(48),
 } as Partial<Enclave> as Enclave
 const header = {
-  ...{ epoch: 1, pepper: bytes(32), salt: null, state: null, seq: 1, serial: 1 },
+  epoch: 1,
+  pepper: bytes(32),
+  salt: null,
+  state: null,
+  seq: 1,
+  serial: 1,
   unlockers: Array.from({ length: UNLOCKERS_MAX }, () => bytes(32)),
   approval: bytes(MOVE_APPROVAL_BYTES_MAX),
   device: bytes(VERIFY_KEY_BYTES),
@@ -41,19 +46,18 @@ async function refusal(...handed: readonly [inner: Uint8Array, evidence: Uint8Ar
   )
 }
 
+const most = headerBytes()
+const devices = headerBytes({ unlockers: [...header.unlockers, bytes(32)] })
+const approval = headerBytes({ approval: bytes(MOVE_APPROVAL_BYTES_MAX + 1) })
+
 test.each([
-  ['the most evidence', headerBytes(), bytes(PRESENTED_EVIDENCE_BYTES_MAX + 1), 'what is handed over: 1'],
-  ['the largest header', bytes(PROTECTED_BYTES_MAX + 1), bytes(1), 'what is handed over: 0'],
-  [
-    'devices',
-    headerBytes({ unlockers: [...header.unlockers, bytes(32)] }),
-    bytes(1),
-    'a handed-over header: unlockers',
-  ],
-  ['the longest approval', headerBytes({ approval: bytes(MOVE_APPROVAL_BYTES_MAX + 1) }), bytes(1), 'header: approval'],
-  // The most of each: what is wrong with them is what they say.
-  ['nothing: the approval', headerBytes(), bytes(PRESENTED_EVIDENCE_BYTES_MAX), 'Refusal: approval: cbor'],
-  ['nothing: the header', bytes(PROTECTED_BYTES_MAX), bytes(1), 'Refusal: cbor'],
-])('what is handed over goes beyond %s', async (_name, inner, evidence, why) => {
+  ['more evidence', most, bytes(PRESENTED_EVIDENCE_BYTES_MAX + 1), 'what is handed over: 1'],
+  ['a larger header', bytes(PROTECTED_BYTES_MAX + 1), bytes(1), 'what is handed over: 0'],
+  ['more devices', devices, bytes(1), 'a handed-over header: unlockers'],
+  ['a longer approval', approval, bytes(1), 'a handed-over header: approval'],
+  // The most of each is looked at: zeros are no header and no approval.
+  ['the largest header', bytes(PROTECTED_BYTES_MAX), bytes(1), 'Refusal: cbor'],
+  ['the most of all else', most, bytes(PRESENTED_EVIDENCE_BYTES_MAX), 'Refusal: approval: cbor'],
+])('with %s, it is refused for what it is', async (_name, inner, evidence, why) => {
   expect(await refusal(inner, evidence)).toContain(why)
 })
