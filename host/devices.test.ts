@@ -5,6 +5,7 @@ import { servedEntry } from '#client/owner-entries.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
 import { decodeVersion } from '#host/entries/version.ts'
+import { UNLOCKERS_MAX } from '#host/storage/limits.ts'
 import { attach, draft, freshKeys, type Rig, signUp, textOf } from './entries-rig.fixture.ts'
 import { startWorld, type World } from './world.fixture.ts'
 
@@ -87,6 +88,15 @@ describe('a new device', () => {
     const stranger = { ...share, share: { ...share.share, recipient: entry32() } }
     await refused(phone.owner.entries.backfill([stranger], made.channels), 'entry-invalid')
     expect(await phone.owner.entries.backfill([share], made.channels)).toBe(1)
+  })
+
+  test('is one of so many: no more are taken that could unlock the vault', async () => {
+    const { devices } = await world.vault()
+    const [one] = devices.values()
+    if (!one) throw new Error('a device')
+    while (devices.size < UNLOCKERS_MAX - 1) devices.set(`other ${devices.size}`, one)
+    await attach(world, phone, 'the last')
+    await refused(attach(world, phone, 'one more'), 'command-invalid')
   })
 
   test('that nobody vouches for is given nothing, though it may pair', async () => {

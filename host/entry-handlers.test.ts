@@ -6,7 +6,7 @@ import { nativeCrypto } from '#host/crypto/native.ts'
 import type { EntryId } from '#host/entries/ids.ts'
 import { manifestOf, registryOf } from '#host/plugin/fixtures/stage.ts'
 import { createPool } from '#host/plugin/pool.ts'
-import { OWN_OPENED_MAX } from '#host/vault/account/limits.ts'
+import { OWN_OPENED_MAX, OWN_VERIFIED_MAX } from '#host/vault/account/limits.ts'
 import { emptyOwn, keepContent } from '#host/vault/account/own.ts'
 import { attach, attachVault, draft, type Rig, signUp } from './entries-rig.fixture.ts'
 import { type Asker, connectService, told } from './service.fixture.ts'
@@ -204,11 +204,16 @@ const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
 describe('what was opened', () => {
   beforeEach(() => attachVault(phone))
 
-  test('is verified once, and kept', async () => {
-    await putEntry('shipping_address', '1 Entry Road')
+  test('is verified once, and kept, as long as not too many are', async () => {
+    const entry = await putEntry('shipping_address', '1 Entry Road')
     const verify = vi.spyOn(nativeCrypto, 'verify')
     for (let times = 0; times < 3; times++) await ask()
     expect(verify).toHaveBeenCalledTimes(1)
+    const { verified } = (await world.vault()).account.own
+    while (verified.size < OWN_VERIFIED_MAX) verified.add(`${verified.size}`)
+    await change(entry, '2 Entry Road')
+    expect(await ask()).toEqual(given('2 Entry Road'))
+    expect(verified.size).toBe(1)
   })
 
   test.each<[string, () => Promise<unknown>]>([

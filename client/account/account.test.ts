@@ -9,10 +9,12 @@ import { generateKemKey } from '#host/crypto/kem.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 import type { DeviceId } from '#host/entries/ids.ts'
+import { Refusal } from '#host/errors.ts'
 import { draft, freshKeys, textOf } from '#host/entries-rig.fixture.ts'
 import { random, startWorld, type World } from '#host/world.fixture.ts'
 
 import { type Account, openAccount, signUp } from './account.ts'
+import { REVOKE_ATTEMPTS, WRITE_ATTEMPTS } from './limits.ts'
 import type { AccountOptions, AccountStore } from './state.ts'
 
 const ATTEMPTS = 2
@@ -82,7 +84,10 @@ describe('writing', () => {
     expect(textOf((await phone.account.get(entry)).content())).toBe('both')
   })
 
-  test('is given up when others are always first', async () => {
+  test.each([
+    ['as it was said', { attempts: ATTEMPTS }, ATTEMPTS],
+    ['as the limit says', {}, WRITE_ATTEMPTS],
+  ])('is given up when others are always first, so often %s', async (_name, options, tries) => {
     const tablet = await attach('tablet')
     const entry = await phone.account.create(draft('Router'))
     let edits = 0
@@ -92,9 +97,9 @@ describe('writing', () => {
         return tablet.owner.entries.update(write)
       },
     })
-    const change = overtaken.change(entry, () => draft('Router', 'mine'), { attempts: ATTEMPTS })
+    const change = overtaken.change(entry, () => draft('Router', 'mine'), options)
     await expect(change).rejects.toMatchObject({ code: 'conflict' })
-    expect(edits).toBe(ATTEMPTS)
+    expect(edits).toBe(tries)
   })
 
   test('asked for at once is done one by one: nothing looks like a lie', async () => {
@@ -177,6 +182,19 @@ describe('devices', () => {
     const tablet = await attach('tablet')
     const watch = await attach('watch')
     expect(await tablet.account.devices.backfill(watch.account.device)).toMatchObject({ shares: 0, unopened: 1 })
+  })
+
+  test('are not revoked when entries always move on: it is tried so often', async () => {
+    const { device } = (await attach('tablet')).account
+    let tries = 0
+    const overtaken = await lying(phone, {
+      revoke() {
+        tries += 1
+        return Promise.reject(new Refusal('conflict', 'device.revoke was refused: conflict: moved on'))
+      },
+    })
+    await expect(overtaken.devices.revoke(device)).rejects.toMatchObject({ code: 'conflict' })
+    expect(tries).toBe(REVOKE_ATTEMPTS)
   })
 
   test('are revoked while another one writes', async () => {

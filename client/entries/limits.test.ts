@@ -2,11 +2,13 @@
 import { expect, test } from 'vitest'
 
 import { newFamily, random } from '#host/entries/family.fixture.ts'
-import { parseDeviceId, parseHash } from '#host/entries/ids.ts'
+import { parseDeviceId, parseEntryId, parseHash } from '#host/entries/ids.ts'
 import type { Device, Directory, SignedVersion } from '#host/entries/model.ts'
 import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 
-import { recall } from './memory.ts'
+import { encodeCbor } from '#host/wire/cbor.ts'
+
+import { encodeMemory, recall } from './memory.ts'
 import { markSeen, markVerified } from './seen.ts'
 import { newState } from './state.ts'
 import { writingBook } from './writing.ts'
@@ -50,7 +52,26 @@ test('a version is sealed to at most 512 devices', () => {
   expect(() => create(513)).toThrow('at most 512')
 })
 
-test('a memory has at most 4 MiB', () => {
+test('a memory that is read has at most 4 MiB, and 262,144 values', () => {
+  const itemsMax = 262_145
+  expect(() => recall(open(), encodeCbor(Array(262_144).fill(0), { itemsMax }))).toThrow('too many items')
+  expect(() => recall(open(), encodeCbor(Array(262_143).fill(0), { itemsMax }))).toThrow('format must be')
   expect(() => recall(open(), new Uint8Array(4 * 1_024 * 1_024 + 1))).toThrow('at most 4194304')
   expect(() => recall(open(), new Uint8Array(4 * 1_024 * 1_024))).not.toThrow('at most')
+})
+
+test('a memory is written of as many entries as a vault has, and of none that could not be read', () => {
+  const state = open()
+  const remember = (count: number) => {
+    for (let at = state.entries.size; at < count; at++) {
+      const entry = parseEntryId(numbered(at).subarray(0, 16))
+      const hash = parseHash(numbered(at))
+      state.entries.set(entry.toHex(), { entry, seq: 1, hash, owner: user, by: root.id, isDeleted: false })
+    }
+    return encodeMemory(state)
+  }
+  const again = open()
+  recall(again, remember(16_384))
+  expect(again.entries).toEqual(state.entries)
+  expect(() => remember(35_000)).toThrow('at most 4194304')
 })

@@ -20,6 +20,7 @@ const kind = {
   itemsMax: MEMORY_ITEMS_MAX,
 } as const
 
+/** @throws Refusal `too-large` for more than `recall` would take back */
 export function encodeMemory(state: BookState): Uint8Array {
   const directories = [...state.directoryHeads].map(([user, { seq, hash }]) => [Uint8Array.fromHex(user), seq, hash])
   const entries = [...state.entries.values()].map(({ entry, seq, hash, owner, by, isDeleted }) => [
@@ -37,7 +38,13 @@ export function encodeMemory(state: BookState): Uint8Array {
     key,
     isKept,
   ])
-  return encodeCbor([FORMAT, state.user, state.device, directories, entries, channels])
+  const memory = [FORMAT, state.user, state.device, directories, entries, channels]
+  const bytes = encodeCbor(memory, { itemsMax: MEMORY_ITEMS_MAX })
+  if (bytes.length <= MEMORY_BYTES_MAX) return bytes
+  throw new Refusal(
+    'too-large',
+    `memory: ${bytes.length} bytes, at most ${MEMORY_BYTES_MAX}: have fewer users share with it`,
+  )
 }
 
 /** Takes back what a book of the same device wrote. @throws Refusal `recovery-invalid` for anything else */

@@ -51,6 +51,8 @@ export const ORDER_BYTES_MAX = 16 * KiB
 export const OFFER_TEXT_CHARS_MAX = 32 * KiB
 /** What an enclave says of itself: its public key (1,216 bytes) and the offer. */
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
+/** Evidence within it, or within what is handed over: as much as `enclave/limits.ts` has it read. */
+export const PRESENTED_EVIDENCE_BYTES_MAX = 32 * KiB
 /** The answer to a challenge, evidence included. */
 export const PRESENTATION_MESSAGE_BYTES_MAX = 80 * KiB
 

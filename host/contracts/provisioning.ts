@@ -15,6 +15,7 @@ import {
   DESCRIPTOR_BYTES_MAX,
   OFFER_TEXT_CHARS_MAX,
   ORDER_BYTES_MAX,
+  PRESENTED_EVIDENCE_BYTES_MAX,
   PRESENTATION_MESSAGE_BYTES_MAX,
 } from './limits.ts'
 import { openSigned, type SignedKind, signValue } from './signed.ts'
@@ -61,7 +62,7 @@ export type Descriptor = z.infer<typeof descriptor>
 const presentation = z.strictObject({
   nonce: bytesOf(CHALLENGE_NONCE_BYTES),
   descriptor: bytesUpTo(DESCRIPTOR_BYTES_MAX),
-  evidence: bytesUpTo(32 * 1_024),
+  evidence: bytesUpTo(PRESENTED_EVIDENCE_BYTES_MAX),
 })
 export type Presentation = z.infer<typeof presentation>
 

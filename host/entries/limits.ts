@@ -32,5 +32,5 @@ export const VERSIONS_MAX = 2 ** 32 - 1
 export const HEADS_MAX = 16_384
 /** Milliseconds since the epoch: what a ULID's 48 bits hold. */
 export const ULID_TIME_MS_MAX = 2 ** 48 - 1
-/** A later ULID of the same millisecond is higher by 1 to this much: its neighbour is not guessed. */
-export const ULID_STEP_MAX = 2 ** 24
+/** A later ULID of the same millisecond is higher by so many random bytes, and 1: its neighbour is not guessed. */
+export const ULID_STEP_BYTES = 3

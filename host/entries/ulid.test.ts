@@ -61,6 +61,17 @@ test('ids ascend strictly, whatever the clock does', () => {
 
 const random = (count: number) => new Uint8Array(count).fill(255)
 
+test.each([
+  ['least', 0, 1],
+  ['most', 255, 2 ** 24],
+])('the next of a millisecond is higher by a random step, and by 1 at the %s', (_name, byte, step) => {
+  const next = createUlids()
+  const first = next({ now: 5, random: (count) => new Uint8Array(count) })
+  const second = next({ now: 5, random: (count) => new Uint8Array(count).fill(byte) })
+  const [from, to] = [first, second].map((one) => BigInt(`0x${one.toHex()}`))
+  expect([ulidTime(second), Number((to ?? 0n) - (from ?? 0n))]).toEqual([5, step])
+})
+
 test('a full random part carries over into the time', () => {
   const next = createUlids()
   next({ now: 5, random })

@@ -5,11 +5,10 @@
 import { Refusal } from '#host/errors.ts'
 
 import { ULID_BYTES } from './ids.ts'
-import { ULID_STEP_MAX, ULID_TIME_MS_MAX } from './limits.ts'
+import { ULID_STEP_BYTES, ULID_TIME_MS_MAX } from './limits.ts'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const TIME_BYTES = 6
-const STEP_BYTES = 3
 const textPattern = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
 
 /** 26 characters. */
@@ -72,7 +71,7 @@ function fresh(now: number, random: UlidPlace['random']): Uint8Array {
 /** Carries into the time when the random part overflows: still higher, and no error for what is no one's fault. */
 function stepped(last: Uint8Array, random: UlidPlace['random']): Uint8Array {
   const id = last.slice()
-  let carry = (random(STEP_BYTES).reduce((step, byte) => step * 256 + byte, 0) % ULID_STEP_MAX) + 1
+  let carry = random(ULID_STEP_BYTES).reduce((step, byte) => step * 256 + byte, 0) + 1
   for (let index = ULID_BYTES - 1; index >= 0 && carry > 0; index--) {
     const sum = (id[index] as number) + carry
     id[index] = sum % 256

@@ -9,6 +9,7 @@ import { exportTrail, verifyExport } from './audit-export.ts'
 import { signCheckpoint } from '#host/crypto/checkpoint.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { openLog } from './group.ts'
+import { EXPORT_LINE_CHARS_MAX } from './limits.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import { makeVault } from './vault-store.fixture.ts'
 
@@ -64,7 +65,12 @@ describe('an exported trail', () => {
     ['no vault', (lines: string[]) => lines.slice(1), /first line/],
     ['two vaults', (lines: string[]) => lines.toSpliced(3, 0, lines[0] ?? ''), /first line/],
     ['noise', (lines: string[]) => lines.with(2, '{'), /^row 2: line 3 is not JSON/],
-    ['a longer line', (lines: string[]) => lines.with(2, ' '.repeat(70_000)), /^row 2: line 3 is too long/],
+    [
+      'a long line',
+      (lines: string[]) => lines.with(2, ' '.repeat(EXPORT_LINE_CHARS_MAX)),
+      /^row 2: line 3 is not JSON/,
+    ],
+    ['a longer one', (lines: string[]) => lines.with(2, ' '.repeat(EXPORT_LINE_CHARS_MAX + 1)), /^row 2: .* too long/],
     ['more behind the end', (lines: string[]) => [...lines, lines[1] ?? ''], /behind the last checkpoint/],
     ['another vault', (lines: string[]) => lines.with(0, edited(lines[0] ?? '', { vault: 'bob' })), /of vault alice/],
   ])('names what is wrong: %s', async (_name, change, message) => {

@@ -207,14 +207,15 @@ export function planPruning(
   const walk = walkTrail(base)
   const kept: AuditRow[] = []
   const gone: string[] = []
-  let seen = 0
   let last: AuditHead | undefined = base
   for (const row of allRows(namespace)) {
     const isNew = row.sequence > (base?.sequence ?? 0)
-    if (isNew && (until(row) || ++seen > PRUNE_ROWS_MAX)) break
+    const stays = keeps(row)
+    // Rows that stay do not count: those behind them would never go.
+    if (isNew && (until(row) || (!stays && gone.length >= PRUNE_ROWS_MAX))) break
     walk.take(row)
     if (isNew) last = row
-    if (keeps(row)) kept.push(row)
+    if (stays) kept.push(row)
     else gone.push(rowKey(row.sequence))
   }
   walk.end()

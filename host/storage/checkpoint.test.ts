@@ -17,6 +17,7 @@ import type { AuditEntry, AuditRow } from './audit-row.ts'
 import { type Checkpoint, keptHash, readCheckpoint, signCheckpoint, verifyCheckpoint } from '#host/crypto/checkpoint.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { openLog } from './group.ts'
+import { PRUNE_ROWS_MAX } from './limits.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import type { VaultStore } from './port.ts'
 import { makeVault } from './vault-store.fixture.ts'
@@ -117,6 +118,20 @@ describe('a pruned trail', () => {
     await store.commit(next.changes, { now: 13 })
     expect(next.row.sequence).toBe(13)
     verified(store)
+  })
+
+  it('loses so many rows at once, the rest in the rounds that follow, however many rows stay', async () => {
+    const store = await makeVault(await openLog(memoryLog()))
+    const rows = auditTrail(store)
+    const append = (connection: string) =>
+      store.commit(Array.from({ length: PRUNE_ROWS_MAX + 1 }, () => rows.append(entry(1, connection)).changes).flat(), {
+        now: 1,
+      })
+    await append('gone')
+    await append('here')
+    for (const went of [PRUNE_ROWS_MAX, 1, 0]) expect(await prune(store, 2)).toBe(went)
+    verified(store)
+    expect([...allRows(store.namespace('audit'))]).toHaveLength(PRUNE_ROWS_MAX + 1)
   })
 
   it('shows a row that was kept and is gone, was changed, or was never there', async () => {

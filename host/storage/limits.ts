@@ -28,8 +28,10 @@ export const WAKE_BYTES_MAX = 16 * MiB
 
 // backup -------------------------------------------------------------------------------------------------------------
 
-/** A backup file, and what is in it: a full vault with what is around each item. Both are in memory for a moment. */
+/** What is in a backup: a full vault with what is around each item. It is in memory for a moment. */
 export const BACKUP_BYTES_MAX = 512 * MiB
+/** The same as the age file that it is kept in: 16 bytes more for each 64 KiB, and a header. */
+export const BACKUP_FILE_BYTES_MAX = BACKUP_BYTES_MAX + BACKUP_BYTES_MAX / 256
 /** Items of one commit while a backup is restored: few commits, and each fits a frame with room to spare. */
 export const RESTORE_COMMIT_BYTES = 2 * MiB
 
@@ -66,7 +68,7 @@ export const AUDIT_SCAN_ROWS_MAX = 4_096
 export const AUDIT_RETAIN_DAYS_MAX = 3_650
 /** Between two prunings by age: a row stays a day longer at most. */
 export const AUDIT_PRUNE_EVERY_MS = 86_400_000
-/** Rows that one pruning looks at: its deletes and its record fit one frame many times over. */
+/** Rows that one pruning drops: its deletes and its record fit one frame many times over. */
 export const PRUNE_ROWS_MAX = 4_096
 /** One line of an exported trail: a row of the longest columns, or a checkpoint in base64. */
 export const EXPORT_LINE_CHARS_MAX = 64 * 1_024

@@ -111,9 +111,13 @@ export function seatOf({ seats }: ProtectedRecord, { measurement }: Pick<Enclave
   throw new Refusal('key-missing', `this vault is sealed for other code (${whose}…): start that image`)
 }
 
-/** For this code alone, and for this vault. */
+/**
+ * For this code alone, and for this vault.
+ *
+ * @throws Refusal `provision-invalid` for one that would open nowhere: as many devices, as long an approval
+ */
 export function sealHeader(enclave: Enclave, vault: string, value: Header): Uint8Array {
-  const bytes = encodeCbor(value)
+  const bytes = encodeCbor(check(header, value, 'provision-invalid', 'a header'))
   const sealed = enclave.seal(bytes, headerContext(vault))
   bytes.fill(0)
   return sealed

@@ -1,9 +1,12 @@
+import { setImmediate as begun } from 'node:timers/promises'
+
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { Refusal } from '#host/errors.ts'
 import { auditTrail } from './audit.ts'
 import { openLog } from './group.ts'
+import { VIEW_ANSWER_MS_MAX, VIEW_EXCERPT_CHARS, VIEW_IDLE_MS, VIEW_TEXT_BYTES_MAX, VIEWS_MAX } from './limits.ts'
 import { memoryLog } from './memory-log.fixture.ts'
 import type { Change, VaultStore } from './port.ts'
 import { makeVault, utf8 } from './vault-store.fixture.ts'
@@ -155,10 +158,53 @@ test('few views are kept, and dropped ones are built again', async () => {
   for (const vault of ['bob', 'carol', 'dave']) {
     await views.select(source(vault), searchQuery('items', { condition, after: undefined, limit: 1 }))
   }
-  expect(views.count).toBe(2)
+  expect(views.count).toBe(VIEWS_MAX)
   await views.drop()
   expect(views.count).toBe(0)
   expect(await find('')).toHaveLength(5)
+})
+
+test('a value is found by its text up to a size, and its first characters are shown', async () => {
+  await using large = await makeVault(await openLog(memoryLog()), 'large')
+  await large.commit(
+    [
+      { namespace: 'personal', key: 'most', value: utf8('é'.repeat(VIEW_TEXT_BYTES_MAX / 2)) },
+      { namespace: 'personal', key: 'more', value: utf8('é'.repeat(VIEW_TEXT_BYTES_MAX / 2 + 1)) },
+    ],
+    { now: 0 },
+  )
+  const condition = compileFilter('text~é', 'items')
+  const whole = { vault: 'large', version: 1, project: () => projectStore(large, () => null) }
+  const rows = await views.select(whole, searchQuery('items', { condition, after: undefined, limit: 9 }))
+  expect(rows.map((row) => [row[1], row.at(-1)])).toEqual([['most', 'é'.repeat(VIEW_EXCERPT_CHARS)]])
+})
+
+describe('in time', () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+  afterEach(() => vi.useRealTimers())
+
+  test('a view that nobody asks is dropped, and each question keeps it for as long again', async () => {
+    await using own = openViews()
+    const ask = () => own.select(source(), { sql: 'SELECT 1', values: [] })
+    for (let count = 0; count < 2; count++) {
+      await ask()
+      vi.advanceTimersByTime(VIEW_IDLE_MS - 1)
+      expect(own.count).toBe(1)
+    }
+    vi.advanceTimersByTime(1)
+    expect(own.count).toBe(0)
+  })
+
+  test('a statement that does not end is ended, and its view with it', async () => {
+    await using own = openViews()
+    const sql = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n'
+    await own.select(source(), { sql: 'SELECT 1', values: [] })
+    const endless = own.select(source(), { sql, values: [] })
+    await begun()
+    vi.advanceTimersByTime(VIEW_ANSWER_MS_MAX)
+    await expect(endless).rejects.toMatchObject({ code: 'busy' })
+    expect(own.count).toBe(0)
+  })
 })
 
 function item(at: number): Change {

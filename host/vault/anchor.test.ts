@@ -13,8 +13,10 @@ import { decodeEnvelope } from '#host/wire/envelope.ts'
 import { openFolder } from '#host/commands/open.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { connectService } from '#host/service.fixture.ts'
+import { ANCHORS_KEPT } from '#host/storage/limits.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
 import { copyOf, startWorld, until, type World } from '#host/world.fixture.ts'
+import { decodeRecord } from './records.ts'
 
 /** Whose envelope it says it is. */
 function cidOf(data: Uint8Array): Uint8Array {
@@ -56,7 +58,12 @@ test('every answer tells a device how far the vault is, and it remembers the new
   await world.start()
   const again = await world.pair('phone', store)
   expect(again.anchor?.sequence).toBeGreaterThanOrEqual(phone.anchor?.sequence ?? 0)
-  await again.putField('note', 'on')
+  // The vault remembers what it handed out: the newest, and so many.
+  for (let at = 0; at <= ANCHORS_KEPT; at++) await again.putField('note', `${at}`)
+  const given = (await world.vault()).system.get('anchor/phone')
+  const anchors = given ? decodeRecord('anchors', given.value) : []
+  expect(anchors).toHaveLength(ANCHORS_KEPT)
+  expect(anchors.at(-1)).toEqual(again.anchor)
 })
 
 test('a device that pairs with a vault put back to an older copy is told, and so is the trail', async () => {

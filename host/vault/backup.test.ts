@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -7,15 +7,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { openFolder } from '#host/commands/open.ts'
 import { trellis } from '#host/commands/run.fixture.ts'
+import { importVault } from '#host/commands/vault/import.ts'
 import { openAge, sealAge } from '#host/crypto/age-file.ts'
 import { openProver } from '#host/crypto/bbs-thread.ts'
 import { Refusal } from '#host/errors.ts'
 import { connectService } from '#host/service.fixture.ts'
 import { fileBlobs } from '#host/storage/file-blobs.ts'
 import { openLog } from '#host/storage/group.ts'
+import { BACKUP_FILE_BYTES_MAX } from '#host/storage/limits.ts'
 import { memoryLog } from '#host/storage/memory-log.fixture.ts'
 import { memorySealer } from '#host/storage/sealer.ts'
-import { dump } from '#host/storage/vault-store.fixture.ts'
+import { dump, makeVault } from '#host/storage/vault-store.fixture.ts'
 import { random, startWorld } from '#host/world.fixture.ts'
 import { joinBytes } from '#host/wire/bytes.ts'
 import { decodeBackup, encodeBackup } from './backup.ts'
@@ -148,6 +150,19 @@ describe('a backup', () => {
     expect(codeOf(() => decodeBackup(joinBytes([plain, parts[1]])))).toBe('backup-invalid')
     expect(codeOf(() => decodeBackup(joinBytes([parts[1], rest])))).toBe('backup-invalid')
     expect(state).toBeDefined()
+  })
+
+  test('has so many bytes and no more, and a larger file is not read', async () => {
+    await using store = await makeVault(await openLog(memoryLog()))
+    const { length } = encodeBackup(store)
+    expect(encodeBackup(store, length)).toHaveLength(length)
+    expect(codeOf(() => encodeBackup(store, length - 1))).toBe('too-large')
+    const file = join(folder, 'large.age')
+    const passphraseFile = join(folder, 'passphrase')
+    await Promise.all([writeFile(file, ''), writeFile(passphraseFile, 'correct horse')])
+    await truncate(file, BACKUP_FILE_BYTES_MAX + 1)
+    const taken = importVault(file, { data: join(folder, 'nowhere'), identityFile: undefined, passphraseFile })
+    await expect(taken).rejects.toMatchObject({ code: 'too-large' })
   })
 
   test('goes through the command: out here, in there, and nothing of a torn one', async () => {

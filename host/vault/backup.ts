@@ -52,19 +52,32 @@ export interface Backup {
   readonly changes: readonly Change[]
 }
 
-/** @throws Refusal `too-large` */
-export function encodeBackup(store: Pick<VaultStore, 'vault' | 'head'> & Reader): Uint8Array {
+/** @throws Refusal `too-large` as soon as it would have more than `bytesMax` */
+export function encodeBackup(
+  store: Pick<VaultStore, 'vault' | 'head'> & Reader,
+  bytesMax = BACKUP_BYTES_MAX,
+): Uint8Array {
   const { vault, head } = store
-  const records = [frame([KIND, 1, vault, [head.sequence, head.chain]])]
+  const records: Uint8Array[] = []
+  let bytes = 0
+  function add(record: Cbor): void {
+    const framed = frame(record)
+    bytes += framed.length
+    if (bytes > bytesMax) {
+      throw new Refusal('too-large', `a backup of more than ${bytesMax} bytes: remove something first`)
+    }
+    records.push(framed)
+  }
+  add([KIND, 1, vault, [head.sequence, head.chain]])
   let items = 0
   for (const namespace of store.namespaces()) {
     for (const [key, item] of allItems(store, namespace)) {
-      records.push(frame(recordOf(namespace, key, item)))
+      add(recordOf(namespace, key, item))
       items += 1
     }
   }
-  records.push(frame(['end', items]))
-  return joined(records)
+  add(['end', items])
+  return joinBytes(records)
 }
 
 /**
@@ -176,12 +189,6 @@ function* framesOf(bytes: Uint8Array): Generator<Uint8Array> {
     yield bytes.subarray(at + LENGTH_BYTES, end)
     at = end
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  if (length <= BACKUP_BYTES_MAX) return joinBytes(parts)
-  throw new Refusal('too-large', `a backup of ${length} bytes, at most ${BACKUP_BYTES_MAX}: remove something first`)
 }
 
 function read<T>(schema: z.ZodType<T>, record: IteratorResult<Uint8Array>, what: string): T {

@@ -7,8 +7,15 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { exportAudit, printVerified, verifyFile } from '#host/commands/audit.ts'
 import { connectService } from '#host/service.fixture.ts'
 import type { Checkpoint } from '#host/crypto/checkpoint.ts'
-import { CHECKPOINT_ROWS } from '#host/storage/limits.ts'
+import {
+  AUDIT_PAGE_ROWS_MAX,
+  AUDIT_RETAIN_DAYS_MAX,
+  AUDIT_SCAN_ROWS_MAX,
+  CHECKPOINT_ROWS,
+  PRUNE_ROWS_MAX,
+} from '#host/storage/limits.ts'
 import { wakeAt } from '#host/vault/eviction.ts'
+import { row } from '#host/vault/rows.ts'
 import { startWorld, until, type World } from '#host/world.fixture.ts'
 
 const DAY_MS = 86_400_000
@@ -37,6 +44,29 @@ test('the owner browses the trail by connection, a page at a time', async () => 
   expect(all.rows.map(({ sequence }) => sequence)).toEqual(all.rows.map((_, at) => at + 1))
   expect(await world.alice.auditRows({ after: 1_000 })).toEqual({ rows: [], next: null })
   await expect(world.alice.auditRows({ limit: 0 })).rejects.toThrow('command-invalid')
+})
+
+/** So many rows more, of now. */
+async function lengthen(rows: number): Promise<void> {
+  const { store, audit } = await world.vault()
+  const entry = row({ at: world.now(), who: 'a test', result: 'noted' })
+  await store.commit(Array.from({ length: rows }, () => audit.append(entry).changes).flat(), { now: world.now() })
+}
+
+test('a page has so many rows at most, and comes of so many looked at', async () => {
+  await lengthen(AUDIT_SCAN_ROWS_MAX + 1)
+  expect((await world.alice.auditRows({ connection: 'nobody' })).next).toBe(AUDIT_SCAN_ROWS_MAX)
+  expect((await world.alice.auditRows()).rows).toHaveLength(AUDIT_PAGE_ROWS_MAX)
+  await expect(world.alice.auditRows({ limit: AUDIT_PAGE_ROWS_MAX + 1 })).rejects.toThrow('command-invalid')
+})
+
+test('rows are kept for ten years at most, and those of one day go on that day, however many', async () => {
+  await expect(world.alice.retainAudit(AUDIT_RETAIN_DAYS_MAX + 1)).rejects.toThrow('command-invalid')
+  await world.alice.retainAudit(AUDIT_RETAIN_DAYS_MAX)
+  await lengthen(PRUNE_ROWS_MAX + 1)
+  world.clock.now += 2 * DAY_MS
+  await world.alice.retainAudit(1)
+  await until('all rows to go', async () => (await world.rows()).every(({ at }) => at === world.now()))
 })
 
 test('the vault signs a checkpoint after so many rows, and every device is told', async () => {

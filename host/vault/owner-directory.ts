@@ -7,6 +7,7 @@ import { STATEMENT_BYTES_MAX } from '#host/entries/limits.ts'
 import type { Directory, Device as Listed, EntryHead } from '#host/entries/model.ts'
 import { Refusal } from '#host/errors.ts'
 import { bytesOf, bytesUpTo, z } from '#host/schema.ts'
+import { UNLOCKERS_MAX } from '#host/storage/limits.ts'
 import type { Change } from '#host/storage/port.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import type { Cbor } from '#host/wire/cbor.ts'
@@ -115,6 +116,7 @@ function attach(command: Command): Done {
   const known = vault.devices.values().find(({ record }) => equalBytes(record.verifyKey, body.keys.signing))
   const answer = { ...done.body, device: listed.id }
   if (known || body.role === 'vault') return { ...done, body: answer }
+  checkRoom(vault)
   const record: DeviceRecord = { label: body.label, verifyKey: body.keys.signing, status: 'active', addedAt: now }
   const device: Device = newDevice(vault, listed.id, record)
   return {
@@ -128,6 +130,13 @@ function attach(command: Command): Done {
 function newDevice(vault: Vault, listed: DeviceId, record: DeviceRecord): Device {
   const name = listed.toHex()
   return { party: 'device', id: name, key: `device/${name}`, vault: vault.id, record, session: undefined }
+}
+
+/** Devices of an account that was deleted may pair still: no directory counts them. */
+function checkRoom({ devices }: Vault): void {
+  const active = devices.values().filter(({ record }) => record.status === 'active')
+  if ([...active].length < UNLOCKERS_MAX) return
+  throw new Refusal('command-invalid', `${UNLOCKERS_MAX} devices may pair with this vault already: revoke one first`)
 }
 
 /** Every device there ever was, with when this vault last heard it. */

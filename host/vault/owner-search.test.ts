@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { connectService } from '#host/service.fixture.ts'
+import { VIEW_PAGE_ROWS_MAX } from '#host/storage/limits.ts'
+import type { Change } from '#host/storage/port.ts'
 import { startWorld, type World } from '#host/world.fixture.ts'
 
 let world: World
@@ -41,4 +43,19 @@ test('reports count; what is no filter, no report or no place is refused', async
   await expect(world.alice.report('secrets')).rejects.toThrow('there are namespaces')
   await expect(world.alice.search('items', { filter: 'who:Acme' })).rejects.toThrow('filter-invalid')
   await expect(world.alice.search('items', { after: ['a'] })).rejects.toThrow('not a place')
+})
+
+test('a page, and a report, have so many rows at most', async () => {
+  const { store } = await world.vault()
+  const many = Array.from({ length: VIEW_PAGE_ROWS_MAX + 1 }, (_, at): Change => {
+    return { namespace: 'personal', key: `many/${at}`, value: new Uint8Array(1), category: `category ${at}` }
+  })
+  await store.commit(many, { now: world.now() })
+  const filter = 'key~many/'
+  const { rows, next } = await world.alice.search('items', { filter })
+  expect(rows).toHaveLength(VIEW_PAGE_ROWS_MAX)
+  expect((await world.alice.search('items', { filter, after: next })).rows).toHaveLength(1)
+  expect((await world.alice.report('categories', filter)).rows).toHaveLength(VIEW_PAGE_ROWS_MAX)
+  const more = world.alice.search('items', { filter, limit: VIEW_PAGE_ROWS_MAX + 1 })
+  await expect(more).rejects.toThrow('command-invalid')
 })

@@ -1,6 +1,6 @@
 /** Writing vine-CBOR: see cbor.ts. */
 import { Refusal } from '#host/errors.ts'
-import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, CBOR_SPARE_BYTES } from '#host/limits.ts'
+import { CBOR_DEPTH_MAX, CBOR_SPARE_BYTES } from '#host/limits.ts'
 
 import { bagPrototype } from './bag.ts'
 import { compareBytes } from './bytes.ts'
@@ -9,6 +9,7 @@ import type { Cbor } from './cbor-value.ts'
 export interface Writer {
   bytes: Uint8Array
   length: number
+  /** Items still allowed. */
   items: number
 }
 
@@ -23,9 +24,10 @@ const SHORT_TEXT = 40
 let spare: Writer | undefined
 
 /** A writer for one value; a call made while one is borrowed (from a getter, say) gets its own. */
-export function borrowWriter(): Writer {
+export function borrowWriter(itemsMax: number): Writer {
   const writer = spare ?? { bytes: new Uint8Array(CBOR_SPARE_BYTES), length: 0, items: 0 }
   spare = undefined
+  writer.items = itemsMax
   return writer
 }
 
@@ -33,13 +35,12 @@ export function borrowWriter(): Writer {
 export function returnWriter(writer: Writer): void {
   writer.bytes.fill(0, 0, writer.length)
   writer.length = 0
-  writer.items = 0
   if (writer.bytes.length === CBOR_SPARE_BYTES) spare = writer
 }
 
 export function writeItem(writer: Writer, value: Cbor, depth: number): void {
   if (depth > CBOR_DEPTH_MAX) throw new Refusal('too-large', `cbor: deeper than ${CBOR_DEPTH_MAX}`)
-  if (++writer.items > CBOR_ITEMS_MAX) throw new Refusal('too-large', `cbor: more than ${CBOR_ITEMS_MAX} items`)
+  if (--writer.items < 0) throw new Refusal('too-large', 'cbor: too many items')
   switch (typeof value) {
     case 'number':
       return writeInteger(writer, value)

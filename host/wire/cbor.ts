@@ -30,10 +30,10 @@ export interface DecodeOptions extends CborLimits {
  * The one encoding of a value.
  *
  * @throws Refusal `malformed` for what vine-CBOR does not hold (a float, -0, undefined, text with a lone surrogate, an
- *   integer over 64 bits), `too-large` for what `decodeCbor` would refuse by depth or count
+ *   integer over 64 bits), `too-large` for what `decodeCbor` would refuse by depth or, with the same limit, by count
  */
-export function encodeCbor(value: Cbor): Uint8Array {
-  const writer = borrowWriter()
+export function encodeCbor(value: Cbor, options?: Pick<CborLimits, 'itemsMax'>): Uint8Array {
+  const writer = borrowWriter(options?.itemsMax ?? CBOR_ITEMS_MAX)
   try {
     writeItem(writer, value, 0)
     return writer.bytes.slice(0, writer.length)

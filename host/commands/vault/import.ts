@@ -3,13 +3,17 @@ import { stat } from 'node:fs/promises'
 
 import { openAge } from '#host/crypto/age-file.ts'
 import { Refusal } from '#host/errors.ts'
-import { BACKUP_BYTES_MAX } from '#host/storage/limits.ts'
+import { BACKUP_FILE_BYTES_MAX } from '#host/storage/limits.ts'
 import { decodeBackup } from '#host/vault/backup.ts'
 import { openFolder } from '../open.ts'
 import { surroundings } from '../surroundings.ts'
 import { readSecret, secretLine } from './files.ts'
 
-/** @throws Refusal `backup-invalid`, `audit-broken`, `conflict` when the vault is there: nothing has happened then */
+/**
+ * Nothing has happened when it is refused.
+ *
+ * @throws Refusal `backup-invalid`, `too-large`, `audit-broken`; `conflict` when the vault is there
+ */
 export async function importVault(
   file: string,
   options: {
@@ -26,7 +30,7 @@ export async function importVault(
   const { size } = await stat(file).catch((cause: unknown) => {
     throw new Refusal('backup-invalid', `${file} cannot be read: choose another file`, { cause })
   })
-  if (size > BACKUP_BYTES_MAX + BACKUP_BYTES_MAX / 256) {
+  if (size > BACKUP_FILE_BYTES_MAX) {
     throw new Refusal('too-large', `${file} has ${size} bytes: no backup has as many`)
   }
   const bytes = await openAge(await readSecret(file), key)

@@ -5,7 +5,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { generateKemKey } from '#host/crypto/kem.ts'
 import type { BlobStore } from '#host/storage/port.ts'
 import { memorySealer } from '#host/storage/sealer.ts'
+import { encodeCbor } from '#host/wire/cbor.ts'
 import { type Instance, openInstance } from './instance.ts'
+import { INSTANCE_BYTES_MAX } from './limits.ts'
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 const sealer = memorySealer(random)
@@ -66,6 +68,16 @@ describe('the instance row', () => {
     await expect(openInstance({ blobs, sealer: memorySealer(random), random })).rejects.toMatchObject({
       code: 'key-missing',
     })
+  })
+
+  test('has so many bytes, and more are not looked at', async () => {
+    for (const [length, code] of [
+      [INSTANCE_BYTES_MAX, 'key-missing'],
+      [INSTANCE_BYTES_MAX + 1, 'too-large'],
+    ] as const) {
+      kept.set('instance.row', sealer.seal(encodeCbor(new Uint8Array(length - 3)), 'instance'))
+      await expect(open()).rejects.toMatchObject({ code: 'key-missing', cause: { code } })
+    }
   })
 
   test('of a newer host is refused', async () => {

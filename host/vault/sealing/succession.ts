@@ -2,6 +2,7 @@
  * Handing a vault over: what A gives to B, sealed to the key that B's evidence names, with A's own evidence and the
  * owner's approval inside. The root key stays wrapped.
  */
+import { PRESENTED_EVIDENCE_BYTES_MAX } from '#host/contracts/limits.ts'
 import { boundDescriptor, CHALLENGE_NONCE_BYTES, decodeDescriptor } from '#host/contracts/provisioning.ts'
 import type { Enclave, Release } from '#host/crypto/enclave.ts'
 import { sealHpke } from '#host/crypto/hpke.ts'
@@ -10,7 +11,7 @@ import { nativeCrypto } from '#host/crypto/native.ts'
 import { sha384 } from '#host/crypto/p384.ts'
 import { VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
-import { MOVE_APPROVAL_BYTES_MAX, PROTECTED_BYTES_MAX } from '#host/storage/limits.ts'
+import { MOVE_APPROVAL_BYTES_MAX, PROTECTED_BYTES_MAX, UNLOCKERS_MAX } from '#host/storage/limits.ts'
 import { type Header, type Move, sealHeader } from '#host/storage/protected.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
@@ -40,7 +41,7 @@ const handover = z.strictObject({
   epoch: z.number().int().min(0),
   pepper: bytesOf(32),
   salt: bytesOf(16).nullable(),
-  unlockers: z.array(bytesOf(32)),
+  unlockers: z.array(bytesOf(32)).max(UNLOCKERS_MAX),
   state: z.strictObject({ sequence: z.number(), chain: bytesOf(32), epoch: z.number() }).nullable(),
   seq: z.number(),
   serial: z.number(),
@@ -48,7 +49,7 @@ const handover = z.strictObject({
   device: bytesOf(VERIFY_KEY_BYTES),
 })
 /** What is handed over, and the evidence of whoever does. */
-const witnessed = z.tuple([bytesUpTo(PROTECTED_BYTES_MAX), bytesUpTo(PROTECTED_BYTES_MAX)])
+const witnessed = z.tuple([bytesUpTo(PROTECTED_BYTES_MAX), bytesUpTo(PRESENTED_EVIDENCE_BYTES_MAX)])
 
 /**
  * A's side: judges what the successor shows, and gives it the header.

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { forgetfulStore } from '#client/transport.ts'
 import { decodeDescriptor, decodePresentation, encodeChallenge } from '#host/contracts/provisioning.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
+import { CHALLENGE_LIFE_MS } from '#host/storage/limits.ts'
 import {
   decodeProtected,
   encodeProtected,
@@ -13,7 +14,6 @@ import {
   ownerInput,
   unwrapRoot,
 } from '#host/storage/protected.ts'
-import { openChallenges } from './challenges.ts'
 import { codeOf, type Installation, installation, random } from './installation.fixture.ts'
 
 let disk: Installation
@@ -202,15 +202,11 @@ describe('an order', () => {
     expect(await codeOf(again.sealing.ordered('alice', random(64)))).toBe('provision-invalid')
   })
 
-  test('waits no longer than its challenge', () => {
-    let now = 0
-    const challenges = openChallenges(() => now)
-    const place = { vault: 'alice', evidence: random(48) }
-    const key = challenges.draw()
-    challenges.wait(place, key)
-    expect(challenges.find(place)).toBe(key)
-    now = 5 * 60_000
-    expect(() => challenges.find(place)).toThrow(expect.objectContaining({ code: 'challenge-stale' }))
+  test('has as much time as the enclave says in its evidence', async () => {
+    const store = forgetfulStore()
+    const room = await disk.start({ image: 1 })
+    const { descriptor } = await room.device(store).attest()
+    expect(descriptor.notAfter).toBe(disk.clock.now + CHALLENGE_LIFE_MS)
   })
 
   test('is a device’s of this vault: another’s key spends no try', async () => {
