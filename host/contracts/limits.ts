@@ -49,6 +49,8 @@ export const APPROVAL_BYTES_MAX = 4 * KiB
 export const ORDER_BYTES_MAX = 16 * KiB
 /** The difference of two images as the owner reads it: some hundred lines. */
 export const OFFER_TEXT_CHARS_MAX = 32 * KiB
+/** What became of an order: a few numbers, or a reason of the longest kind at four bytes a character. */
+export const OUTCOME_BYTES_MAX = 8 * KiB
 /** What an enclave says of itself: its public key (1,216 bytes) and the offer. */
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
 /** The answer to a challenge, evidence included. */
