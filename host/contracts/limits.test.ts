@@ -17,6 +17,7 @@ import {
   encodeDescriptor,
   openOrder,
 } from './provisioning.ts'
+import { verifySandboxCopy } from './sandbox-copy.ts'
 import { verifySandbox, verifySandboxAcceptance } from './sandbox.ts'
 import { verifyUnknown } from './unknown.ts'
 
@@ -40,6 +41,7 @@ const acceptance = (length: number) => {
 test.each<[string, number, (count: number) => unknown, RegExp]>([
   ['bytes of sandbox terms', 16_384, (count) => verifySandbox(crypto, bytes(count), key), /at most 16384/],
   ['bytes of a yes to them', 16_384, acceptance, /at most 16384/],
+  ['bytes of a part of a copy', 1_048_576, (count) => verifySandboxCopy(crypto, bytes(count), key), /at most 1048576/],
   ['bytes of a challenge', 256, (count) => decodeChallenge(bytes(count)), /at most 256/],
   ['bytes of a descriptor', 40_960, (count) => decodeDescriptor(bytes(count)), /at most 40960/],
   [

@@ -28,6 +28,8 @@ export const SANDBOX_HISTORY_TIMES = 8
 export const SANDBOX_PROPOSALS_MAX = 32
 /** Values of one answer, and of one part of a copy: leaves half a message for keys and framing. */
 export const SANDBOX_PAGE_BYTES = 512 * KiB
+/** Items of one part of a copy: 17 values of CBOR each, of which a message has 65,536. */
+export const SANDBOX_COPY_ITEMS_MAX = 3_000
 /** Parts of a copy: an item of the largest size each, and room for small ones. */
 export const SANDBOX_COPY_PARTS_MAX = 16
 /** Keys of one page. */
