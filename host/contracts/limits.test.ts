@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
 
-import { verifyApproval } from './approval.ts'
+import { signApproval, verifyApproval } from './approval.ts'
 import { decodeEvidenceAnswer, decodeEvidenceQuestion } from './evidence.ts'
 import {
   decodeChallenge,
@@ -21,13 +21,21 @@ import { verifySandboxCopy } from './sandbox-copy.ts'
 import { verifySandbox, verifySandboxAcceptance } from './sandbox.ts'
 import { verifyUnknown } from './unknown.ts'
 
-const key = generateSigningKey().publicKey
+const signing = generateSigningKey()
+const key = signing.publicKey
 const bytes = (length: number) => new Uint8Array(length)
 
 function descriptor(changes: string): Descriptor {
   const offer = { request: bytes(16), to: bytes(48), release: 'two', serial: 2, changes }
   const about = { vault: 'alice', key: bytes(1_216), instance: bytes(16), release: 'one', serial: 1, notAfter: 1 }
   return { ...about, state: 'locked', pin: false, offer }
+}
+
+/** A yes to a move, signed, of so many bytes. */
+const approval = (length: number) => {
+  const way = { request: bytes(16), from: bytes(48), to: bytes(48), release: 'two', serial: 2 }
+  const rest = signApproval({ ...way, vault: 'x'.repeat(256) }, signing).length - 256
+  return signApproval({ ...way, vault: 'x'.repeat(length - rest) }, signing)
 }
 
 const acceptance = (length: number) => {
@@ -54,6 +62,7 @@ test.each<[string, number, (count: number) => unknown, RegExp]>([
   ['bytes of a sealed order', 16_640, (count) => decodeSealedOrder(bytes(count)), /at most 16640/],
   ['bytes of an order', 16_384, (count) => openOrder(crypto, bytes(count)), /at most 16384/],
   ['bytes of a yes to a move', 4_096, (count) => verifyApproval(crypto, bytes(count), key), /at most 4096/],
+  ['bytes of a yes that is signed', 4_096, approval, /at most 4096/],
   ['bytes of a sealed outcome', 8_192, (count) => decodeSealedOutcome(bytes(count)), /at most 8192/],
   ['bytes of an outcome', 8_192, (count) => decodeOutcome(bytes(count)), /at most 8192/],
   ['bytes about an unknown session', 4_096, (count) => verifyUnknown(crypto, bytes(count), key), /at most 4096/],
