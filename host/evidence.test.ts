@@ -120,7 +120,8 @@ describe('before a contract', () => {
     const asked = { profile, trust: trustOf([2]), handler: 'none' }
     await expect(evidenceOf(acme.invitation, asked, acme.options)).rejects.toMatchObject({ code: 'image-unlisted' })
     const subject = `MessageSpace.alice.fromService.${acme.invitation.connection}.${PROFILE_EVIDENCE}`
-    expect((await world.hand({ subject, data: new Uint8Array(300) })).outcome).toBe('malformed')
+    expect((await world.hand({ subject, data: new Uint8Array(200) })).outcome).toBe('malformed')
+    expect((await world.hand({ subject, data: new Uint8Array(300) })).outcome).toBe('too-large')
     const question = encodeEvidenceQuestion({ nonce: random(32), handler: null, logSize: 0 })
     const nowhere = subject.replace(acme.invitation.connection, 'x'.repeat(acme.invitation.connection.length))
     expect((await world.hand({ subject: nowhere, data: question })).outcome).toBe('unknown-connection')

@@ -2,9 +2,10 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { line, oracle, type Sight } from '#host/contracts/sandbox-oracle.fixture.ts'
-import { clausesArbitrary, deedOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
-import type { SandboxClauses } from '#host/contracts/sandbox.ts'
+import { act, laid, sight } from '#host/contracts/sandbox-oracle.fixture.ts'
+import { areaOf } from '#host/contracts/sandbox-rules.ts'
+import { clausesArbitrary, deedOf, linesOf, stepArbitrary } from '#host/contracts/sandbox-steps.fixture.ts'
+import type { SandboxClauses, Side } from '#host/contracts/sandbox.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { type SandboxPeers, type Shared, startSandboxes, text } from './sandbox.fixture.ts'
 
@@ -43,10 +44,10 @@ test(`${MODEL_RUNS} sequences on two real vaults come out as the oracle says`, {
 })
 
 async function play({ id, hers, his }: Shared, terms: SandboxClauses, steps: readonly Parameters<typeof deedOf>[0][]) {
-  const model = oracle(terms)
+  let table = laid(terms)
   const open: number[] = []
   for (const step of steps) {
-    const deed = deedOf(step, model, open)
+    const deed = deedOf(step, table, open)
     const { conversation } = step.by === 'creator' ? all.peers.alice.alice : all.peers.bob.alice
     const { kind, ...body } = deed
     const request = await conversation.request(`sandbox.${kind}`, encodeCbor({ sandbox: id, ...body }), {
@@ -56,31 +57,29 @@ async function play({ id, hers, his }: Shared, terms: SandboxClauses, steps: rea
     const told = reply.status === 'replied' ? (decodeCbor(reply.body) as { proposal: number | null }) : undefined
     if (typeof told?.proposal === 'number') open.push(told.proposal)
     const said = reply.status === 'refused' ? reply.code : typeof told?.proposal === 'number' ? 'asked' : 'done'
-    expect([step, said]).toEqual([step, model.act(deed, step.by)])
+    table = act(table, deed, step.by)
+    expect([step, said]).toEqual([step, table.says])
     if (said === 'done' && deed.kind === 'decide') open.splice(open.indexOf(deed.proposal), 1)
-    if (model.isOver) break
+    if (table.isOver) break
   }
-  expect(await sightOf(hers)).toEqual(model.sight('creator'))
-  if (!model.isOver) {
-    expect(await sightOf(his)).toEqual(model.sight('guest'))
-    await hers.end()
-  }
+  expect(await seenBy('creator', hers)).toEqual(linesOf(sight(table, 'creator')))
+  if (table.isOver) return
+  expect(await seenBy('guest', his)).toEqual(linesOf(sight(table, 'guest')))
+  await hers.end()
 }
 
-async function sightOf(sandbox: Shared['hers']): Promise<Sight> {
-  const list = async (place: 'mine' | 'theirs' | 'mutual'): Promise<string[]> => {
+async function seenBy(side: Side, sandbox: Shared['hers']): Promise<string[]> {
+  const list = async (place: 'mine' | 'theirs' | 'mutual') => {
     const page = await sandbox.list(place).catch(() => ({ items: [] }))
-    const lines = page.items.map(async ({ key }) => {
+    const notes = page.items.map(async ({ key }) => {
       const item = await sandbox.read(place, key)
-      return item ? line(key, { ...item, text: text(item.value) }) : ''
+      return item ? [{ ...item, area: areaOf(place, side), key, text: text(item.value) }] : []
     })
-    return (await Promise.all(lines)).sort()
+    return (await Promise.all(notes)).flat()
   }
   const past = await sandbox.history().catch(() => ({ history: [] }))
-  return {
-    mine: await list('mine'),
-    theirs: await list('theirs'),
-    mutual: await list('mutual'),
+  return linesOf({
+    notes: (await Promise.all([list('mine'), list('theirs'), list('mutual')])).flat(),
     history: past.history.map(({ by, kind, key }) => `${by} ${kind} ${key}`),
-  }
+  })
 }

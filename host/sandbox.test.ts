@@ -168,22 +168,6 @@ test('a change that needs a yes waits for the owner across a crash, in either di
   await hers.end()
 })
 
-test('who watches is told, and whoever was away reads on from the last change', async () => {
-  const { id, hers, his } = await all.share()
-  const changed = noticesOf(all.peers.bob, 'sandbox.changed')
-  await hers.write({ ...MUTUAL, key: 'a' }, bytes('1'))
-  const before = await his.watch(0)
-  expect(before.history).toHaveLength(1)
-  const { change } = await hers.write({ ...MUTUAL, key: 'b' }, bytes('2'))
-  expect(await changed.take()).toEqual({ sandbox: id, change })
-  expect((await his.watch(before.change)).history).toMatchObject([{ change, key: 'b', value: bytes('2') }])
-  const private_ = noticesOf(all.peers.bob, 'sandbox.changed')
-  await hers.write({ ...MINE, key: 'c' }, bytes('3'))
-  const next = await hers.write({ ...MUTUAL, key: 'd' }, bytes('4'))
-  expect(await private_.take()).toEqual({ sandbox: id, change: next.change })
-  await hers.end()
-})
-
 test('an end refuses the guest with the same commit, and leaves no copy where no clause says so', async () => {
   const { id, hers, his } = await all.share({ purge: true })
   await hers.write({ ...MUTUAL, key: 'kept' }, bytes('kept'))

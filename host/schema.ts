@@ -10,6 +10,9 @@ export function bytesOf(length: number): z.ZodType<Uint8Array> {
   return z.instanceof(Uint8Array).refine((value) => value.length === length, `must be ${length} bytes`)
 }
 
+/** As many as the whole message may have: who reads them has a limit of their own. */
+export const anyBytes: z.ZodType<Uint8Array> = z.instanceof(Uint8Array)
+
 /** At most `max` bytes. */
 export function bytesUpTo(max: number): z.ZodType<Uint8Array> {
   return z.instanceof(Uint8Array).refine((value) => value.length <= max, `must be at most ${max} bytes`)

@@ -3,9 +3,8 @@
  * vault's profile: the code that made it has the keys of that profile, or it answers for another vault.
  */
 import type { Suite } from '#host/crypto/port.ts'
-import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX } from '#host/limits.ts'
-import { bytesOf, bytesUpTo, check, z } from '#host/schema.ts'
+import { anyBytes, bytesOf, check, z } from '#host/schema.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { EVIDENCE_ANSWER_BYTES_MAX, EVIDENCE_QUESTION_BYTES_MAX } from './limits.ts'
@@ -26,7 +25,7 @@ const question = z.strictObject({
 export type EvidenceQuestion = z.infer<typeof question>
 
 const answer = z.union([
-  z.strictObject({ nonce: bytesOf(EVIDENCE_NONCE_BYTES), shown: bytesUpTo(EVIDENCE_ANSWER_BYTES_MAX) }),
+  z.strictObject({ nonce: bytesOf(EVIDENCE_NONCE_BYTES), shown: anyBytes }),
   z.strictObject({
     nonce: bytesOf(EVIDENCE_NONCE_BYTES),
     refused: z.string().max(64),
@@ -39,13 +38,12 @@ export type EvidenceAnswer = z.infer<typeof answer>
 export const encodeEvidenceQuestion = (asked: EvidenceQuestion): Uint8Array => encodeCbor(asked)
 export const encodeEvidenceAnswer = (given: EvidenceAnswer): Uint8Array => encodeCbor(given)
 
-/** @throws Refusal `malformed` */
+/** @throws Refusal `malformed`, `too-large` */
 export function decodeEvidenceQuestion(bytes: Uint8Array): EvidenceQuestion {
-  if (bytes.length > EVIDENCE_QUESTION_BYTES_MAX) throw new Refusal('malformed', 'a question for evidence: too large')
-  return check(question, decodeCbor(bytes), 'malformed', 'a question for evidence')
+  return check(question, decodeCbor(bytes, { bytesMax: EVIDENCE_QUESTION_BYTES_MAX }), 'malformed', 'a question')
 }
 
-/** @throws Refusal `malformed` */
+/** @throws Refusal `malformed`, `too-large` */
 export function decodeEvidenceAnswer(bytes: Uint8Array): EvidenceAnswer {
   return check(answer, decodeCbor(bytes, { bytesMax: EVIDENCE_ANSWER_BYTES_MAX }), 'malformed', 'evidence')
 }

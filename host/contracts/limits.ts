@@ -28,6 +28,8 @@ export const SANDBOX_HISTORY_TIMES = 8
 export const SANDBOX_PROPOSALS_MAX = 32
 /** Values of one answer, and of one part of a copy: leaves half a message for keys and framing. */
 export const SANDBOX_PAGE_BYTES = 512 * KiB
+/** Items of one part of a copy: 17 values of CBOR each, of which a message has 65,536. */
+export const SANDBOX_COPY_ITEMS_MAX = 3_000
 /** Parts of a copy: an item of the largest size each, and room for small ones. */
 export const SANDBOX_COPY_PARTS_MAX = 16
 /** Keys of one page. */
@@ -49,6 +51,8 @@ export const APPROVAL_BYTES_MAX = 4 * KiB
 export const ORDER_BYTES_MAX = 16 * KiB
 /** The difference of two images as the owner reads it: some hundred lines. */
 export const OFFER_TEXT_CHARS_MAX = 32 * KiB
+/** What became of an order: a few numbers, or a reason of the longest kind at four bytes a character. */
+export const OUTCOME_BYTES_MAX = 8 * KiB
 /** What an enclave says of itself: its public key (1,216 bytes) and the offer. */
 export const DESCRIPTOR_BYTES_MAX = 40 * KiB
 /** Evidence within it, or within what is handed over: as much as `enclave/limits.ts` has it read. */

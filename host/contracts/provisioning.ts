@@ -6,17 +6,17 @@ import type { SigningKey, Suite } from '#host/crypto/port.ts'
 import { KEM_PUBLIC_KEY_BYTES, VERIFY_KEY_BYTES } from '#host/crypto/sizes.ts'
 import { Refusal } from '#host/errors.ts'
 import { MESSAGE_CHARS_MAX, PIN_CHARS_MAX } from '#host/limits.ts'
-import { bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
+import { anyBytes, bytesOf, bytesUpTo, check, timestamp, z } from '#host/schema.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import {
-  APPROVAL_BYTES_MAX,
   CHALLENGE_BYTES_MAX,
   DESCRIPTOR_BYTES_MAX,
   OFFER_TEXT_CHARS_MAX,
   ORDER_BYTES_MAX,
-  PRESENTED_EVIDENCE_BYTES_MAX,
+  OUTCOME_BYTES_MAX,
   PRESENTATION_MESSAGE_BYTES_MAX,
+  PRESENTED_EVIDENCE_BYTES_MAX,
 } from './limits.ts'
 import { openSigned, type SignedKind, signValue } from './signed.ts'
 
@@ -61,7 +61,7 @@ export type Descriptor = z.infer<typeof descriptor>
 
 const presentation = z.strictObject({
   nonce: bytesOf(CHALLENGE_NONCE_BYTES),
-  descriptor: bytesUpTo(DESCRIPTOR_BYTES_MAX),
+  descriptor: anyBytes,
   evidence: bytesUpTo(PRESENTED_EVIDENCE_BYTES_MAX),
 })
 export type Presentation = z.infer<typeof presentation>
@@ -77,7 +77,7 @@ const order = z.strictObject({
   header: count,
   anchor: anchor.nullable(),
   /** The signed approval of a move. */
-  approval: bytesUpTo(APPROVAL_BYTES_MAX).nullable(),
+  approval: anyBytes.nullable(),
 })
 /** What a device tells an enclave to do with a vault. */
 export type Order = z.infer<typeof order>
@@ -88,8 +88,7 @@ const outcome = z.union([
 ])
 export type Outcome = z.infer<typeof outcome>
 
-const sealedOrder = z.strictObject({ evidence: bytesOf(48), sealed: bytesUpTo(ORDER_BYTES_MAX) })
-const answer = z.strictObject({ evidence: bytesOf(48), sealed: bytesUpTo(4_096) })
+const sealed = z.strictObject({ evidence: bytesOf(48), sealed: anyBytes })
 
 const signedOrder: SignedKind = {
   label: 'trellis/provision/1',
@@ -118,15 +117,16 @@ export const encodePresentation = (value: Presentation): Uint8Array => encodeCbo
 export const decodePresentation = (bytes: Uint8Array): Presentation =>
   read(presentation, { bytes, bytesMax: PRESENTATION_MESSAGE_BYTES_MAX, what: 'presentation' })
 
-/** An order in its seal, with the evidence it answers. */
-export const encodeSealed = (value: z.infer<typeof sealedOrder>): Uint8Array => encodeCbor(value)
-export const decodeSealedOrder = (bytes: Uint8Array): z.infer<typeof sealedOrder> =>
-  read(sealedOrder, { bytes, bytesMax: ORDER_BYTES_MAX + 256, what: 'order' })
-export const decodeSealedOutcome = (bytes: Uint8Array): z.infer<typeof answer> =>
-  read(answer, { bytes, bytesMax: 8_192, what: 'outcome' })
+/** An order or its outcome in its seal, with the evidence it answers. */
+export const encodeSealed = (value: z.infer<typeof sealed>): Uint8Array => encodeCbor(value)
+export const decodeSealedOrder = (bytes: Uint8Array): z.infer<typeof sealed> =>
+  read(sealed, { bytes, bytesMax: ORDER_BYTES_MAX + 256, what: 'order' })
+export const decodeSealedOutcome = (bytes: Uint8Array): z.infer<typeof sealed> =>
+  read(sealed, { bytes, bytesMax: OUTCOME_BYTES_MAX, what: 'outcome' })
 
 export const encodeOutcome = (value: Outcome): Uint8Array => encodeCbor(value)
-export const decodeOutcome = (bytes: Uint8Array): Outcome => read(outcome, { bytes, bytesMax: 4_096, what: 'outcome' })
+export const decodeOutcome = (bytes: Uint8Array): Outcome =>
+  read(outcome, { bytes, bytesMax: OUTCOME_BYTES_MAX, what: 'outcome' })
 
 /** Signs an order: `[verify key, signed order]`, a secret until it is sealed. */
 export function signOrder(value: Order, key: SigningKey): Uint8Array {
@@ -135,7 +135,7 @@ export function signOrder(value: Order, key: SigningKey): Uint8Array {
 
 /** The order, and the key that signed it: whose it is, is the reader's to know. @throws Refusal `provision-invalid` */
 export function openOrder(crypto: Suite, bytes: Uint8Array): { readonly order: Order; readonly device: Uint8Array } {
-  const parts = z.tuple([bytesOf(VERIFY_KEY_BYTES), bytesUpTo(ORDER_BYTES_MAX)])
+  const parts = z.tuple([bytesOf(VERIFY_KEY_BYTES), anyBytes])
   const [device, signed] = read(parts, { bytes, bytesMax: ORDER_BYTES_MAX, what: 'order' })
   const { value } = openSigned(crypto, signedOrder, { bytes: signed, by: device })
   return { order: check(order, value, 'provision-invalid', 'order'), device }

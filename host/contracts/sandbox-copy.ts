@@ -3,10 +3,10 @@
  * contents, so that a part says by itself whose word it is: `['vine/1 sandbox copy', payload, signature]`.
  */
 import type { SigningKey, Suite } from '#host/crypto/port.ts'
-import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
+import { CBOR_ITEMS_MAX, MESSAGE_BYTES_MAX } from '#host/limits.ts'
 import { bytesOf, check, timestamp, z } from '#host/schema.ts'
 
-import { SANDBOX_ITEM_BYTES, SANDBOX_PAGE_BYTES } from './limits.ts'
+import { SANDBOX_COPY_ITEMS_MAX, SANDBOX_PAGE_BYTES } from './limits.ts'
 import type { Area, SandboxItem } from './sandbox-deed.ts'
 import { itemSize } from './sandbox-rules.ts'
 import { openSigned, type SignedKind, signValue } from './signed.ts'
@@ -31,7 +31,7 @@ const signedCopy: SignedKind = {
   what: 'sandbox copy',
   code: 'contract-invalid',
   bytesMax: MESSAGE_BYTES_MAX,
-  itemsMax: (SANDBOX_PAGE_BYTES / SANDBOX_ITEM_BYTES) * 20,
+  itemsMax: CBOR_ITEMS_MAX,
 }
 
 const side = z.enum(['creator', 'guest'])
@@ -63,20 +63,23 @@ export function signSandboxCopy(
   only?: number,
 ): readonly Uint8Array[] {
   const { items, ...about } = copy
-  const pages: CopiedItem[][] = [[]]
+  let page: CopiedItem[] = []
+  const pages = [page]
   let room = SANDBOX_PAGE_BYTES
   for (const item of items) {
-    room -= itemSize(item.key, item.value)
-    if (room < 0 && pages.at(-1)?.length !== 0) {
-      pages.push([])
-      room = SANDBOX_PAGE_BYTES - itemSize(item.key, item.value)
+    const size = itemSize(item.key, item.value)
+    if (room < size || page.length === SANDBOX_COPY_ITEMS_MAX) {
+      page = []
+      pages.push(page)
+      room = SANDBOX_PAGE_BYTES
     }
-    pages.at(-1)?.push(item)
+    page.push(item)
+    room -= size
   }
-  return pages.flatMap((page, part) => {
+  return pages.flatMap((held, part) => {
     if (only !== undefined && only !== part) return []
     // Spelled out: an interface has no index signature.
-    const listed = page.map((item) => ({ ...item }))
+    const listed = held.map((item) => ({ ...item }))
     return [signValue(signedCopy, { ...about, part, parts: pages.length, items: listed }, key)]
   })
 }

@@ -2,10 +2,10 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { SANDBOX_HISTORY_TIMES, SANDBOX_ITEM_BYTES, SANDBOX_PROPOSALS_MAX, SANDBOX_VALUE_BYTES_MAX } from './limits.ts'
-import { line, oracle, type Sight } from './sandbox-oracle.fixture.ts'
-import { clausesArbitrary, deedOf, type Step, stepArbitrary } from './sandbox-steps.fixture.ts'
+import { act, laid, sight, type Table } from './sandbox-oracle.fixture.ts'
+import { clausesArbitrary, deedOf, linesOf, type Step, stepArbitrary } from './sandbox-steps.fixture.ts'
 import type { Area, Deed, HistoryEntry, Proposal, SandboxItem, SandboxState, SandboxVerdict } from './sandbox-deed.ts'
-import { decide, maySee, other, seen, shownName } from './sandbox-rules.ts'
+import { areaOf, decide, maySee, seen, shownName } from './sandbox-rules.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
 const SEQUENCES = 10_000
@@ -67,21 +67,19 @@ function held(clauses: SandboxClauses): Held {
   return made
 }
 
-function sight({ state, items, history }: Held, by: Side): Sight {
-  const text = new TextDecoder()
-  const list = (place: 'mine' | 'theirs' | 'mutual', area: Area): string[] =>
-    [...items[area].keys()]
-      .flatMap((key) => {
-        const item = seen(state, by, { place, key })
-        return item ? [line(key, { ...item, text: text.decode(item.value) })] : []
-      })
-      .sort()
-  return {
-    mine: list('mine', by),
-    theirs: list('theirs', other(by)),
-    mutual: list('mutual', 'mutual'),
-    history: maySee(state, by, 'mutual') ? history.map((entry) => `${entry.by} ${entry.kind} ${entry.key}`) : [],
-  }
+const places = ['mine', 'theirs', 'mutual'] as const
+const text = (value: Uint8Array): string => new TextDecoder().decode(value)
+
+function seenBy({ state, items, history }: Held, by: Side): string[] {
+  const notes = places.flatMap((place) => {
+    const area = areaOf(place, by)
+    return [...items[area].keys()].flatMap((key) => {
+      const item = seen(state, by, { place, key })
+      return item ? [{ ...item, area, key, text: text(item.value) }] : []
+    })
+  })
+  const past = maySee(state, by, 'mutual') ? history : []
+  return linesOf({ notes, history: past.map((entry) => `${entry.by} ${entry.kind} ${entry.key}`) })
 }
 
 const told = (verdict: SandboxVerdict): string =>
@@ -89,21 +87,18 @@ const told = (verdict: SandboxVerdict): string =>
 
 const verdicts = new Map<string, number>()
 
-interface Model {
-  readonly is: ReturnType<typeof oracle>
-}
-
-function commandOf(step: Step): fc.Command<Model, Held> {
+function commandOf(step: Step): fc.Command<{ table: Table }, Held> {
   return {
     check: () => true,
-    run({ is }, real) {
-      const deed = deedOf(step, is, [...real.open.keys()])
+    run(model, real) {
+      const deed = deedOf(step, model.table, [...real.open.keys()])
       const verdict = told(real.act(deed, step.by))
       const kind = `${step.kind} ${verdict}`
       verdicts.set(kind, (verdicts.get(kind) ?? 0) + 1)
-      expect(verdict).toBe(is.act(deed, step.by))
-      expect(sight(real, 'creator')).toEqual(is.sight('creator'))
-      expect(sight(real, 'guest')).toEqual(is.sight('guest'))
+      model.table = act(model.table, deed, step.by)
+      expect(verdict).toBe(model.table.says)
+      expect(seenBy(real, 'creator')).toEqual(linesOf(sight(model.table, 'creator')))
+      expect(seenBy(real, 'guest')).toEqual(linesOf(sight(model.table, 'guest')))
     },
     toString: () => JSON.stringify(step),
   }
@@ -113,7 +108,7 @@ test(`${SEQUENCES} sequences come out as the oracle says`, { timeout: MODEL_MS_M
   const commands = fc.commands([stepArbitrary.map(commandOf)], { maxCommands: STEPS_MAX, size: 'max' })
   fc.assert(
     fc.property(clausesArbitrary, commands, (clauses, sequence) => {
-      fc.modelRun(() => ({ model: { is: oracle(clauses) }, real: held(clauses) }), sequence)
+      fc.modelRun(() => ({ model: { table: laid(clauses) }, real: held(clauses) }), sequence)
     }),
     { numRuns: SEQUENCES },
   )

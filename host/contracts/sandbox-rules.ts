@@ -258,7 +258,7 @@ function recorded(
   { by, now, approved }: Performer,
 ): SandboxVerdict {
   const done = outcome(state, writes)
-  if (done.bytes > state.terms.bytesMax && done.bytes > state.bytes) {
+  if (done.bytes > state.terms.bytesMax) {
     return no('storage-full', `the sandbox holds at most ${state.terms.bytesMax} bytes: remove some first`)
   }
   const written = writes.find(({ area }) => area === 'mutual')

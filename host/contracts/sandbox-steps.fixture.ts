@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 
 import { unreachable } from '#host/errors.ts'
-import { flip, type Note, type Oracle } from './sandbox-oracle.fixture.ts'
+import { type Note, noteAt, type Table } from './sandbox-oracle.fixture.ts'
 import type { Deed, Grant, Place } from './sandbox-deed.ts'
 import type { SandboxClauses, Side } from './sandbox.ts'
 
@@ -61,11 +61,9 @@ function revision(note: Note | undefined, fresh: boolean): number {
 }
 
 /** The deed of a step, given what there is. `proposals` are the numbers of those that wait. */
-export function deedOf(step: Step, model: Oracle, proposals: readonly number[]): Deed {
+export function deedOf(step: Step, table: Table, proposals: readonly number[]): Deed {
   const at = (where: Place): Note | undefined =>
-    'key' in step
-      ? model.areas[where === 'mutual' ? 'mutual' : where === 'mine' ? step.by : flip(step.by)].get(step.key)
-      : undefined
+    'key' in step ? noteAt(table, step.by, { place: where, key: step.key }) : undefined
   switch (step.kind) {
     case 'write': {
       const note = at(step.place)
@@ -92,4 +90,12 @@ export function deedOf(step: Step, model: Oracle, proposals: readonly number[]):
     default:
       return unreachable(step)
   }
+}
+
+/** What a side sees, in lines: the notes in the order of their areas and keys, then the history. */
+export function linesOf({ notes, history }: Pick<Table, 'notes' | 'history'>): string[] {
+  const lines = notes.map(
+    ({ area, key, text, ...by }) => `${area} ${key}=${text} #${by.revision} ${by.author} ${by.grant}`,
+  )
+  return [...lines.sort(), ...history]
 }

@@ -264,3 +264,27 @@ test.each([1, 2])('one vault has no more than its %i cells', async (cells) => {
   expect(pool.stats).toMatchObject({ running: cells, queued: 4 - cells })
   for (const end of await Promise.allSettled(all)) expect(end).toMatchObject({ status: 'rejected' })
 })
+
+test('after so many calls of one cell all else has a turn, however fast it calls', async () => {
+  const { createPool, textRegistry, granting, jobFor, memoryNamespace } = await openHouse({ NEXT_CALL_PAUSES: 2 ** 22 })
+  const { handlerText } = await import('./fixtures/text.ts')
+  // Each read is of another key: none is answered in the cell.
+  const first = `(memory.fill (i32.const 1024) (i32.const 97) (i32.const 200)) ${open}`
+  const key = '(i32.const 1024) (i32.add (local.get $i) (i32.const 1))'
+  const text = handlerText({
+    handle: `${times(200, `(call $get ${opened} ${key} (i32.const 256))`, first)} ${ACCEPTED}`,
+  })
+  const registry = await textRegistry([{ name: 'large', text }])
+  await using pool = await createPool({ registry, cells: 1, spares: 0 })
+  // Calls answered in each turn, the last turn first.
+  const goes = [0]
+  const namespace = {
+    ...memoryNamespace(),
+    get(): undefined {
+      if (goes[0] === 0) setImmediate(() => goes.unshift(0))
+      goes[0] = (goes[0] ?? 0) + 1
+    },
+  }
+  await pool.run(jobFor(registry, 'large', { sources: granting(namespace) }))
+  expect(Math.max(...goes)).toBe(real.CALLS_IN_ONE_GO_MAX)
+})

@@ -36,7 +36,7 @@ test('what is left out of needs is not needed, what is left out of limits has a 
     log: false,
     audit: false,
   })
-  expect(manifest.limits).toMatchObject({ deadlineMs: 1_000, hostCalls: 1_000 })
+  expect(manifest.limits).toMatchObject({ deadlineMs: 1_000, hostCalls: 1_000, fuel: 250_000_000 })
 })
 
 const keyed = (...keys: unknown[]) => ({ ...good, needs: { fields: true, keys } })

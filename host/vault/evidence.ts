@@ -23,7 +23,7 @@ import type { Vault } from './vault.ts'
 /**
  * The answer to an unsealed question. A refusal is an answer, too: there is no session to refuse in.
  *
- * @throws Refusal `malformed` for what is no question
+ * @throws Refusal `malformed`, `too-large` for what is no question
  */
 export async function shownTo(
   data: Uint8Array,
@@ -43,7 +43,7 @@ export async function shownTo(
 /**
  * The answer to a connection.
  *
- * @throws ContractRefusal as for any event; Refusal `malformed`, `not-attested`, `image-unlisted`
+ * @throws ContractRefusal as for any event; Refusal `malformed`, `too-large`, `not-attested`, `image-unlisted`
  */
 export async function evidence(
   opened: Opened,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { CODE_LEAF_BYTES_MAX, FUEL_SLICE } from '#host/plugin/limits.ts'
+import { CODE_FREE_LEVELS_MAX, CODE_LEAF_BYTES_MAX, FUEL_SLICE } from '#host/plugin/limits.ts'
 
 import { readCoreModule } from './core-module.ts'
 import { openQuota } from './cursor.ts'
@@ -9,7 +9,7 @@ import { meteredCode } from './fuel.ts'
 import { bytesOfWat, guestWat } from './fixtures/wat.ts'
 import { instantiate } from './instantiate.ts'
 import { encodeS32, encodeU32 } from './leb.ts'
-import { loadComponent } from './load.ts'
+import { fuelOf, loadComponent } from './load.ts'
 
 const fuel = 1_000
 const limits = { memoryBytesMax: 2 ** 20, tableElementsMax: 100, fuel }
@@ -32,12 +32,24 @@ const counting = `(local $i i32)
 const fill = (bytes: number) => `(memory.fill (i32.const 1024) (i32.const 7) (i32.const ${bytes}))`
 const calls = (count: number) => `${'(drop (call $f (i32.const 0)))'.repeat(count)} (i32.const 1)`
 
+/** Functions that do nothing but call the next one. */
+const behind = (levels: number) =>
+  Array.from({ length: levels }, (_, at) => {
+    const next = at === levels - 1 ? '(i32.const 1)' : `(call $f${at + 1})`
+    return `(func $f${at || ''} ${at === 0 ? '(param i32)' : ''} (result i32) ${next})`
+  }).join(' ')
+
 /** Five turns, counted in a local variable. */
 const turns = (index: string) =>
   `(local.set ${index} (i32.const 0))
    (loop (br_if 0 (i32.lt_u (local.tee ${index} (i32.add (local.get ${index}) (i32.const 1))) (i32.const 5))))`
 
 describe('fuel', () => {
+  it('is 250,000,000 where nobody says how much', () => {
+    const { fuel: _said, ...silent } = limits
+    expect(fuelOf(silent)).toBe(250_000_000)
+  })
+
   it('is one for the entry and one for each turn of a loop, anew in each call', async () => {
     const instance = await open(counting)
     expect(instance.call('run', [fuel - 1])).toBe(fuel - 1)
@@ -133,6 +145,10 @@ describe('fuel', () => {
     // One accessor behind another is free.
     const few = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (i32.const 1))'
     expect((await open(calls(fuel + 10), few)).call('run', [0])).toBe(1)
+    // So are a few, and one more is not.
+    expect((await open(calls(fuel + 10), behind(CODE_FREE_LEVELS_MAX))).call('run', [0])).toBe(1)
+    const deep = await open(calls(fuel + 10), behind(CODE_FREE_LEVELS_MAX + 1))
+    expect(() => deep.call('run', [0])).toThrow(spent)
     // A circle is not, however short.
     const circle = '(func $f (param i32) (result i32) (call $g)) (func $g (result i32) (call $f (i32.const 0)))'
     const round = await open(calls(1), circle)

@@ -1,10 +1,9 @@
 /** Sandbox events over a connection: a guest at work in what is hosted here, and what a host tells this vault. */
-import { SANDBOX_COPY_PARTS_MAX, SANDBOX_TERMS_BYTES_MAX } from '#host/contracts/limits.ts'
+import { SANDBOX_COPY_PARTS_MAX } from '#host/contracts/limits.ts'
 import { verifySandboxCopy } from '#host/contracts/sandbox-copy.ts'
 import { nativeCrypto } from '#host/crypto/native.ts'
 import { Refusal } from '#host/errors.ts'
-import { MESSAGE_BYTES_MAX } from '#host/limits.ts'
-import { bytesUpTo, check, z } from '#host/schema.ts'
+import { anyBytes, check, z } from '#host/schema.ts'
 import { equalBytes } from '#host/wire/bytes.ts'
 import { decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 import { admitOwn } from '../admit.ts'
@@ -26,9 +25,9 @@ type Moment = Pick<Leaving, 'now' | 'random'>
 type Heard = Pick<Leaving, 'changes' | 'expected' | 'outgoing'> & { readonly reason: string }
 
 const named = z.object({ sandbox: z.string().max(64) })
-const offered = z.strictObject({ terms: bytesUpTo(SANDBOX_TERMS_BYTES_MAX) })
-const accepted = z.strictObject({ sandbox: z.string().max(64), acceptance: bytesUpTo(SANDBOX_TERMS_BYTES_MAX) })
-const copied = z.strictObject({ copy: bytesUpTo(MESSAGE_BYTES_MAX) })
+const offered = z.strictObject({ terms: anyBytes })
+const accepted = z.strictObject({ sandbox: z.string().max(64), acceptance: anyBytes })
+const copied = z.strictObject({ copy: anyBytes })
 /** What a host tells: numbers, and no word of what is in it. */
 const told = z.strictObject({
   sandbox: z.string().max(64),
