@@ -13,7 +13,7 @@ import { type Asker, openScene, type Scene } from './scene.ts'
 /** The neighbour's, and in a module's place the other one's: calm is beside a connection that behaves. */
 const READ = 'data.request'
 const TURN_MS = 400
-/** Of one that looks worse than it may: the slowest hundredth of one turn is four answers. */
+/** Of one that looks worse than it may: the slowest hundredth of one turn is three answers. */
 const MORE_TURNS = 8
 /** Whoever asks without a pause is a load, whatever answers: a contract's limit of requests is for that. */
 const PACE_MS = 25
@@ -31,6 +31,8 @@ interface Trial {
   readonly neighbour: Asker
   readonly calm: number[]
   readonly beside: number[]
+  /** Calm again: what two turns differ by in which nothing differs. */
+  readonly control: number[]
 }
 
 export async function hostileCorpus(): Promise<Report> {
@@ -46,16 +48,19 @@ export async function hostileCorpus(): Promise<Report> {
     for (let turn = 0; turn < MORE_TURNS; turn++) await takeTurn(trial)
   }
   const worst = trials.toSorted((a, b) => ratio(b) - ratio(a)).slice(0, NAMED)
+  const all = (of: (trial: Trial) => number[]): number => quantile(trials.flatMap(of), 0.99)
   const grown = await growth(trials)
   const refused = await refuseOthers()
   const lines = [
-    judged('neighbour, 1 in flight: p99 beside another read', { value: middle(trials, calmP99), unit: 'ms' }),
-    judged('  beside a hostile one, times that: median', { value: middle(trials, ratio), unit: '×' }),
-    judged(`  worst: ${worst[0]?.module.name}`, {
-      value: middle(worst.slice(0, 1), ratio),
+    judged('neighbour, 1 in flight: p99 beside another read', { value: all(({ calm }) => calm), unit: 'ms' }),
+    judged('  beside the corpus, times that', {
+      value: all(({ beside }) => beside) / all(({ calm }) => calm),
       unit: '×',
       most: NEIGHBOURS_WORSE,
     }),
+    judged('  the same, module by module: median', { value: quantile(trials.map(ratio), 0.5), unit: '×' }),
+    judged(`    worst: ${worst[0]?.module.name}`, { value: Math.max(...trials.map(ratio)), unit: '×' }),
+    judged('    worst of two that are both calm', { value: Math.max(...trials.map(chance)), unit: '×' }),
     judged(`RSS after all ran ${PASSES} times more`, { value: grown, unit: '×', most: GROWN }),
     judged(`${refused.length} that do not start: refused, slowest`, { value: Math.max(...refused), unit: 'ms' }),
   ]
@@ -77,12 +82,13 @@ function filesOf(module: Hostile): HandlerFiles {
 async function openTrial(scene: Scene, module: Hostile): Promise<Trial> {
   const attacker = await scene.connect(module.name, [`${module.name}.run`, READ], STORAGE_BYTES)
   const neighbour = await scene.connect(`beside ${module.name}`, [READ])
-  return { module, attacker, neighbour, calm: [], beside: [] }
+  return { module, attacker, neighbour, calm: [], beside: [], control: [] }
 }
 
 async function takeTurn(trial: Trial): Promise<void> {
   await readWhile(trial, () => read(trial.attacker), trial.calm)
   await readWhile(trial, () => attack(trial), trial.beside)
+  await readWhile(trial, () => read(trial.attacker), trial.control)
 }
 
 /** The neighbour reads, while the other one asks at its pace. */
@@ -140,14 +146,10 @@ async function startAlone(module: Hostile): Promise<void> {
   await using _pool = await createPool({ registry: keptRegistry([module]), cells: 1, spares: 0 })
 }
 
-function calmP99({ calm }: Trial): number {
-  return quantile(calm, 0.99)
+function ratio({ calm, beside }: Trial): number {
+  return quantile(beside, 0.99) / quantile(calm, 0.99)
 }
 
-function ratio(trial: Trial): number {
-  return quantile(trial.beside, 0.99) / calmP99(trial)
-}
-
-function middle(trials: readonly Trial[], value: (trial: Trial) => number): number {
-  return quantile(trials.map(value), 0.5)
+function chance({ calm, control }: Trial): number {
+  return quantile(control, 0.99) / quantile(calm, 0.99)
 }
