@@ -6,7 +6,6 @@ import { Backoff } from './backoff.ts'
 import { jobFor, registryOf } from './fixtures/stage.ts'
 import type { Given } from './job.ts'
 import { BACKOFF_FORGET_MS, BACKOFF_MS, BACKOFF_MS_MAX, BACKOFF_WAITING_MAX, FAULTS_FREE } from './limits.ts'
-import type { Effects } from './port.ts'
 import { HandlerFailure, HandlerRefusal } from './refusal.ts'
 
 const registry = registryOf('notes')
@@ -25,10 +24,10 @@ function scene() {
       return end
     },
     /** The oldest of those begun ends. */
-    end(error?: unknown) {
+    end(failure?: unknown) {
       const given = begun.shift()
-      if (error === undefined) given?.resolve({} as Effects)
-      else given?.reject(error)
+      if (given === undefined) throw new Error('none was begun')
+      backoff.ended(given.job, failure)
     },
   }
 }
@@ -133,14 +132,4 @@ describe('what is no fault', () => {
     expect(on.begun).toHaveLength(1)
     expect(on.backoff.length).toBe(0)
   })
-})
-
-test('what cannot begin ends with the reason', () => {
-  const refusal = new Refusal('busy', 'too many wait')
-  const backoff = new Backoff(() => {
-    throw refusal
-  })
-  const reject = vi.fn()
-  backoff.enter({ job: jobFor(registry, 'notes'), resolve: vi.fn(), reject })
-  expect(reject).toHaveBeenCalledExactlyOnceWith(refusal)
 })

@@ -26,7 +26,7 @@ export class Backoff {
   readonly #begin: (given: Given) => void
   readonly #kinds = new Map<string, Faulty>()
 
-  /** What `begin` throws is how the event ends. */
+  /** Of each event that `begin` is given it is told how it `ended`. */
   constructor(begin: (given: Given) => void) {
     this.#begin = begin
   }
@@ -40,10 +40,20 @@ export class Backoff {
   enter(given: Given): void {
     // Nearly always there is none, and no name to make.
     const faulty = this.#kinds.size === 0 ? undefined : this.#faulty(given.job)
-    if (faulty === undefined || faulty.faults < FAULTS_FREE) return this.#start(given, faulty !== undefined)
+    if (faulty === undefined || faulty.faults < FAULTS_FREE) return this.#begin(given)
     if (faulty.state === 'open') return this.#attempt(faulty, given)
     if (faulty.waiting.length < BACKOFF_WAITING_MAX) faulty.waiting.push(given)
     else given.reject(new Refusal('busy', 'its handler failed too often, and others wait: send the event again later'))
+  }
+
+  /** An event that was begun is over, or was not begun after all: `undefined` when it ended well, else why not. */
+  ended(job: Job, failure: unknown): void {
+    if (failure === undefined && this.#kinds.size === 0) return
+    const faulty = this.#faulty(job)
+    if (isFault(failure)) this.#rest(faulty ?? newFaulty(nameOf(kindOf(job))))
+    else if (faulty === undefined) return
+    else if (failure === undefined || isNo(failure)) this.#recover(faulty)
+    else if (faulty.state === 'trying') this.#goOn(faulty)
   }
 
   /** Gives up all that wait. */
@@ -58,36 +68,10 @@ export class Backoff {
     return this.#kinds.get(nameOf(kindOf(job)))
   }
 
-  #start({ job, resolve, reject }: Given, isFaulty: boolean): void {
-    const watched: Given = {
-      job,
-      resolve: (effects) => {
-        if (isFaulty) this.#recover(job)
-        resolve(effects)
-      },
-      reject: (error) => {
-        this.#judge(job, error)
-        reject(error)
-      },
-    }
-    try {
-      this.#begin(watched)
-    } catch (error) {
-      watched.reject(error)
-    }
-  }
-
   #attempt(faulty: Faulty, given: Given): void {
     clearTimeout(faulty.timer)
     faulty.state = 'trying'
-    this.#start(given, true)
-  }
-
-  #judge(job: Job, error: unknown): void {
-    const faulty = this.#faulty(job)
-    if (isFault(error)) this.#rest(faulty ?? newFaulty(nameOf(kindOf(job))))
-    else if (isNo(error)) this.#recover(job)
-    else if (faulty?.state === 'trying') this.#goOn(faulty)
+    this.#begin(given)
   }
 
   #rest(faulty: Faulty): void {
@@ -107,12 +91,10 @@ export class Backoff {
     faulty.timer = setTimeout(() => this.#kinds.delete(faulty.name), BACKOFF_FORGET_MS).unref()
   }
 
-  #recover(job: Job): void {
-    const faulty = this.#faulty(job)
-    if (faulty === undefined) return
+  #recover(faulty: Faulty): void {
     clearTimeout(faulty.timer)
     this.#kinds.delete(faulty.name)
-    for (const waiting of faulty.waiting.splice(0)) this.enter(waiting)
+    for (const given of faulty.waiting.splice(0)) this.enter(given)
   }
 }
 
@@ -125,7 +107,7 @@ function isFault(error: unknown): boolean {
   return error instanceof Refusal && (error.code.startsWith('handler-') || error.code === 'not-granted') && !isNo(error)
 }
 
-/** It ran well, and declined. */
-function isNo(error: unknown): boolean {
+/** The handler ran well, and declined. */
+export function isNo(error: unknown): boolean {
   return error instanceof Refusal && error.code === 'handler-refused'
 }

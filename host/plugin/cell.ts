@@ -23,8 +23,8 @@ import { decodeReport, encodeJob } from './ring-frames.ts'
 export interface CellOwner {
   /** The cell is at this event now, as far as anybody can tell. */
   began(given: Given): void
-  /** It is over, well or not; `stopped` at its deadline, or with its cell. */
-  ended(given: Given, stopped: boolean): void
+  /** It is over: `undefined` when it ended well, else why not. */
+  ended(given: Given, failure: unknown): void
   /** Some have ended: it takes more. */
   changed(cell: Cell): void
   /** It ended, and what was handed to it ahead has not begun: it is to be given to another. */
@@ -302,17 +302,17 @@ export class Cell implements AsyncDisposable {
     const { given, desk } = running
     const read = (): readonly KeyRead[] => desk.reads()
     let wrote = false
-    let wasStopped = false
+    let failure: unknown
     try {
       const effects = settle()
       wrote = effects.changes.some((change) => read().some(({ key }) => key === change.key))
       given.resolve(effects)
     } catch (error) {
-      wasStopped = error instanceof Refusal && error.code === 'handler-deadline'
+      failure = error
       given.reject(error)
     }
     this.#reads.end(kindOf(given.job), read(), wrote)
-    this.#owner.ended(given, wasStopped)
+    this.#owner.ended(given, failure)
     this.#begin()
   }
 
@@ -353,7 +353,7 @@ export class Cell implements AsyncDisposable {
     if (first !== undefined) {
       this.#reads.drop(kindOf(first.given.job))
       first.given.reject(error)
-      this.#owner.ended(first.given, true)
+      this.#owner.ended(first.given, error)
     }
     this.#owner.died(
       this,

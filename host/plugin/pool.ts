@@ -3,7 +3,7 @@ import { Refusal } from '#host/errors.ts'
 import { CELL_RETRY_MS } from '#host/limits.ts'
 import { AHEAD_LOOK_MS, QUICK_EVENTS_MIN } from '#host/plugin/limits.ts'
 
-import { Backoff } from './backoff.ts'
+import { Backoff, isNo } from './backoff.ts'
 import { Cell, type CellOwner } from './cell.ts'
 import { type Given, type Job, kindOf } from './job.ts'
 import { openLanes } from './lanes.ts'
@@ -138,9 +138,11 @@ class CellPool implements Pool, CellOwner {
     this.#hold(job.tenant, 1)
   }
 
-  ended({ job }: Given, stopped: boolean): void {
+  ended({ job }: Given, failure: unknown): void {
     this.#hold(job.tenant, -1)
-    this.#quick.set(job.registered, stopped ? 0 : (this.#quick.get(job.registered) ?? 0) + 1)
+    const endedWell = failure === undefined || isNo(failure)
+    this.#quick.set(job.registered, endedWell ? (this.#quick.get(job.registered) ?? 0) + 1 : 0)
+    this.#backoff.ended(job, failure)
   }
 
   changed(cell: Cell): void {
@@ -159,12 +161,20 @@ class CellPool implements Pool, CellOwner {
     this.#next()
   }
 
-  /** @throws Refusal `busy` */
   #enter(given: Given): void {
     const { tenant } = given.job
     const cell = this.#mayRun(tenant) ? this.#takeFree() : undefined
-    if (cell !== undefined) this.#give(cell, given)
-    else if (this.#queue.length > 0 || !this.#handAhead(given)) this.#queue.add(tenant, given)
+    if (cell !== undefined) return this.#give(cell, given)
+    try {
+      if (this.#queue.length > 0 || !this.#handAhead(given)) this.#queue.add(tenant, given)
+    } catch (error) {
+      this.#refuse(given, error)
+    }
+  }
+
+  #refuse({ job, reject }: Given, why: unknown): void {
+    reject(why)
+    this.#backoff.ended(job, why)
   }
 
   #mayRun(tenant: string): boolean {
@@ -195,7 +205,7 @@ class CellPool implements Pool, CellOwner {
     try {
       cell.give(given)
     } catch (error) {
-      given.reject(error)
+      this.#refuse(given, error)
       if (cell.load === 0 && this.#busy.delete(cell)) this.#free.push(cell)
     }
   }
