@@ -4,7 +4,7 @@ import { Refusal } from '#host/errors.ts'
 import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Message } from '#host/messaging/port.ts'
 import { createPool, type Pool } from '#host/plugin/pool.ts'
-import { newEventId } from '#host/wire/id.ts'
+import { type EventId, newEventId } from '#host/wire/id.ts'
 import { connectService, type Asker, told } from './service.fixture.ts'
 import { gatedPool, random, startWorld, until, type World } from './world.fixture.ts'
 
@@ -175,4 +175,20 @@ test('a log that fails ends the host: nothing is answered or acknowledged, and t
   await world.start()
   expect(told(await answer)).toEqual({ status: 'replied', body: 1 })
   await until('one answer', () => heard.length === 1)
+})
+
+test('an answer that is given again is heard, however often the host died before it', async () => {
+  const acme = await connectService(world, 'Acme')
+  const heard: (string | null)[] = []
+  acme.connected.conversation.on('counts.run', ({ causation }) => void heard.push(causation))
+  const ids = Array.from({ length: 3 }, () => newEventId(random))
+  const hand = (id: EventId, options = {}) => world.hand(acme.seal('counts.run', null, { id }), options)
+  // Each commit forgets the answers of those before: what left is lost on its way.
+  for (const id of ids) await hand(id, { pool, bus: { publish: () => Promise.resolve() } })
+  for (const id of ids.slice(0, 2)) {
+    await world.kill()
+    await world.start()
+    await hand(id)
+    await until('the answer', () => heard.includes(id))
+  }
 })

@@ -10,7 +10,7 @@ import { COMMIT_ATTEMPTS_MAX } from '#host/limits.ts'
 import type { Message } from '#host/messaging/port.ts'
 import { admit, type Admitted, readmit } from '#host/vault/admit.ts'
 import { checkNotBehind } from '#host/vault/anchor.ts'
-import { commit } from '#host/vault/commit.ts'
+import { commit, settled } from '#host/vault/commit.ts'
 import { complete } from '#host/vault/complete.ts'
 import { dispatch, type Executed } from '#host/vault/dispatch.ts'
 import { mayWait } from '#host/vault/factor.ts'
@@ -48,8 +48,7 @@ export async function deliver(message: Message, host: Deliverer, watch: Watch): 
     if (await knocked(message, host)) return
     arrival = await arrive(message, host)
     const letters = await (isGreeting(arrival.subject) ? welcome(arrival) : hear(arrival, (event) => (opened = event)))
-    // What is not kept says what was read, and that may not be durable yet.
-    if (letters.some(({ key }) => key === '')) await arrival.vault.writer.settled()
+    await settled(letters, { vault: arrival.vault, ...moment(host) })
     await send(arrival.vault, letters)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

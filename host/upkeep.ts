@@ -3,7 +3,7 @@ import { Refusal } from './errors.ts'
 import { RELAY_AFTER_MS } from './limits.ts'
 import type { Bus } from './messaging/port.ts'
 import type { Dialer } from './dialer.ts'
-import { commit, unkeptEvent } from './vault/commit.ts'
+import { commit, settled, unkeptEvent } from './vault/commit.ts'
 import { erased, erasureDue } from './vault/erasure.ts'
 import { sharedRelays } from './vault/account/shared.ts'
 import { expirePassed } from './vault/passing.ts'
@@ -117,6 +117,7 @@ async function resend(vault: Vault, { bus, now, random }: Moment): Promise<void>
     const to = vault.connections.get(connection)
     if (to?.session) letters.push(unkeptEvent(event, { to, random }))
   }
+  await settled(letters, { vault, now, random })
   await publish(letters, { bus, outbox: vault.outbox })
 }
 

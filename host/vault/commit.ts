@@ -138,6 +138,7 @@ function authored(change: Change, opened: Opened | undefined): Change {
 export function standing(party: Party): Change[] {
   const changes: Change[] = []
   party.unstored = false
+  party.isBegun = true
   if (party.session) {
     changes.push({ namespace: 'system', key: `progress/${party.key}`, value: party.session.exportProgress() })
   }
@@ -147,10 +148,11 @@ export function standing(party: Party): Change[] {
   return changes
 }
 
-/** An answer that leaves without being kept. Sending numbers skip ahead at the next start, so nothing repeats. */
+/** An answer that leaves without being kept, once it is `settled`. */
 export function unkeptAnswer(answer: Answer, moment: Pick<Leaving, 'now' | 'random'>): Letter {
-  answer.to.unstored = true
-  return { key: '', ...sealedAnswer(moment, answer).message }
+  const { to } = answer
+  to.unstored = true
+  return { key: '', to, ...sealedAnswer(moment, answer).message }
 }
 
 function sealedAnswer(moment: Pick<Leaving, 'now' | 'random'>, answer: Answer): Answer & { message: Message } {
@@ -203,8 +205,27 @@ function sealedEvent(
 
 /** An event sealed anew, which leaves without being kept: it is kept as a post. */
 export function unkeptEvent(event: VineEvent, options: { to: Party; random: Leaving['random'] }): Letter {
-  options.to.unstored = true
-  return { key: '', ...sealedEvent(event, { ...options, lane: 0 }) }
+  const { to } = options
+  to.unstored = true
+  return { key: '', to, ...sealedEvent(event, { ...options, lane: 0 }) }
+}
+
+/**
+ * Resolves when letters that are not kept may leave: what was read for them is durable, and so is where the numbers of
+ * this run begin. A run skips ahead from what is stored: after one that stored nothing it would begin where that one
+ * did, and what it sends would be taken for repeats.
+ *
+ * @throws Refusal as `commit`
+ */
+export async function settled(
+  letters: readonly Letter[],
+  leaving: Pick<Leaving, 'vault' | 'now' | 'random'>,
+): Promise<void> {
+  const unkept = letters.filter(({ key }) => key === '')
+  if (unkept.length === 0) return
+  const begun = new Set(unkept.flatMap(({ to }) => (to === undefined || to.isBegun === true ? [] : [to])))
+  if (begun.size > 0) await commit({ ...leaving, changes: [...begun].flatMap(standing), rows: [] })
+  await leaving.vault.writer.settled()
 }
 
 function lifeMs(to: Party, isCritical: boolean): number {

@@ -1,5 +1,6 @@
 /** What must leave: durable with the commit that caused it, forgotten with a later one once it was published. */
 import type { Change } from '#host/storage/port.ts'
+import type { Party } from './party.ts'
 import { decodeRecord, encodeRecord, type OutboxRecord } from './records.ts'
 
 /** One sealed message on its way out. */
@@ -8,6 +9,8 @@ export interface Letter {
   readonly key: string
   readonly subject: string
   readonly envelope: Uint8Array
+  /** Whom it is sealed to, when it leaves without being kept. */
+  readonly to?: Party
 }
 
 export interface Outbox {

@@ -22,6 +22,8 @@ export interface Connection {
   session: Session | undefined
   /** The session has sent what no commit keeps: where it stands is to be stored before the vault is closed. */
   unstored?: boolean
+  /** Where the session stands was stored since the vault was opened. */
+  isBegun?: boolean
   /** Requests left this hour. */
   bucket: Bucket
   /** Start of the hour in which the owner was told that this connection is blocked; forgotten with the process. */
@@ -41,6 +43,7 @@ export interface Device {
   session: Session | undefined
   /** As a connection's. */
   unstored?: boolean
+  isBegun?: boolean
 }
 
 export type Party = Connection | Device

@@ -8,7 +8,7 @@ import type { Reply } from '#host/wire/reply.ts'
 import type { Subject } from '#host/wire/subject.ts'
 import { ContractRefusal } from './admit.ts'
 import { again as answeredAgain } from './once.ts'
-import { commit, type Outgoing, unkeptAnswer } from './commit.ts'
+import { commit, type Outgoing, settled, unkeptAnswer } from './commit.ts'
 import { notices } from './notice.ts'
 import type { Opened } from './open.ts'
 import type { Letter } from './outbox.ts'
@@ -125,8 +125,7 @@ function blocked(vault: Vault, party: Party): Outgoing[] {
 async function repeat({ opened, ...moment }: Refused): Promise<readonly Letter[]> {
   if (!opened) return []
   const letters = answeredAgain(opened, moment)
-  // Only then: what was read may be what is being written.
-  await opened.vault.writer.settled()
+  await settled(letters, moment)
   return letters
 }
 
