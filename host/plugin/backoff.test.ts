@@ -73,6 +73,24 @@ describe('a kind of event that fails again and again', () => {
     expect(on.begun).toHaveLength(4)
   })
 
+  test('waits for nothing more once its rest is over', () => {
+    const on = scene()
+    failOften(on, FAULTS_FREE)
+    vi.advanceTimersByTime(BACKOFF_MS)
+    on.enter()
+    expect(on.begun).toHaveLength(1)
+  })
+
+  test.each(['handler-deadline', 'handler-lied', 'not-granted'] as const)('fails by %s, too', (code) => {
+    const on = scene()
+    for (let at = 0; at < FAULTS_FREE; at++) {
+      on.enter()
+      on.end(new HandlerFailure(code, 'what it did'))
+    }
+    on.enter()
+    expect(on.begun).toHaveLength(0)
+  })
+
   test('keeps nobody of another connection waiting', () => {
     const on = scene()
     failOften(on, FAULTS_FREE)

@@ -38,16 +38,16 @@ describe('metered code', () => {
     }
   })
 
-  test('its end counts as a stop: nothing is to wait behind such a handler', async () => {
+  test('the pool hears why it ended: nothing is to wait behind such a handler', async () => {
     const { Cell } = await withGrace(60_000)
     const registry = registryOf('loops', 'notes')
-    const ends: [name: string, stopped: boolean][] = []
+    const ends: [name: string, failure: unknown][] = []
     const owner = {
       began() {},
       changed() {},
       died() {},
-      ended: ({ job }: { readonly job: { readonly registered: { readonly name: string } } }, stopped: boolean) =>
-        void ends.push([job.registered.name, stopped]),
+      ended: ({ job }: { readonly job: { readonly registered: { readonly name: string } } }, failure: unknown) =>
+        void ends.push([job.registered.name, failure]),
     }
     await using cell = new Cell(registry.handlers, { owner, reads: learnReads() })
     await cell.ready
@@ -58,8 +58,8 @@ describe('metered code', () => {
     await give('notes')
     await expect(give('loops')).rejects.toMatchObject(late)
     expect(ends).toEqual([
-      ['notes', false],
-      ['loops', true],
+      ['notes', undefined],
+      ['loops', expect.objectContaining(late)],
     ])
   })
 })
