@@ -6,6 +6,7 @@ import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { CHANNEL_BYTES } from '#host/limits.ts'
 import { HANDLER_FUEL_MAX, QUICK_EVENTS_MIN, RING_SLOTS } from '#host/plugin/limits.ts'
 
+import { Cell } from './cell.ts'
 import { granting, jobFor, memoryNamespace, registryOf } from './fixtures/stage.ts'
 import { ACCEPTED, handlerText, textRegistry } from './fixtures/text.ts'
 import { createPool, type Pool } from './pool.ts'
@@ -25,9 +26,10 @@ vi.mock('./channel.ts', async (original) => {
 const isBody = (byte: string) => `(i32.eq (i32.load8_u (local.get $at)) (i32.const ${byte.charCodeAt(0)}))`
 const open = '(call $open (i32.const 64) (i32.const 10) (i32.const 128))'
 const get = '(call $get (i32.load (i32.const 132)) (i32.const 80) (i32.const 3) (i32.const 160))'
-/** Loops when asked for 1, reads one key when asked for 2. */
+/** Loops when asked for 1, reads one key when asked for 2, traps when asked for 3. */
 const text = handlerText({
-  handle: `(if ${isBody('1')} (then (loop $again (br $again)))) (if ${isBody('2')} (then ${open} ${get})) ${ACCEPTED}`,
+  handle: `(if ${isBody('1')} (then (loop $again (br $again)))) (if ${isBody('2')} (then ${open} ${get}))
+    (if ${isBody('3')} (then (unreachable))) ${ACCEPTED}`,
 })
 
 let registry: Registry
@@ -56,6 +58,15 @@ test('quick events are handed ahead, as many as there are slots, and all are ans
   expect(pool.stats).toMatchObject({ running: 1, queued: ends.length - 1, instances: before + 1 })
   await Promise.all(ends)
   expect(pool.stats).toMatchObject({ running: 0, queued: 0, instances: before + ends.length, stopped: 0 })
+})
+
+test('behind a kind of event that failed lately nothing is handed ahead', async () => {
+  await using pool = await quickPool()
+  await expect(pool.run(job(3))).rejects.toMatchObject({ code: 'handler-trapped' })
+  const given = vi.spyOn(Cell.prototype, 'give')
+  const ends = [pool.run(job(0)), pool.run(job(0))]
+  expect(given).toHaveBeenCalledTimes(1)
+  await Promise.all(ends)
 })
 
 test('what waits behind a loop is answered long before its deadline, in another cell', async () => {
