@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 
 import { generateEd25519 } from '#host/crypto/ed25519.ts'
 import { nativeEvidence, sha384 } from '#host/crypto/p384.ts'
+import { messageOf } from '#host/message.fixture.ts'
 import { type Cbor, decodeCbor, encodeCbor } from '#host/wire/cbor.ts'
 
 import { openSoftwareAttestor } from './attestor.ts'
@@ -136,15 +137,6 @@ test.each<[string, number, (count: number) => unknown, RegExp]>([
   expect(messageOf(() => act(most))).not.toMatch(says)
   expect(messageOf(() => act(most + 1))).toMatch(says)
 })
-
-function messageOf(act: () => unknown): string {
-  try {
-    act()
-    return 'done'
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
 
 test('a policy that names no age allows five minutes', () => {
   const { policy } = parsePolicy(

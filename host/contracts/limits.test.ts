@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 
 import { nativeCrypto as crypto } from '#host/crypto/native.ts'
 import { generateSigningKey } from '#host/crypto/sign.ts'
+import { messageOf } from '#host/message.fixture.ts'
 
 import { signApproval, verifyApproval } from './approval.ts'
 import { decodeEvidenceAnswer, decodeEvidenceQuestion } from './evidence.ts'
@@ -77,12 +78,3 @@ test.each<[string, number, (count: number) => unknown, RegExp]>([
   expect(messageOf(() => act(most))).not.toMatch(says)
   expect(messageOf(() => act(most + 1))).toMatch(says)
 })
-
-function messageOf(act: () => unknown): string {
-  try {
-    act()
-    return 'done'
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}

@@ -72,7 +72,7 @@ class CellPool implements Pool, CellOwner {
   readonly #queue = openLanes<Given>()
   readonly #reads: Reads = learnReads()
   readonly #backoff = new Backoff((given) => this.#enter(given))
-  /** Events of a kind that ended soon, since one did not. */
+  /** Events of a handler that ended soon and well, since one did not. */
   readonly #quick = new Map<Registered, number>()
   /** Events in a cell by tenant; none is 0. */
   readonly #held = new Map<string, number>()
