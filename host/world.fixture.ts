@@ -103,7 +103,7 @@ export interface World extends AsyncDisposable {
   kill(): Promise<void>
   /** Starts the next host, with other handlers when an image changed. */
   start(handlers?: readonly string[]): Promise<void>
-  /** The whole trail, verified. */
+  /** The whole trail, verified, once it is durable: no kill takes back what was read here. */
   rows(): Promise<AuditRow[]>
 }
 
@@ -173,7 +173,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       await listener.subscribe(pattern, (message) => void heard.push(message))
       return heard
     },
-    rows: async () => verifiedRows(await runner.vault()),
+    async rows() {
+      const vault = await runner.vault()
+      const rows = verifiedRows(vault)
+      await vault.writer.settled()
+      return rows
+    },
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
 }
