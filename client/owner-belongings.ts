@@ -54,7 +54,7 @@ const ownedKeys = z.object({ keys: z.array(ownedKey) })
 export type OwnedKey = z.infer<typeof ownedKey>
 /** One credential of the vault. */
 export type CredentialEntry = z.infer<typeof credentialEntry>
-/** Rows of a search or a report. `next` goes into the following search as `after`. */
+/** Rows of a search or a report. `next` goes into the following one as `after`. */
 export type Found = z.infer<typeof found>
 export interface SearchOptions {
   readonly filter?: string
@@ -82,7 +82,7 @@ export interface OwnerBelongings {
    */
   search(table: 'items' | 'audit', options?: SearchOptions): Promise<Found>
   /** One of the vault's fixed reports: `namespaces`, `categories`, `askers`, `refusals`, `days`. */
-  report(name: string, filter?: string): Promise<Found>
+  report(name: string, filter?: string, after?: Found['next']): Promise<Found>
   /** A fresh key in the vault, for the handlers that need one of this name. */
   createKey(alias: string, algorithm: KeyAlgorithm): Promise<OwnedKey>
   /** Makes a key critical: a signature of it needs the PIN from now on. */
@@ -108,8 +108,9 @@ export function ownerBelongings(command: (type: string, body: Cbor) => Promise<C
       const body = { in: table, filter, ...(after && { after }), ...(limit !== undefined && { limit }) }
       return check(found, await command('vault.search', body), 'malformed', 'what was found')
     },
-    async report(name, filter = '') {
-      return check(found, await command('vault.report', { name, filter }), 'malformed', 'the report')
+    async report(name, filter = '', after = null) {
+      const body = { name, filter, ...(after && { after }) }
+      return check(found, await command('vault.report', body), 'malformed', 'the report')
     },
     removeItem: (connection, key) => stopsOf(command('connection.remove-item', { connection, key })),
     putField: (name, value) => done(command('field.put', { name, value })),

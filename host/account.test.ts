@@ -208,4 +208,18 @@ describe('an account’s end', () => {
     const again = await signUp(world)
     await again.create('anew')
   })
+
+  test('gives a device that was revoked no second life in the next account', async () => {
+    const phone = await signUp(world)
+    const tablet = await attach(world, phone, 'tablet')
+    await phone.owner.entries.revoke(phone.book.revoke(tablet.book.device).statement)
+    const { token } = await (await tokenOf(phone)).token()
+    await phone.owner.entries.deleteAccount({ token, user: phone.book.user })
+    const again = await signUp(world)
+    const vouch = (keys: Rig['keys'], label: string) =>
+      again.owner.entries.attach(again.book.attach({ keys, label, role: 'device', expires: null }))
+    await refused(vouch(tablet.keys, 'tablet'), 'command-invalid')
+    await vouch(freshKeys().keys, 'tablet')
+    expect(await again.owner.entries.devices()).toHaveLength(2)
+  })
 })

@@ -104,6 +104,19 @@ test('trellis up --succeed without a broker says what it needs', async () => {
   expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(/--succeed needs --nats/)] })
 })
 
+test.each([['up'], ['demo']])('trellis %s on a data folder that is a file says so, and leaves it', async (command) => {
+  const file = join(folder, `a file for ${command}`)
+  await writeFile(file, 'kept')
+  for (const [data, says] of [
+    [file, /a file for \w+ cannot be made: it is a file: name another$/],
+    [join(file, 'below'), /below cannot be made: it is in no folder: name another$/],
+  ] as const) {
+    const { code, out, errors } = await trellis(command, '--data', data)
+    expect({ code, out, errors }).toEqual({ code: 2, out: '', errors: [expect.stringMatching(says)] })
+  }
+  expect(await readFile(file, 'utf8')).toBe('kept')
+})
+
 describe('trellis audit', () => {
   test('prints the trail and that its chain holds', async () => {
     const { code, out } = await trellis('audit', await copyOfData('good'), '--vault', 'alice')

@@ -13,6 +13,7 @@ import { printer } from './demo/print.ts'
 import { memoryStage } from './demo/stage-memory.ts'
 import { natsStage } from './demo/stage-nats.ts'
 import type { Stage } from './demo/stage.ts'
+import { makeDataFolder } from './files.ts'
 import { paint } from './paint.ts'
 
 export interface DemoOptions {
@@ -28,6 +29,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const started = performance.now()
   const print = printer(options.columns, (line) => console.log(line))
   const folder = options.data ?? (await mkdtemp(join(tmpdir(), 'trellis-')))
+  await makeDataFolder(folder)
   const image = join(folder, 'image')
   const plugins = await makeImage(image)
   const stage =

@@ -1,5 +1,5 @@
 /** Files that are named on a command line: what cannot be used ends the command with exit 2, as wrong usage does. */
-import { type FileHandle, open, readdir, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, writeFile } from 'node:fs/promises'
 
 import { Refusal } from '#host/errors.ts'
 import { joinBytes } from '#host/wire/bytes.ts'
@@ -53,6 +53,13 @@ export async function writeOutput(path: string, bytes: Uint8Array): Promise<void
   })
 }
 
+/** The folder for what is kept, made where it is not there: its owner's alone. @throws Refusal `input-invalid` */
+export async function makeDataFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw unusable(`data folder ${path} cannot be made`, cause)
+  })
+}
+
 /** Names in a folder. @throws Refusal `input-invalid` */
 export async function listInput(path: string, what: string): Promise<readonly string[]> {
   return readdir(path).catch((cause: unknown) => {
@@ -69,6 +76,7 @@ export function unusable(said: string, cause: unknown): Refusal {
 const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'it is not there'],
   ['EISDIR', 'it is a folder'],
+  ['EEXIST', 'it is a file'],
   ['ENOTDIR', 'it is in no folder'],
   ['EACCES', 'it is not yours to use'],
   ['EPERM', 'it is not yours to use'],

@@ -1,5 +1,4 @@
 /** Opens the vaults of a data folder without a host: to make one, or to read one. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { openProver } from '#host/crypto/bbs-thread.ts'
@@ -8,6 +7,7 @@ import { fileSegments } from '#host/storage/file-segments.ts'
 import { openSegmentedLog } from '#host/storage/group.ts'
 import { softwareSealer } from '#host/storage/sealer.ts'
 import { type Enclaved, openVaults, type Vaults } from '#host/vault/vaults.ts'
+import { makeDataFolder } from './files.ts'
 import { surroundings } from './surroundings.ts'
 
 export interface OpenFolder extends AsyncDisposable {
@@ -16,14 +16,14 @@ export interface OpenFolder extends AsyncDisposable {
 
 /**
  * @throws Refusal `storage-failed` when a host is running on the folder, `key-missing` when `create` is not set and
- *   there is no installation in it
+ *   there is no installation in it, `input-invalid` when it cannot be made
  */
 export async function openFolder(
   folder: string,
   options: { readonly create: boolean; readonly enclaved?: (() => Promise<Enclaved>) | undefined },
 ): Promise<OpenFolder> {
   await using parts = new AsyncDisposableStack()
-  if (options.create) await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (options.create) await makeDataFolder(folder)
   const { random } = surroundings
   const sealer = await softwareSealer(join(folder, 'install.key'), { random, create: options.create })
   const log = parts.use(await openSegmentedLog(await fileSegments(join(folder, 'log'), { pid: process.pid })))

@@ -1,6 +1,6 @@
 /** `trellis up`: runs a host until it is told to stop. */
 import { availableParallelism } from 'node:os'
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 
 import type { Bus } from '#host/messaging/port.ts'
 import { startHost } from '#host/host.ts'
@@ -13,6 +13,7 @@ import { startImage } from '#enclave/start.ts'
 import { Refusal } from '#host/errors.ts'
 import { booted } from './booted.ts'
 import { enclavedOf, type EnclaveOptions, showingOf, successorOf } from './enclaved.ts'
+import { makeDataFolder } from './files.ts'
 import { handlersOf, IMAGE_FOLDER } from './image.ts'
 import { becomeHost, becomeShutIn, hasHost, isShutIn, type UpOptions } from './launch.ts'
 import { openReleases, type Releases } from './releases.ts'
@@ -59,7 +60,7 @@ async function run(
   if (options.succeed === true && options.nats === undefined) {
     throw new Refusal('bus-unavailable', 'up: --succeed needs --nats URL: both hosts are reached over it')
   }
-  await mkdir(options.data, { recursive: true, mode: 0o700 })
+  await makeDataFolder(options.data)
   const boot = await bootOf(options)
   print({ kind: 'measured', measurement: softwareMeasurement(boot.measure).toHex(), ms: boot.measuredMs })
   const releases = await openReleases(boot.image, { data: options.data, warn })

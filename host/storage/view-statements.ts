@@ -72,31 +72,31 @@ const reports = {
     table: 'items',
     columns: ['namespace', 'alias', 'items', 'bytes', 'updated'],
     select: 'SELECT "namespace", max("alias"), count(*), sum("size"), max("updated") FROM items',
-    group: 'GROUP BY "namespace" ORDER BY 4 DESC, 1 LIMIT ?',
+    group: 'GROUP BY "namespace" ORDER BY 4 DESC, 1 LIMIT ? OFFSET ?',
   },
   categories: {
     table: 'items',
     columns: ['category', 'items', 'bytes'],
     select: 'SELECT "category", count(*), sum("size") FROM items',
-    group: 'GROUP BY "category" ORDER BY 3 DESC, 1 LIMIT ?',
+    group: 'GROUP BY "category" ORDER BY 3 DESC, 1 LIMIT ? OFFSET ?',
   },
   askers: {
     table: 'audit',
     columns: ['who', 'result', 'events', 'last'],
     select: 'SELECT "who", "result", sum("count"), max("at") FROM audit',
-    group: 'GROUP BY "who", "result" ORDER BY 3 DESC, 1, 2 LIMIT ?',
+    group: 'GROUP BY "who", "result" ORDER BY 3 DESC, 1, 2 LIMIT ? OFFSET ?',
   },
   refusals: {
     table: 'audit',
     columns: ['who', 'reason', 'times', 'last'],
     select: 'SELECT "who", "reason", sum("count"), max("at") FROM audit',
-    group: 'GROUP BY "who", "reason" HAVING "reason" IS NOT NULL ORDER BY 3 DESC, 1, 2 LIMIT ?',
+    group: 'GROUP BY "who", "reason" HAVING "reason" IS NOT NULL ORDER BY 3 DESC, 1, 2 LIMIT ? OFFSET ?',
   },
   days: {
     table: 'audit',
     columns: ['day', 'result', 'events'],
     select: `SELECT date("at" / 1000, 'unixepoch'), "result", sum("count") FROM audit`,
-    group: 'GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT ?',
+    group: 'GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT ? OFFSET ?',
   },
 } as const satisfies Readonly<Record<string, ReportForm>>
 
@@ -107,11 +107,12 @@ export function reportForm(name: string): ReportForm | undefined {
   return Object.entries(reports).find(([each]) => each === name)?.[1]
 }
 
+/** Rows of a report behind the first `skip`. What is counted meanwhile may move one between two pages. */
 export function reportQuery(
   { select, group }: ReportForm,
-  { condition, limit }: { condition: Condition; limit: number },
+  { condition, limit, skip }: { condition: Condition; limit: number; skip: number },
 ): Query {
-  return { sql: `${select} ${where(condition.parts)} ${group}`, values: [...condition.values, limit] }
+  return { sql: `${select} ${where(condition.parts)} ${group}`, values: [...condition.values, limit, skip] }
 }
 
 function where(parts: readonly string[]): string {

@@ -121,7 +121,7 @@ test('every report runs, with a filter and without', async () => {
     if (!form) throw new Error(name)
     for (const filter of ['', form.table === 'items' ? 'size>=0' : 'row>=0']) {
       const condition = compileFilter(filter, form.table)
-      const rows = await views.select(source(), reportQuery(form, { condition, limit: 9 }))
+      const rows = await views.select(source(), reportQuery(form, { condition, limit: 9, skip: 0 }))
       expect(rows.length, name).toBeGreaterThan(0)
       for (const row of rows) expect(row).toHaveLength(form.columns.length)
     }
@@ -129,7 +129,8 @@ test('every report runs, with a filter and without', async () => {
   expect(reportForm('constructor')).toBeUndefined()
   const days = reportForm('days')
   const found =
-    days && (await views.select(source(), reportQuery(days, { condition: compileFilter('', 'audit'), limit: 9 })))
+    days &&
+    (await views.select(source(), reportQuery(days, { condition: compileFilter('', 'audit'), limit: 9, skip: 0 })))
   expect(found).toEqual([['2026-01-02', 'refused', 3]])
 })
 
@@ -222,7 +223,7 @@ test('a projection of 5,000 items comes in parts, and is whole in the view', asy
   const whole = { vault: 'many', version: 1, project: () => parts }
   const form = reportForm('namespaces')
   const condition = compileFilter('', 'items')
-  const ask = () => (form ? views.select(whole, reportQuery(form, { condition, limit: 9 })) : undefined)
+  const ask = () => (form ? views.select(whole, reportQuery(form, { condition, limit: 9, skip: 0 })) : undefined)
   const [first, second] = await Promise.all([ask(), ask()])
   expect(first?.map((row) => row.slice(0, 3))).toEqual([['personal', null, 5_000]])
   expect(second).toEqual(first)

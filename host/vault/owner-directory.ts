@@ -112,8 +112,12 @@ function attach(command: Command): Done {
   const isOwn =
     equalBytes(body.keys.signing, vault.signing.publicKey) && equalBytes(body.keys.sealing, vault.prekey.publicKey)
   if (body.role === 'vault' && !isOwn) throw new Refusal('entry-invalid', 'these are not the keys of this vault')
-  const done = changed(command, step, `attached ${body.label}`)
   const known = vault.devices.values().find(({ record }) => equalBytes(record.verifyKey, body.keys.signing))
+  // Also by the directory of an account that is deleted since: nobody can vouch for it and have it pair.
+  if (known?.record.status === 'revoked') {
+    throw new Refusal('command-invalid', 'this vault ended the device once: it has to come with new keys')
+  }
+  const done = changed(command, step, `attached ${body.label}`)
   const answer = { ...done.body, device: listed.id }
   if (known || body.role === 'vault') return { ...done, body: answer }
   checkRoom(vault)

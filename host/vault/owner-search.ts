@@ -20,7 +20,7 @@ const searched = z.strictObject({
   after: z.array(z.union([z.string(), z.number()])).optional(),
   limit: z.int().min(1).max(VIEW_PAGE_ROWS_MAX).optional(),
 })
-const reported = z.strictObject({ name: z.string(), filter })
+const reported = z.strictObject({ name: z.string(), filter, after: z.tuple([z.int().min(0)]).optional() })
 /** How many columns a place in a table has. */
 const PLACE = { items: 2, audit: 1 } as const
 
@@ -35,15 +35,16 @@ export async function searchVault(command: Command): Promise<Done> {
   return done(command, { columns: searchColumns[table], rows, next: last?.slice(0, PLACE[table]) ?? null })
 }
 
-/** A fixed report over what a filter leaves. @throws Refusal `command-invalid`, `filter-invalid`, `busy` */
+/** A page of a fixed report over what a filter leaves. @throws Refusal `command-invalid`, `filter-invalid`, `busy` */
 export async function reportVault(command: Command): Promise<Done> {
-  const { name, filter: typed = '' } = readCommand(reported, command)
+  const { name, filter: typed = '', after: [skip] = [0] } = readCommand(reported, command)
   const form = reportForm(name)
   if (!form) throw new Refusal('command-invalid', `no report ${name}: there are ${reportNames.join(', ')}`)
   const condition = compileFilter(typed, form.table)
   const { vault } = command
-  const rows = await vault.views.select(sourceOf(vault), reportQuery(form, { condition, limit: VIEW_PAGE_ROWS_MAX }))
-  return done(command, { columns: form.columns, rows, next: null })
+  const limit = VIEW_PAGE_ROWS_MAX
+  const rows = await vault.views.select(sourceOf(vault), reportQuery(form, { condition, limit, skip }))
+  return done(command, { columns: form.columns, rows, next: rows.length === limit ? [skip + limit] : null })
 }
 
 function sourceOf(vault: Vault): ViewSource {
