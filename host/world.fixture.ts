@@ -173,12 +173,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       await listener.subscribe(pattern, (message) => void heard.push(message))
       return heard
     },
-    async rows() {
-      const vault = await runner.vault()
-      const rows = verifiedRows(vault)
-      await vault.writer.settled()
-      return rows
-    },
+    rows: async () => verifiedRows(await runner.vault()),
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
 }
@@ -189,10 +184,11 @@ function keyOf(keys: ReadonlyMap<string, SigningKey & Seeded>, device: string): 
   return key
 }
 
-function verifiedRows({ store }: Vault): AuditRow[] {
+async function verifiedRows({ store, writer }: Vault): Promise<AuditRow[]> {
   const namespace = store.namespace('audit')
   const rows = [...allRows(namespace)]
   verifyTrail(rows, trailHead(namespace), trailBase(namespace))
+  await writer.settled()
   return rows
 }
 
