@@ -29,7 +29,8 @@ export default defineConfig({
   plugins: [compiledThreads],
   test: {
     include: ['{host,enclave,client,plugins,bench,scripts,examples}/**/*.test.ts'],
-    testTimeout: 30_000,
+    // Ten times what the slowest takes here: on a busy machine a test is late, not wrong.
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     // Two cores: more workers than that only make timing tests lie.
     maxWorkers: 2,

@@ -37,6 +37,8 @@ const root = new URL('../', import.meta.url)
 const COMMAND_LIFE_MS = 3_600_000
 /** A round of upkeep comes soon after the clock was moved. */
 const TICK_MS = 20
+/** Longer than anything takes, on a machine that has other things to do as well. */
+const PATIENCE_MS = 30_000
 export const VAULT = 'alice'
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 const monotonic = (): number => performance.now()
@@ -55,8 +57,6 @@ export interface WorldOptions {
   readonly chaos?: Chaos
   /** How long a commit may take. */
   readonly commitDeadlineMs?: number
-  /** How long a cell may take to start. */
-  readonly cellStartMs?: number
   /** The enclave that each host runs in, made anew with it. */
   readonly enclave?: (world: { readonly folder: string; readonly now: () => number }) => Promise<Enclaved>
   /** What each host shows of itself. */
@@ -120,7 +120,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const listener = parts.use(broker.connect())
   const [warnings, traces]: [string[], Trace[]] = [[], []]
   const handlers = options.handlers.map(handlerFiles)
-  const kept = { cells: 2, ...options, name, folder, handlers, now, broker, warnings, traces }
+  const kept = { cells: 2, cellStartMs: PATIENCE_MS, ...options, name, folder, handlers, now, broker, warnings, traces }
   const runner = parts.use(await startRunner({ ...kept, ...options.bounds }))
 
   const offers = mailbox<Offer>()
@@ -276,13 +276,13 @@ export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + PATIENCE_MS
   while (performance.now() < deadline) {
     const found = await look()
     if (found !== undefined && found !== false) return found
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
-  throw new Error(`${what}: not within 10 s`)
+  throw new Error(`${what}: not within ${PATIENCE_MS} ms`)
 }
 
 /** What a host has left, to be read, broken or put back; its lock is of the process alone. */
