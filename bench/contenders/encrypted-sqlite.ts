@@ -10,6 +10,13 @@ export interface Rows {
   close(): void
 }
 
+export interface EncryptedOptions {
+  /** Hexadecimal. */
+  readonly key: string
+  /** How many there are: rows after that replace earlier ones. */
+  readonly keys: number
+}
+
 /** Options that its own types leave out. */
 interface Encryption {
   readonly encryptionCipher: 'aes256cbc'
@@ -19,7 +26,7 @@ interface Encryption {
 const UPSERT = 'INSERT INTO item VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
 
 /** @throws Error when it would not sync each commit */
-export function openEncryptedSqlite(path: string, { key, keys }: { key: string; keys: number }): Rows {
+export function openEncryptedSqlite(path: string, { key, keys }: EncryptedOptions): Rows {
   const options: Encryption & Database.Options = { encryptionCipher: 'aes256cbc', encryptionKey: key }
   const database = new Database(path, options)
   database.pragma('journal_mode=WAL')
