@@ -1,21 +1,15 @@
 /** The loader against jco's generated glue, in one thread with the same host functions; and what an instance weighs. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-import { TABLE_ELEMENTS_MAX } from '#host/limits.ts'
 import { fixtureBytes, type FixtureName } from '#host/plugin/component/fixtures/build.ts'
 import { openHost } from '#host/plugin/component/fixtures/host.ts'
 import { openOracle } from '#host/plugin/component/fixtures/oracle.ts'
-import { type Instance, instantiate } from '#host/plugin/component/instantiate.ts'
+import { instantiate } from '#host/plugin/component/instantiate.ts'
 import { loadComponent } from '#host/plugin/component/load.ts'
 import { measure } from './measure.ts'
 import { judged, type Line, type Report } from './report.ts'
+import { BODY, LIMITS, weigh, wasi } from './weigh.ts'
 
-const LIMITS = { memoryBytesMax: 32 * 2 ** 20, tableElementsMax: TABLE_ELEMENTS_MAX }
 const MS = 2_000
 const CALLS = 32
-const BODY = new TextEncoder().encode('{"note":"thirty-two bytes of it"}')
-const wasi = { nowMs: () => 0, write: () => undefined }
 
 export async function jcoGlue(): Promise<Report> {
   return {
@@ -23,8 +17,8 @@ export async function jcoGlue(): Promise<Report> {
     lines: [
       ...(await compare('AssemblyScript', { name: 'rmw-as', renews: false })),
       ...(await compare('QuickJS', { name: 'rmw-ts', renews: true })),
-      ...(await weigh('AssemblyScript', { name: 'rmw-as', instances: 400 })),
-      ...(await weigh('QuickJS', { name: 'rmw-ts', instances: 50, most: 2 })),
+      memory('AssemblyScript', { bytes: await weigh('rmw-as', 400) }),
+      memory('QuickJS', { bytes: await weigh('rmw-ts', 50), most: 2 }),
     ],
     notes: ['Ours goes back to its snapshot after each call. jco cannot: used again, it keeps what it has.'],
   }
@@ -72,26 +66,6 @@ async function compare(what: string, { name, renews }: { name: FixtureName; rene
   ]
 }
 
-/** What of the process each of many instances takes, its snapshot included, after one call. */
-async function weigh(
-  what: string,
-  { name, instances, most }: { name: FixtureName; instances: number; most?: number },
-): Promise<Line[]> {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
-  const component = loadComponent(await fixtureBytes(name), LIMITS)
-  const host = openHost()
-  const make = () => {
-    const instance = instantiate(component, { imports: host.imports, liftBytesMax: 2 ** 20, wasi })
-    instance.call('handle', [BODY])
-    instance.reset()
-    return instance
-  }
-  make()
-  collect()
-  const before = process.memoryUsage.rss()
-  const kept: Instance[] = Array.from({ length: instances }, make)
-  collect()
-  const bytes = (process.memoryUsage.rss() - before) / kept.length
-  return [judged(`${what}: memory of one instance`, { value: bytes / 2 ** 20, unit: 'MiB', ...(most && { most }) })]
+function memory(what: string, { bytes, most }: { bytes: number; most?: number }): Line {
+  return judged(`${what}: memory of one instance`, { value: bytes / 2 ** 20, unit: 'MiB', ...(most && { most }) })
 }

@@ -91,8 +91,8 @@ export async function durableCommits(): Promise<Report> {
   const notes = [
     'SQLite3MC is libsql with AES-256-CBC pages; all SQLites are WAL, synchronous FULL. Our commits in flight are',
     'promises of their own, as its transactions are; they share a synced write, as its rows of one transaction do.',
-    'No SQLite shows a rollback. On the thread that asks, SQLite holds up whoever else is there; on a thread of its own it',
-    'waits as a host has to (a hung disk may not hang it). Our snapshots are part of our time.',
+    'No SQLite shows a rollback. On the thread that asks, SQLite holds up whoever else is there; on one of its own it',
+    'is waited for, as in a host that a hung disk may not hang. Our snapshots are part of our time.',
   ]
   return { title: '   Durable commits of 1 KB, one vault', lines, notes: [notes.join(' ')] }
 }

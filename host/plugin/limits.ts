@@ -33,6 +33,12 @@ export const CORE_MEMORIES_MAX = 4
 export const CORE_TABLES_MAX = 8
 /** Mutable globals of a component: each is copied at every reset (QuickJS: 12). */
 export const MUTABLE_GLOBALS_MAX = 1_024
+/** What of a memory's image is kept or left out: what a system gives at once. */
+export const IMAGE_PAGE_BYTES = 4 * KiB
+/** What is looked at together for whether it was written: smaller costs calls, larger takes pages nobody used. */
+export const IMAGE_WIPE_BYTES = 32 * KiB
+/** A memory that is kept whole: it is put back sooner than looked at. */
+export const IMAGE_WHOLE_BYTES = 64 * KiB
 /** Elements of all tables together that a reset copies one by one, when the code can write them. */
 export const TABLE_COPY_ELEMENTS_MAX = 4_096
 /** Resource handles one instance holds at a time. */

@@ -2,6 +2,7 @@
 import type { ComponentState, Handle } from './handles.ts'
 import { disposeOf } from './handles.ts'
 import { fuelExport, pumpExport } from './fuel.ts'
+import { type MemoryImage, takeImage } from './memory-image.ts'
 import { statePrefix } from './patch.ts'
 
 export interface Snapshot {
@@ -13,8 +14,8 @@ export interface Snapshot {
 
 interface MemoryState {
   readonly memory: WebAssembly.Memory
-  readonly copy: Uint8Array
-  live: Uint8Array
+  readonly image: MemoryImage
+  live: Buffer
 }
 
 /** `copiesTables` is false when no code can write them: then only their size could have changed, and has not. */
@@ -25,8 +26,8 @@ export function takeSnapshot(
 ): Snapshot {
   const state = collectState(instances)
   const memories = state.memories.map((memory): MemoryState => {
-    const live = new Uint8Array(memory.buffer)
-    return { memory, live, copy: live.slice() }
+    const live = Buffer.from(memory.buffer)
+    return { memory, live, image: takeImage(live) }
   })
   const globals = state.globals.map((global) => ({ global, value: readGlobal(global) }))
   const tables = copiesTables ? state.tables.map((table) => ({ table, elements: readTable(table) })) : []
@@ -39,11 +40,11 @@ export function takeSnapshot(
       if (tables.some(({ table, elements }) => table.length !== elements.length)) return false
       // Growth, even by nothing, detaches the view.
       for (const state of memories) {
-        if (state.live.length === state.copy.length) continue
-        state.live = new Uint8Array(state.memory.buffer)
-        if (state.live.length !== state.copy.length) return false
+        if (state.live.length === state.image.length) continue
+        state.live = Buffer.from(state.memory.buffer)
+        if (state.live.length !== state.image.length) return false
       }
-      for (const { live, copy } of memories) live.set(copy)
+      for (const { live, image } of memories) image.restore(live)
       for (const { global, value } of globals) global.value = value
       for (const { table, elements } of tables) writeTable(table, elements)
       for (const { component, entries } of handles) restoreHandles(component, entries)
