@@ -8,8 +8,8 @@ import { judged, type Report } from './report.ts'
 import { type Asker, openScene, type Scene } from './scene.ts'
 
 const STOPS = 5
-const TURNS = 3
-const TURN_MS = 2_500
+const TURNS = 12
+const TURN_MS = 1_500
 // Well before the most fuel a manifest may ask for is spent: the deadline is what stops it.
 const DEADLINE_MS = 400
 /** Enough for all stops and for a loop after the other in each turn, none of them from a connection that rests. */
